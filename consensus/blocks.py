@@ -1,0 +1,136 @@
+"""Block certificates: after executing, voters sign what they arrived at.
+
+The batch certificate proves what was ordered; a quorum of block votes proves what came of it: parent
+and state root, which no proposal can name because several heights may be in flight (R28).
+"""
+
+from __future__ import annotations
+
+from consensus import execution
+from consensus.certificates import BlockCertificate
+from consensus.messages import BlockVote, Signed
+from consensus.slot import VoteSet
+from consensus.state import State
+
+
+def executed(
+    state: State, sequence: int, block: bytes, state_root: bytes, known: BlockCertificate | None
+) -> None:
+    """The driver executed a decision and arrived at this block.
+
+    `known` is the certificate that came with a fetched decision, if one did.
+    """
+    assert sequence <= state.executed, (sequence, state.executed)
+    if sequence > state.block_sequence:
+        state.block_sequence, state.block, state.state_root = sequence, block, state_root
+    if known is not None:
+        state.own_block_votes.pop(sequence, None)
+        state.block_votes.pop(sequence, None)
+        if known.block != block:
+            _halt(state, sequence, block)
+        else:
+            state.out.certified.append(known)
+        return
+    open_block(state, sequence, block)
+
+
+def open_block(state: State, sequence: int, block: bytes) -> None:
+    """Vote for an own block, and collect votes until its certificate is complete."""
+    state.own_blocks[sequence] = block
+    # Later certificates cover earlier blocks, since each names its parent: old open ones may go.
+    for old in [old for old in state.own_blocks if old <= state.executed - state.settings.window]:
+        del state.own_blocks[old]
+        state.own_block_votes.pop(old, None)
+        state.block_votes.pop(old, None)
+    settings = state.settings
+    if sequence in state.own_blocks and settings.votes and not state.halted:
+        vote = BlockVote(settings.epoch, sequence, block, settings.replica)
+        signed = state.own_block_votes.get(sequence)
+        if signed is None:
+            signed = state.own_block_votes[sequence] = state.cast(vote)
+        elif signed.message != vote:
+            _halt(state, sequence, block)
+            return
+        _votes(state, sequence).add(settings.replica, block, signed.signature)
+    state.arm_resend()
+    _check_certified(state, sequence)
+
+
+def on_block_vote(state: State, vote: BlockVote, signature: bytes) -> None:
+    """Take another voter's word on a block."""
+    reason = ""
+    if vote.replica >= state.settings.n:
+        reason = "not a voter"
+    elif vote.sequence <= state.executed and vote.sequence not in state.own_blocks:
+        reason = "already certified"
+    elif vote.sequence > state.high_watermark:
+        reason = "outside watermarks"
+    if vote.sequence > state.executed:
+        execution.heard_of(state, vote.replica, vote.sequence)
+    if not reason and not _votes(state, vote.sequence).add(vote.replica, vote.block, signature):
+        reason = "repeated"
+    if reason:
+        state.ignore(reason, vote.sequence, vote.block, vote.replica)
+        return
+    _check_certified(state, vote.sequence)
+
+
+def take_certificate(state: State, certificate: BlockCertificate) -> None:
+    """Take a whole certificate for a block that this replica has executed without one."""
+    own = state.own_blocks.get(certificate.sequence)
+    if own is None:
+        return
+    if own != certificate.block:
+        _halt(state, certificate.sequence, own)
+        return
+    _close(state, certificate)
+
+
+def _votes(state: State, sequence: int) -> VoteSet:
+    votes = state.block_votes.get(sequence)
+    if votes is None:
+        votes = state.block_votes[sequence] = VoteSet()
+    return votes
+
+
+def _check_certified(state: State, sequence: int) -> None:
+    own = state.own_blocks.get(sequence)
+    votes = state.block_votes.get(sequence)
+    if own is None or votes is None:
+        return
+    for block in votes.by_digest:
+        have = votes.count(block)
+        if have >= state.quorum:
+            if block != own:
+                _halt(state, sequence, own)
+                return
+            _close(
+                state,
+                BlockCertificate(state.settings.epoch, sequence, block, votes.signatures(block)),
+            )
+            return
+
+
+def _close(state: State, certificate: BlockCertificate) -> None:
+    sequence = certificate.sequence
+    del state.own_blocks[sequence]
+    state.own_block_votes.pop(sequence, None)
+    state.block_votes.pop(sequence, None)
+    state.out.certified.append(certificate)
+    state.note("certified", sequence, certificate.block, have=len(certificate.signatures), need=state.quorum)
+    if not state.slots and not state.own_blocks:
+        state.resend_at = None
+    state.progress()
+
+
+def _halt(state: State, sequence: int, own: bytes) -> None:
+    """A quorum arrived at another block: this replica is wrong, and must not vote on (R10)."""
+    state.halted = "own block differs from the certificate"
+    state.note("halted", sequence, own, reason=state.halted)
+
+
+def resend(state: State, limit: int) -> None:
+    """Repeat the oldest own block votes that are not part of a certificate yet."""
+    for sequence in sorted(state.own_block_votes)[:limit]:
+        packet: Signed = state.own_block_votes[sequence]
+        state.send(packet)

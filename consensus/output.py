@@ -1,0 +1,90 @@
+"""What a replica asks of its driver after each step, and what it wants remembered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from consensus.certificates import BlockCertificate, CommitCertificate, PreparedCertificate
+from consensus.messages import Batch, Message, Proposal, Signature, Signed, Vote
+
+
+class VoteRecord(Message, frozen=True, tag=1):
+    """A vote of this replica. After a restart it sends this one again, and never another (R20)."""
+
+    vote: Vote
+    signature: Signature
+
+
+class ProposalRecord(Message, frozen=True, tag=2):
+    """A proposal that this replica made or accepted, with its batch."""
+
+    proposal: Proposal
+
+
+class PreparedRecord(Message, frozen=True, tag=3):
+    """That this replica was prepared; a view change will have to carry it (R13)."""
+
+    certificate: PreparedCertificate
+
+
+Record = VoteRecord | ProposalRecord | PreparedRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One packet to send: to one replica's inbox, or to everybody when `to` is None."""
+
+    packet: Signed | Proposal
+    to: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Requests that wait for too long: send their bodies to the primary, who may lack them (PBFT 4.1)."""
+
+    requests: tuple[bytes, ...]
+    to: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A batch to execute, with the certificate that decided it."""
+
+    batch: Batch
+    certificate: CommitCertificate
+    block_certificate: BlockCertificate | None = None
+
+
+class Note(msgspec.Struct, frozen=True):
+    """What happened and why, for logs and transcripts; nothing may be decided by reading one."""
+
+    event: str
+    view: int = 0
+    sequence: int = 0
+    digest: bytes = b""
+    replica: int | None = None
+    have: int = 0
+    need: int = 0
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Output:
+    """What the driver must now do, field by field and in this order.
+
+    `persist` must be durable before the first of `send` leaves and before the first of `execute` is
+    carried out: that is what makes a vote count for its own sender only once it cannot be lost (R20).
+    If persisting fails, the driver drops the rest and stops the replica.
+    """
+
+    persist: list[VoteRecord | ProposalRecord | PreparedRecord] = field(default_factory=list)
+    send: list[Send | Relay] = field(default_factory=list)
+    execute: list[Decision] = field(default_factory=list)  # In sequence order, without gaps, each once.
+    certified: list[BlockCertificate] = field(default_factory=list)  # To be stored beside their blocks.
+    expired: list[bytes] = field(default_factory=list)  # Requests that can no longer be ordered.
+    notes: list[Note] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.persist or self.send or self.execute or self.certified or self.expired or self.notes)

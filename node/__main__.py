@@ -1,0 +1,71 @@
+"""One node as a process of its own: `python -m node FOLDER --genesis FILE --broker URL --parent-pid PID`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+from node.broker_url import BrokerUrl
+from node.consortium import Network
+from node.driver import Driver
+from node.errors import UNCONFIRMED, PrivityError
+from node.lifeline import die_with_parent
+
+
+async def _serve(driver: Driver) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, stop.set)
+    await driver.run(stop)
+
+
+def main() -> int:
+    """Run until SIGTERM. Exit code 0 for an orderly stop, otherwise that of the error told on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m node")
+    parser.add_argument("folder", type=Path, help="the party's own folder: keys, journal, blobs, log")
+    parser.add_argument("--genesis", type=Path, required=True)
+    parser.add_argument("--broker", required=True)
+    parser.add_argument("--protocol", choices=("5", "3.1.1"), default="5")
+    parser.add_argument("--run", default="0001")
+    parser.add_argument("--level", default="info")
+    parser.add_argument("--parent-pid", type=int)
+    arguments = parser.parse_args()
+    if arguments.parent_pid is not None:
+        die_with_parent(arguments.parent_pid)
+    os.umask(0o077)
+    try:
+        network = Network.load(arguments.genesis)
+        driver = Driver(
+            arguments.folder,
+            network,
+            arguments.folder.name,
+            BrokerUrl.parse(arguments.broker),
+            arguments.protocol,
+            run=arguments.run,
+            level=arguments.level,
+        )
+        if sys.platform != "win32":
+            import uvloop
+
+            uvloop.run(_serve(driver))
+        else:
+            asyncio.run(_serve(driver))
+    except PrivityError as error:
+        print("\n".join(error.lines()), file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        # The text of an OSError is the system's own and a path; nothing of a payload.
+        print(f"✗ the disk refused: {error.strerror}   E-DISK", file=sys.stderr)
+        return UNCONFIRMED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

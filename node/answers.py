@@ -1,0 +1,196 @@
+"""What a node gives to those who ask: decided batches, bodies, proofs. All of it is public or ciphertext.
+
+Nobody can make this node work without bound: one answer holds at most `ANSWER_BYTES`, and a replica that
+asks too often is not answered for a moment.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from consensus.certificates import BlockCertificate, Decided
+from consensus.messages import Fetch, FetchRequests
+from node.canonical import encode
+from node.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
+from node.mempool import Mempool
+from node.store import BlockRow, Store, TransactionRow
+from node.topics import Topics
+from node.transaction import PrivateTransaction, decode_blob
+from node.wire import AnyTransaction, CommittedBatch, Inclusion, Inquiry, TransactionPacket
+
+ANSWER_BYTES = 1 << 20
+ANSWER_BLOCKS = 64
+PAUSE_MS = 20
+RECENT_BLOCKS = 64
+MAX_WATCHED = 20_000
+
+
+class Answers:
+    """Reads the journal and the store of one node, and writes neither."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        store: Store,
+        mempool: Mempool,
+        topics: Topics,
+        send: Callable[[str, bytes], None],
+    ) -> None:
+        self._journal = journal
+        self._store = store
+        self._mempool = mempool
+        self._topics = topics
+        self._send = send
+        self._answered_ms: dict[tuple[int, str], int] = {}
+        self._recent: OrderedDict[int, BlockRecord] = OrderedDict()
+        # Who asked about which transaction: inboxes by id, and how many each party has open.
+        self._watchers: dict[bytes, dict[bytes, int]] = {}
+        self._watched_by: dict[int, int] = {}
+
+    # For replicas.
+
+    def fetch(self, message: Fetch, now_ms: int) -> None:
+        """Send decided batches from the height asked for, with bodies and certificates (R23)."""
+        if self._too_soon(message.replica, "fetch", now_ms):
+            return
+        inbox = self._topics.inbox_of(message.replica)
+        answers: list[CommittedBatch] = []
+        size = 0
+        for row in self._store.blocks(message.sequence, ANSWER_BLOCKS):
+            answer = self._committed(row, last=False)
+            size += sum(len(encode(body)) for body in answer.transactions)
+            if answers and size > ANSWER_BYTES:
+                break
+            answers.append(answer)
+        for place, answer in enumerate(answers):
+            decided = answer.decided
+            if place == len(answers) - 1:
+                decided = Decided(decided.batch, decided.certificate, decided.block_certificate, True)
+            self._send(inbox, encode(CommittedBatch(decided, answer.transactions)))
+
+    def fetch_requests(self, message: FetchRequests, now_ms: int) -> None:
+        """Send the bodies that were asked for, as far as they are here."""
+        if self._too_soon(message.replica, "bodies", now_ms):
+            return
+        inbox, size = self._topics.inbox_of(message.replica), 0
+        for identifier in message.requests:
+            packet = self.transaction(identifier)
+            if packet is not None:
+                encoded = encode(packet)
+                size += len(encoded)
+                if size > ANSWER_BYTES:
+                    break
+                self._send(inbox, encoded)
+
+    def _too_soon(self, replica: int, kind: str, now_ms: int) -> bool:
+        before = self._answered_ms.get((replica, kind))
+        if before is not None and now_ms - before < PAUSE_MS:
+            return True
+        self._answered_ms[(replica, kind)] = now_ms
+        return False
+
+    def transaction(self, identifier: bytes) -> TransactionPacket | None:
+        """A transaction with its blob, waiting or executed, or None if it is not here."""
+        waiting = self._mempool.get(identifier)
+        if waiting is not None:
+            encoded = waiting.blob if waiting.blob is not None else self._store.get_blob(identifier)
+            return TransactionPacket(waiting.transaction, decode_blob(encoded) if encoded else None)
+        row = self._store.transaction(identifier)
+        return None if row is None else self._packet(row)
+
+    def body(self, identifier: bytes) -> tuple[PrivateTransaction, int]:
+        """An executed private transaction, and its height."""
+        row = self._store.transaction(identifier)
+        assert row is not None
+        transaction = self._body(row)
+        assert isinstance(transaction, PrivateTransaction)
+        return transaction, row.height
+
+    def _body(self, row: TransactionRow) -> AnyTransaction:
+        record = self._journal.read(row.body_at)
+        assert isinstance(record, BodiesRecord)
+        return record.transactions[row.body_position]
+
+    def _packet(self, row: TransactionRow) -> TransactionPacket:
+        encoded = self._store.get_blob(row.id)
+        blob = decode_blob(encoded) if encoded is not None else None
+        return TransactionPacket(self._body(row), blob)
+
+    def _committed(self, row: BlockRow, *, last: bool) -> CommittedBatch:
+        record = self._block(row)
+        certificate = None
+        if row.certified_at is not None:
+            certified = self._journal.read(row.certified_at)
+            assert isinstance(certified, CertifiedRecord)
+            certificate = certified.certificate
+        packets = []
+        for identifier in record.batch.requests:
+            packet = self.transaction(identifier)
+            if packet is not None:
+                packets.append(packet)
+        return CommittedBatch(Decided(record.batch, record.certificate, certificate, last), tuple(packets))
+
+    def _block(self, row: BlockRow) -> BlockRecord:
+        recent = self._recent.get(row.height)
+        if recent is not None:
+            return recent
+        record = self._journal.read(row.at)
+        assert isinstance(record, BlockRecord)
+        return record
+
+    # For clients.
+
+    def remember(self, height: int, record: BlockRecord | None = None) -> None:
+        """Keep a block at hand that will be asked for as soon as its certificate is complete."""
+        if record is None:
+            row = self._store.block(height)
+            assert row is not None
+            record = self._block(row)
+        self._recent[height] = record
+        while len(self._recent) > RECENT_BLOCKS:
+            self._recent.popitem(last=False)
+
+    def watch(self, inquiry: Inquiry) -> str | None:
+        """Answer about transactions whose block is certified, and keep an eye on the others."""
+        heights = set()
+        for identifier in inquiry.about:
+            row = self._store.transaction(identifier)
+            block = None if row is None else self._store.block(row.height)
+            if block is not None and block.certified_at is not None:
+                heights.add(block.height)
+                continue
+            if self._watched_by.get(inquiry.party, 0) >= MAX_WATCHED:
+                return "over limit"
+            inboxes = self._watchers.setdefault(identifier, {})
+            if inquiry.reply_to not in inboxes:
+                inboxes[inquiry.reply_to] = inquiry.party
+                self._watched_by[inquiry.party] = self._watched_by.get(inquiry.party, 0) + 1
+        for height in sorted(heights):
+            row_of_height = self._store.block(height)
+            assert row_of_height is not None and row_of_height.certified_at is not None
+            certified = self._journal.read(row_of_height.certified_at)
+            assert isinstance(certified, CertifiedRecord)
+            self._include(certified.certificate, [inquiry.reply_to])
+        return None
+
+    def certified(self, certificate: BlockCertificate) -> None:
+        """A block's certificate is complete: tell those who asked about something in it."""
+        row = self._store.block(certificate.sequence)
+        assert row is not None
+        inboxes: dict[bytes, None] = {}
+        if self._watchers:
+            for identifier in self._block(row).batch.requests:
+                for inbox, party in self._watchers.pop(identifier, {}).items():
+                    inboxes[inbox] = None
+                    self._watched_by[party] -= 1
+        self._include(certificate, list(inboxes))
+
+    def _include(self, certificate: BlockCertificate, inboxes: list[bytes]) -> None:
+        row = self._store.block(certificate.sequence)
+        if row is None or not inboxes:
+            return
+        record = self._block(row)
+        packet = encode(Inclusion(record.batch, record.certificate, record.header, certificate))
+        for inbox in inboxes:
+            self._send(self._topics.inbox(inbox), packet)

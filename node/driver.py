@@ -1,0 +1,138 @@
+"""The live world: one node on a real broker, a real clock and a real disk. It decides nothing.
+
+Deliver what came, let due timers act, carry out what follows, wait for the next thing. One task steps the
+node; the connection only fills its inbox (R39).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from pathlib import Path
+
+from node.broker_url import BrokerUrl
+from node.consortium import Network
+from node.events import EventLog
+from node.keys import PartyKeys
+from node.mqtt import Link
+from node.node import Node
+from node.topics import Topics
+from node.wire import Frame
+
+INBOX_PACKETS = 50_000
+PACKETS_AT_ONCE = 256
+
+
+class Clock:
+    """Unix milliseconds that never run backwards, whatever is done to the wall clock meanwhile."""
+
+    def __init__(self) -> None:
+        self._offset = time.time() - time.monotonic()
+
+    def __call__(self) -> int:
+        return int((time.monotonic() + self._offset) * 1000)
+
+
+class Driver:
+    """Runs the node of one party, whose folder holds its keys, until `stop` is set."""
+
+    def __init__(
+        self,
+        folder: Path,
+        network: Network,
+        name: str,
+        url: BrokerUrl,
+        protocol: str,
+        *,
+        run: str,
+        level: str = "info",
+    ) -> None:
+        self._clock = Clock()
+        self._events = EventLog(
+            folder / "events.jsonl",
+            run=run,
+            node=name,
+            start_ms=network.created_ms,
+            wall=self._clock,
+            level=level,
+            names=network.names,
+        )
+        self._inbox: deque[bytes] = deque()
+        self._wake = asyncio.Event()
+        self.node = Node(
+            network,
+            name,
+            PartyKeys.load(folder / "keys"),
+            folder,
+            self._send,
+            self._events,
+            self._clock(),
+        )
+        topics = Topics(network.id)
+        own = self.node.replica_id
+        self._own_topic = topics.broadcast(own)
+        self._link = Link(
+            url,
+            protocol,
+            f"p{topics.token(own).hex()}",
+            topics.of_node(own),
+            self._deliver,
+            refuse=self.node.report.drop,
+            connected=self._connected,
+        )
+
+    def _send(self, topic: str, packet: bytes) -> None:
+        self._link.send(topic, packet)
+
+    def _connected(self, up: bool) -> None:
+        self.node.report.emit("net.connect" if up else "net.disconnect", "info" if up else "warn")
+
+    def _deliver(self, topic: str, frame: Frame) -> None:
+        if topic == self._own_topic:
+            return  # Our own words, which a broker of MQTT 3.1.1 gives back to us.
+        if len(self._inbox) + len(frame.packets) > INBOX_PACKETS:
+            self.node.report.drop("inbox full")
+            return
+        self._inbox.extend(frame.packets)
+        self._wake.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Drive the node until `stop` is set; then hand over what is said already, and close."""
+        connection = asyncio.create_task(self._link.run())
+        stopping = asyncio.create_task(stop.wait())
+        stopping.add_done_callback(lambda _: self._wake.set())
+        try:
+            await self._link.wait_until_up(30)
+            while not stop.is_set():
+                self._step()
+                await self._wait()
+            await self._link.drained(1.0)
+        finally:
+            connection.cancel()
+            stopping.cancel()
+            await asyncio.gather(connection, stopping, return_exceptions=True)
+            self.node.close()
+            self._events.close()
+
+    def _step(self) -> None:
+        node = self.node
+        now_ms = self._clock()
+        node.report.lamport = self._link.lamport
+        for _ in range(min(len(self._inbox), PACKETS_AT_ONCE)):
+            node.handle(self._inbox.popleft(), now_ms)
+        if now_ms >= node.deadline_ms:
+            node.tick(now_ms)
+        node.flush()
+        if not self._inbox and node.has_idle_work:
+            node.idle()
+
+    async def _wait(self) -> None:
+        if self._inbox or self.node.has_idle_work:
+            await asyncio.sleep(0)  # Let the connection breathe, then go on at once.
+            return
+        self._wake.clear()
+        timeout_s = max(0.0, (self.node.deadline_ms - self._clock()) / 1000)
+        handle = asyncio.get_running_loop().call_later(timeout_s, self._wake.set)
+        await self._wake.wait()
+        handle.cancel()

@@ -1,0 +1,226 @@
+"""What a user is told when something cannot be done: a code, what, where, why, and what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Exit codes, the same for every verb.
+FINE = 0
+CHECK_FAILED = 1
+WRONG_USAGE = 2
+UNCONFIRMED = 3
+SCENARIO_INVALID = 4
+NOT_REACHABLE = 5
+NOT_ALLOWED = 6
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One entry of the catalogue that `privity explain` prints."""
+
+    title: str
+    exit_code: int
+    text: str
+
+
+CATALOGUE: dict[str, Explanation] = {
+    "E-BROKER": Explanation(
+        "the broker does not answer",
+        NOT_REACHABLE,
+        "Nothing accepted an MQTT connection at the address given. Start the broker, mend the address, or use\n"
+        "--broker embedded, which needs nothing installed.",
+    ),
+    "E-DISK": Explanation(
+        "the disk refused a write",
+        UNCONFIRMED,
+        "A node never sends a vote that is not on its disk, so a node that cannot write stops voting and says so.\n"
+        "Free some space, then start it again: it resumes from what it had written.",
+    ),
+    "E-DURATION": Explanation(
+        "a length of time without its unit",
+        SCENARIO_INVALID,
+        "A length of time is a number and a unit: 250ms, 1.5s, 2m, 1h.",
+    ),
+    "E-FILE": Explanation(
+        "the scenario file cannot be read",
+        SCENARIO_INVALID,
+        "A scenario is one file of text in UTF-8, at most 1 MiB. `privity init --list` names those that\n"
+        "come with Privity.",
+    ),
+    "E-ID": Explanation(
+        "an id is used twice",
+        SCENARIO_INVALID,
+        "Messages and expectations name a transaction by the id of its step, so each id stands for one\n"
+        "thing. A load named traffic also uses traffic-0001 and so on.",
+    ),
+    "E-KEY": Explanation(
+        "unknown key",
+        SCENARIO_INVALID,
+        "A key that the format does not have is refused, because a typo would otherwise change a scenario\n"
+        "in silence. Inside {…} a comma begins the next key: quote text that has one, as in {title:\n"
+        '"Smith, Jones"}.',
+    ),
+    "E-KEYS": Explanation(
+        "a party's keys cannot be used",
+        NOT_REACHABLE,
+        "Each party has a signing key and a wrapping key, two files of mode 600 that hold two different keys.",
+    ),
+    "E-LIMIT": Explanation(
+        "over a limit",
+        WRONG_USAGE,
+        "A payload has at most 256 leaves, 8 levels and 64 KiB; a transaction at most 31 readers beside the sender;\n"
+        "a consortium at most 64 parties.",
+    ),
+    "E-MISSING": Explanation(
+        "something is missing",
+        SCENARIO_INVALID,
+        "A key without which the scenario says too little. `privity check --fill` shows what is filled in\n"
+        "by default.",
+    ),
+    "E-NAME": Explanation(
+        "not a usable name",
+        SCENARIO_INVALID,
+        "Names of parties and ids of steps are words of a-z and 0-9 joined by hyphens: a party's at most\n"
+        "32 characters, an id at most 40. They stand in logs and topics, where +, # and / mean something.",
+    ),
+    "E-NO-RUN": Explanation(
+        "no such run",
+        NOT_REACHABLE,
+        "There is no run folder of that number below .privity/runs, or it is gone. `privity up FILE` makes one.",
+    ),
+    "E-NOT-PARTY": Explanation(
+        "this party may not read it",
+        NOT_ALLOWED,
+        "Only the sender and the named parties hold a key to the content. Others hold the commitment: a salted\n"
+        "hash that shows that something was ordered, when, and by whom.",
+    ),
+    "E-NOT-YET": Explanation(
+        "known, and not built yet",
+        SCENARIO_INVALID,
+        "Privity knows this word and will not pretend: what is not built is refused, never silently ignored.",
+    ),
+    "E-PARTIES": Explanation(
+        "the parties cannot form a network",
+        SCENARIO_INVALID,
+        "At least one party is needed, at least one must vote, and no name may come twice. A series such\n"
+        "as bank-[a..g] stands for seven names.",
+    ),
+    "E-PARTY": Explanation(
+        "no party of that name",
+        SCENARIO_INVALID,
+        "Every name used in a step or an expectation must be one of `parties`.",
+    ),
+    "E-PORT": Explanation(
+        "the port cannot be used",
+        NOT_REACHABLE,
+        "Another program listens on the port that was asked for, or the system does not let this user have it.\n"
+        "Without a port being asked for, a free one is found.",
+    ),
+    "E-PAYLOAD": Explanation(
+        "this cannot be a payload",
+        WRONG_USAGE,
+        "A payload is a map of named fields. A value is a map, a list, text, a number (a whole number of 64\n"
+        "bits, or a finite decimal), true, false, null or bytes. The message counts fields, never quotes them.",
+    ),
+    "E-PRIVATE": Explanation(
+        "a private value in a public place",
+        SCENARIO_INVALID,
+        "Ids, names and titles are public: they stand in logs and in the genesis file. A value of a\n"
+        "payload that is also there is not private, and the canary scan would rightly report it.",
+    ),
+    "E-TX": Explanation(
+        "no such transaction",
+        WRONG_USAGE,
+        "A transaction is named by the id it was submitted under, or by the first digits of its hash: at least\n"
+        "four, and enough to tell it from the others. `privity logs --ev tx.submit` lists them.",
+    ),
+    "E-TYPE": Explanation(
+        "another kind of value is expected",
+        SCENARIO_INVALID,
+        "Text, number, list and map are different things. In YAML 1.2 only true and false are booleans;\n"
+        "yes, no, on and off are text.",
+    ),
+    "E-UNIT": Explanation(
+        "a number without its unit",
+        SCENARIO_INVALID,
+        "A rate is written 4/s or 90/m, a size 512B or 4KiB.",
+    ),
+    "E-VALUE": Explanation(
+        "not a possible value",
+        SCENARIO_INVALID,
+        "The key exists, and what stands behind it is none of the values it can have. The message names\n"
+        "them.",
+    ),
+    "E-YAML": Explanation(
+        "not well-formed YAML",
+        SCENARIO_INVALID,
+        "The text does not follow YAML 1.2, uses a key twice, or uses tags. Indentation is made of\n"
+        "spaces, and text with : or # or quotes in it is best quoted.",
+    ),
+    "W-EXPECT": Explanation(
+        "an expectation contradicts the scenario",
+        FINE,
+        "If the run goes as the file says, this rule will be broken: the readers that it names are not\n"
+        "those that the steps name.",
+    ),
+    "W-FAULTS": Explanation(
+        "no faulty voter is tolerated",
+        FINE,
+        "With n voters, f = (n - 1) // 3 may be faulty. With one to three voters f is 0: one that stops\n"
+        "or lies stops the network. Four voters tolerate one.",
+    ),
+    "W-META": Explanation(
+        "metadata is visible",
+        FINE,
+        "Who sent a transaction, when, and its padded size are known to everyone, also to those who may\n"
+        "not read it.",
+    ),
+    "W-UNSTATED": Explanation(
+        "transactions without a rule",
+        FINE,
+        "Nothing in `expect:` says who may read them, so a change of their readers would go unnoticed.",
+    ),
+    "W-VOTERS": Explanation(
+        "voters that add nothing",
+        FINE,
+        "Only n = 3f + 1 voters make full use of each one: 5 and 6 voters tolerate the same single fault\n"
+        "as 4.",
+    ),
+}
+
+
+class PrivityError(Exception):
+    """A failure that a user can act on.
+
+    `exit_code` comes from the catalogue unless given, because the same cause can be the scenario's
+    fault (4) or that of the arguments of one command (2).
+    """
+
+    def __init__(
+        self,
+        code: str,
+        what: str,
+        *,
+        where: str = "",
+        why: str = "",
+        next: str = "",
+        exit_code: int | None = None,
+    ) -> None:
+        super().__init__(f"{what} ({code})")
+        self.code = code
+        self.what = what
+        self.where = where
+        self.why = why
+        self.next = next
+        self.exit_code = CATALOGUE[code].exit_code if exit_code is None else exit_code
+
+    def lines(self) -> list[str]:
+        """The message as a user sees it, without colour: what and where, why, next, code."""
+        place = f"{self.where}  " if self.where else ""
+        lines = [f"✗ {place}{self.what}   {self.code}"]
+        if self.why:
+            lines.append(f"  why   {self.why}")
+        if self.next:
+            lines.append(f"  next  {self.next}")
+        return lines

@@ -1,0 +1,188 @@
+"""One connection to the broker that loses nothing quietly: frames out, frames in, again after every cut.
+
+The broker is trusted with delivery only, and not even with that: what it loses, the core sends again
+(R36, R38). The session outlives a short cut where the broker keeps sessions; where it does not, the
+replicas' own retransmission and catching up close the gap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import socket
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from node.broker_url import BrokerUrl
+from node.canonical import DecodeError, encode
+from node.wire import Frame, decode_frame
+
+QOS = 1
+FRAME_BYTES = 1 << 20
+FRAME_PACKETS = 5000
+OUTBOX_FRAMES = 100_000
+SESSION_S = 600
+FIRST_WAIT_S = 0.1
+LONGEST_WAIT_S = 3.0
+CONNECT_TIMEOUT_S = 5
+# Paho answers a lost PUBACK only by waiting; longer than any broker of ours takes, short enough to notice.
+PUBLISH_TIMEOUT_S = 10
+
+Deliver = Callable[[str, Frame], None]
+Connected = Callable[[bool], None]
+
+logging.getLogger("mqtt").setLevel(logging.CRITICAL)
+
+
+class Link:
+    """One client of the broker.
+
+    `client_id` is an opaque token. `deliver(topic, frame)` is called for every frame that decodes;
+    `refuse(reason)` for every publish that does not. `connected(up)` tells of each connection and cut.
+    `protocol` is "5" or "3.1.1".
+    """
+
+    def __init__(
+        self,
+        url: BrokerUrl,
+        protocol: str,
+        client_id: str,
+        topics: Iterable[str],
+        deliver: Deliver,
+        *,
+        refuse: Callable[[str], None] = lambda reason: None,
+        connected: Connected = lambda up: None,
+    ) -> None:
+        self._url = url
+        self._protocol = protocol
+        self._client_id = client_id
+        self._topics = list(topics)
+        self._deliver = deliver
+        self._refuse = refuse
+        self._connected = connected
+        self._outbox: dict[str, list[bytes]] = {}
+        self._unsent: tuple[str, bytes] | None = None
+        self._waiting = 0
+        self._wake = asyncio.Event()
+        self._is_up = asyncio.Event()
+        self.lamport = 0
+
+    def send(self, topic: str, packet: bytes) -> None:
+        """Put a packet into the outbox. Packets to one topic that wait together travel in one publish."""
+        if self._waiting >= OUTBOX_FRAMES:
+            self._refuse("queue full")  # The newest goes; retransmission brings it again.
+            return
+        self._outbox.setdefault(topic, []).append(packet)
+        self._waiting += 1
+        self._wake.set()
+
+    async def wait_until_up(self, timeout_s: float) -> bool:
+        """Whether the connection stands within this time."""
+        try:
+            await asyncio.wait_for(self._is_up.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        return True
+
+    async def drained(self, timeout_s: float) -> bool:
+        """Whether everything sent so far reached the broker within this time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self._outbox or self._unsent is not None:
+                    await asyncio.sleep(0.005)
+                return True
+        return False
+
+    async def run(self) -> None:
+        """Connect, and connect again, until cancelled; jitter keeps clients from coming back all at once."""
+        wait_s = FIRST_WAIT_S
+        while True:
+            try:
+                async with self._client() as client:
+                    await self._subscribe(client)
+                    wait_s = FIRST_WAIT_S
+                    self._is_up.set()
+                    self._connected(True)
+                    async with asyncio.TaskGroup() as tasks:
+                        tasks.create_task(self._receive(client))
+                        tasks.create_task(self._publish(client))
+            except* (aiomqtt.MqttError, OSError, TimeoutError):
+                pass
+            if self._is_up.is_set():
+                self._is_up.clear()
+                self._connected(False)
+            await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))
+            wait_s = min(wait_s * 2, LONGEST_WAIT_S)
+
+    def _client(self) -> aiomqtt.Client:
+        arguments: dict[str, Any] = dict(self._url.client_arguments())
+        if self._protocol == "5":
+            keep = Properties(PacketTypes.CONNECT)
+            keep.SessionExpiryInterval = SESSION_S
+            arguments |= {"protocol": aiomqtt.ProtocolVersion.V5, "clean_start": False, "properties": keep}
+        else:
+            arguments |= {"protocol": aiomqtt.ProtocolVersion.V311, "clean_session": False}
+        return aiomqtt.Client(
+            identifier=self._client_id,
+            timeout=PUBLISH_TIMEOUT_S,
+            max_concurrent_outgoing_calls=1000,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+            **arguments,
+        )
+
+    async def _subscribe(self, client: aiomqtt.Client) -> None:
+        granted = await client.subscribe([(topic, QOS) for topic in self._topics], timeout=CONNECT_TIMEOUT_S)
+        if any(getattr(code, "is_failure", code == 0x80) for code in granted):
+            raise aiomqtt.MqttError("the broker refused a subscription")
+
+    async def _receive(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            payload = message.payload
+            if message.retain or not isinstance(payload, bytes):
+                self._refuse("repeated")  # We retain nothing, so somebody replays (R38).
+                continue
+            try:
+                frame = decode_frame(payload)
+            except DecodeError as error:
+                self._refuse(error.reason)
+                continue
+            self.lamport = max(self.lamport, frame.lamport) + 1
+            self._deliver(str(message.topic), frame)
+
+    async def _publish(self, client: aiomqtt.Client) -> None:
+        while True:
+            if self._unsent is None:
+                while not self._outbox:
+                    self._wake.clear()
+                    await self._wake.wait()
+                self._unsent = self._next_frame()
+            topic, payload = self._unsent
+            # Returns at PUBACK: the broker has it. After a cut it is published again; receivers do not mind.
+            await client.publish(topic, payload, qos=QOS)
+            self._unsent = None
+
+    def _next_frame(self) -> tuple[str, bytes]:
+        """The packets that wait for one topic, as many as fit into one publish."""
+        topic = next(iter(self._outbox))
+        packets = self._outbox[topic]
+        size, count = 0, 0
+        while count < min(len(packets), FRAME_PACKETS) and (
+            count == 0 or size + len(packets[count]) <= FRAME_BYTES
+        ):
+            size += len(packets[count])
+            count += 1
+        chosen = packets[:count]
+        # To the end of the queue if something is left: no topic holds up the others.
+        rest = packets[count:]
+        del self._outbox[topic]
+        if rest:
+            self._outbox[topic] = rest
+        self._waiting -= count
+        self.lamport += 1
+        return topic, encode(Frame(1, self.lamport, tuple(chosen)))

@@ -1,0 +1,515 @@
+"""One party's machine, as a value that is stepped: the same code on a real broker and in virtual time.
+
+Packets and the time go in; what must be durable is written, what may be said is handed to `send`, what is
+decided is executed. Nothing here waits, reads a clock or draws a random number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from consensus.messages import (
+    NO_TOKEN,
+    BlockVote,
+    Commit,
+    Fetch,
+    FetchRequests,
+    Prepare,
+    Proposal,
+    ReplicaMessage,
+    Request,
+    Signed,
+    Status,
+)
+from consensus.output import Decision, Output, ProposalRecord, Relay, Send
+from consensus.replica import Replica
+from consensus.state import Settings
+from node.answers import Answers
+from node.canonical import DecodeError, encode
+from node.consortium import ConsortiumTransaction, Network
+from node.events import EventLog
+from node.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
+from node.keys import PartyKeys
+from node.ledger import EXECUTED, Ledger, key_of
+from node.mempool import Mempool
+from node.private_view import PrivateView
+from node.recovery import block_row, recover, transaction_row
+from node.reporting import Numbers, Reporter
+from node.store import DELIVERED, MISSING, NOT_PARTY, UNREADABLE, Store
+from node.topics import Topics
+from node.transaction import PrivateTransaction, check_blob, check_transaction
+from node.wire import (
+    AnyTransaction,
+    CommittedBatch,
+    SignedInquiry,
+    TransactionPacket,
+    Verifier,
+    decode_packet,
+    signed_bytes,
+)
+
+HOUSEKEEPING_MS = 1000
+MISSING_AT_ONCE = 64
+LOOK_AT_ONCE = 8
+
+SendTo = Callable[[str, bytes], None]
+
+
+class Node:
+    """The node of one party. `folder` is its own, and nobody else opens it for writing.
+
+    `send(topic, packet)` takes a packet for the broker and returns at once. A failing disk does not raise:
+    the node falls silent, as `failed` tells, and goes on answering what it has stored (fault table of PBFT).
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        name: str,
+        keys: PartyKeys,
+        folder: Path,
+        send: SendTo,
+        events: EventLog,
+        now_ms: int,
+    ) -> None:
+        position = network.position(name)
+        assert position is not None, name
+        self._network = network
+        self._name = name
+        self._keys = keys
+        self._send = send
+        self._now_ms = now_ms
+        self.failed = ""
+        self.replica_id = position
+        self.topics = Topics(network.id)
+        self.report = Reporter(events, network, position)
+        self.report.emit("node.start")
+        self._journal = Journal(folder / "journal", network.id)
+        self._store = Store(folder)
+        self._verifier = Verifier(network)
+        self._mempool = Mempool()
+        recovered = recover(self._journal, self._store, network)
+        self.ledger: Ledger = recovered.ledger
+        self._bodies_at: dict[bytes, tuple[int, int]] = {}
+        self._pending = Output()
+        self._replica = Replica(
+            self._settings(network, position),
+            self._sign,
+            executed=self.ledger.height,
+            time_ms=self.ledger.time_ms,
+            block=self.ledger.head,
+            state_root=self.ledger.state_root,
+            records=recovered.records,
+        )
+        self._answers = Answers(self._journal, self._store, self._mempool, self.topics, send)
+        self.private_view = PrivateView(self._store, keys.wrapping, self._answers.body)
+        self._housekeeping_at = now_ms
+        self._ask_next = 0
+        for identifier, (transaction, at, place) in recovered.bodies.items():
+            self._bodies_at[identifier] = (at, place)
+            self._keep(identifier, transaction, None, needed=True)
+        self._resume()
+
+    @staticmethod
+    def _settings(network: Network, position: int) -> Settings:
+        rules = network.rules
+        return Settings(
+            n=network.n,
+            replica=position,
+            window=rules.window,
+            in_flight=rules.in_flight,
+            max_batch=rules.max_batch,
+            max_batch_bytes=rules.max_batch_bytes,
+            block_every_ms=rules.block_every_ms,
+            max_skew_ms=rules.max_skew_ms,
+            view_timeout_ms=rules.view_timeout_ms,
+        )
+
+    def _resume(self) -> None:
+        """Sign again for blocks that have no certificate yet; in the very beginning, want block 1."""
+        for block in self._store.uncertified(self.ledger.height - self._network.rules.window):
+            self._answers.remember(block.height)
+            self._take(self._replica.executed(block.height, block.hash, block.state_root, None, self._now_ms))
+        founding = self._network.transaction
+        if self.ledger.height == 0 and founding.id not in self._mempool:
+            self._keep(founding.id, founding, None, needed=True)
+
+    def _sign(self, message: ReplicaMessage) -> bytes:
+        return self._keys.signing.sign(signed_bytes(self._network.id, message))
+
+    # What the driver calls.
+
+    @property
+    def deadline_ms(self) -> int:
+        """When the next `tick` is wanted."""
+        due = self._replica.deadline_ms
+        return self._housekeeping_at if due is None else min(due, self._housekeeping_at)
+
+    def handle(self, data: bytes, now_ms: int) -> None:
+        """Take one packet from the broker. Never raises for what it holds. `flush` carries out the rest."""
+        self._now_ms = max(now_ms, self._now_ms)
+        try:
+            packet = decode_packet(data)
+        except DecodeError as error:
+            self.report.drop(error.reason)
+            return
+        if isinstance(packet, Signed):
+            self._on_signed(packet)
+        elif isinstance(packet, TransactionPacket):
+            self._on_transaction(packet)
+        elif isinstance(packet, Proposal):
+            self._on_proposal(packet)
+        elif isinstance(packet, CommittedBatch):
+            self._on_committed(packet)
+        elif isinstance(packet, SignedInquiry):
+            self._on_inquiry(packet)
+        else:
+            self.report.drop("unknown kind")
+
+    def tick(self, now_ms: int) -> None:
+        """Let timers act. Wanted at `deadline_ms`, harmless at any time."""
+        self._now_ms = max(now_ms, self._now_ms)
+        if not self.failed:
+            self._take(self._replica.tick(self._now_ms))
+        if self._now_ms >= self._housekeeping_at:
+            self._housekeeping_at = self._now_ms + HOUSEKEEPING_MS
+            self._ask_for_missing()
+            self.report_state()
+
+    def flush(self) -> None:
+        """Carry out what the steps since the last flush led to: persist, then send, then execute (R20)."""
+        try:
+            while self._pending and not self.failed:
+                output, self._pending = self._pending, Output()
+                self._persist(output)
+                for send in output.send:
+                    self._send_out(send)
+                for decision in output.execute:
+                    self._execute(decision)
+                for certificate in output.certified:
+                    at = self._journal.append(CertifiedRecord(certificate))
+                    self._store.set_certified(certificate.sequence, at)
+                    self._answers.certified(certificate)
+                for identifier in output.expired:
+                    self._mempool.remove(identifier)
+                    self.report.emit("tx.expired", "warn", tx=identifier)
+                for note in output.notes:
+                    self.report.note(note)
+        except OSError as error:
+            # Counting went ahead of the disk: nothing that follows from this step may be seen outside.
+            self._pending = Output()
+            self.failed = "disk full" if error.errno in (28, 122) else "other"
+            self.report.emit("disk.error", "error", reason_code=self.failed, hint="free-space")
+
+    def idle(self) -> None:
+        """Nothing more urgent to do: look at a few payloads, if some wait."""
+        for looked in self.private_view.advance(LOOK_AT_ONCE):
+            if looked.state == DELIVERED:
+                self._hold("key", [looked.id], looked.height)
+                self.report.emit("priv.deliver", tx=looked.id, h=looked.height)
+            elif looked.state == MISSING:
+                self.report.emit("priv.missing", "warn", tx=looked.id, h=looked.height)
+            elif looked.state == UNREADABLE:
+                self.report.emit(
+                    "priv.decrypt",
+                    "error",
+                    tx=looked.id,
+                    h=looked.height,
+                    reason_code="commitment does not match",
+                )
+            elif looked.state == NOT_PARTY:
+                self.report.emit(
+                    "priv.denied", "debug", tx=looked.id, h=looked.height, reason_code="not a party"
+                )
+
+    @property
+    def has_idle_work(self) -> bool:
+        """Whether `idle` would find something to do."""
+        return self.private_view.busy
+
+    def report_state(self, *, always: bool = False) -> None:
+        """Write `node.state`: this node in numbers."""
+        numbers = Numbers(
+            height=self.ledger.height,
+            view=self._replica.view,
+            head=self.ledger.head,
+            mempool=len(self._mempool),
+            low=self._replica.executed_sequence,
+            high=self._replica.high_watermark,
+            payloads=dict(self.private_view.counts),
+        )
+        self.report.state(numbers, always=always)
+
+    def close(self) -> None:
+        """Stop in good order. What was not said yet is not said any more; the journal has all that counts."""
+        self.report_state(always=True)
+        self.report.emit("node.stop")
+        self._store.close()
+        self._journal.close()
+
+    # Packets.
+
+    def _on_signed(self, packet: Signed) -> None:
+        message = packet.message
+        if message.replica == self.replica_id:
+            return  # A broker may give us our own words back.
+        if isinstance(message, Prepare | Commit) and message.sequence <= self._replica.executed_sequence:
+            # Most votes above the quorum come after the decision; checking them would change nothing.
+            self.report.drop("already executed")
+            return
+        if isinstance(message, BlockVote | Commit | Prepare) and message.replica >= self._network.n:
+            self.report.drop("not a voter")
+            return
+        if not self._verifier.message(message, packet.signature, message.replica):
+            self.report.drop("bad signature")
+            return
+        if isinstance(message, Fetch):
+            self._answers.fetch(message, self._now_ms)
+        elif isinstance(message, FetchRequests):
+            self._answers.fetch_requests(message, self._now_ms)
+        elif not self.failed:
+            self._take(self._replica.receive(packet, self._now_ms))
+
+    def _on_proposal(self, packet: Proposal) -> None:
+        vote = packet.pre_prepare
+        if vote.replica == self.replica_id:
+            return
+        if not self._verifier.message(vote, packet.signature, vote.replica):
+            self.report.drop("bad signature")
+        elif not self.failed:
+            self._take(self._replica.receive(packet, self._now_ms))
+
+    def _on_transaction(self, packet: TransactionPacket) -> None:
+        transaction = packet.transaction
+        identifier = transaction.id
+        if self.private_view.is_missing(identifier):
+            self._take_missing_blob(packet, identifier)
+            return
+        waiting = self._mempool.get(identifier)
+        if waiting is not None:
+            if packet.blob is not None and isinstance(transaction, PrivateTransaction):
+                self._mempool.complete(identifier, transaction, packet.blob)
+            return
+        needed = self._replica.wants(identifier)
+        if not needed and self.ledger.has_executed(key_of(transaction, self._network)):
+            self.report.drop("already executed")
+        elif not needed and Mempool.window_of(transaction)[1] <= self.ledger.height:
+            self.report.drop("expired")
+        elif not needed and packet.blob is None:
+            self.report.drop("payload missing")
+        elif reason := self._refuse(packet):
+            self.report.emit("tx.reject", "warn", reason_code=reason)
+            self.report.drop(reason)
+        elif not self.failed:
+            self._keep(identifier, transaction, packet, needed=needed)
+
+    def _refuse(self, packet: TransactionPacket) -> str | None:
+        """Why a transaction is refused, whoever relays it, or None. The signature is checked last."""
+        transaction = packet.transaction
+        if isinstance(transaction, ConsortiumTransaction):
+            # The only one there can be until membership changes: the one that this node trusts anyway.
+            return None if transaction == self._network.transaction else "other consortium"
+        core = transaction.header.core
+        key = self._network.verify_key(core.sender)
+        if key is None:
+            return "unknown sender"
+        return check_transaction(
+            transaction,
+            packet.blob,
+            network=self._network.id,
+            policy=self._network.policy_hash,
+            max_validity=self._network.rules.validity_window,
+            sender_key=key,
+        )
+
+    def _keep(
+        self,
+        identifier: bytes,
+        transaction: AnyTransaction,
+        packet: TransactionPacket | None,
+        *,
+        needed: bool,
+    ) -> None:
+        """Put a checked transaction into the mempool and before the replica."""
+        sender, nonce = key_of(transaction, self._network)
+        blob = packet.blob if packet is not None else None
+        if reason := self._mempool.add(identifier, transaction, blob, sender, needed=needed):
+            self.report.drop(reason, sender)
+            return
+        waiting = self._mempool.get(identifier)
+        assert waiting is not None
+        if identifier in self._bodies_at:
+            waiting.recorded, waiting.blob_stored = True, self._store.get_blob(identifier) is not None
+        valid_from, valid_until = Mempool.window_of(transaction)
+        self.report.emit("tx.accept", "debug", tx=identifier, party=sender)
+        request = Request(identifier, sender, nonce, valid_from, valid_until, waiting.size)
+        self._take(self._replica.submit(request, self._now_ms))
+
+    def _take_missing_blob(self, packet: TransactionPacket, identifier: bytes) -> None:
+        transaction, blob = packet.transaction, packet.blob
+        if blob is None or not isinstance(transaction, PrivateTransaction):
+            return
+        if check_blob(transaction.header, blob) is not None:
+            self.report.drop("blob does not match")
+            return
+        self._store.put_blob(identifier, encode(blob))
+        self._hold("blob", [identifier], self.ledger.height)
+        self.private_view.arrived(identifier)
+
+    def _on_committed(self, packet: CommittedBatch) -> None:
+        decided = packet.decided
+        sequence = decided.batch.sequence
+        if sequence <= self._replica.executed_sequence and decided.block_certificate is None:
+            self.report.drop("already executed")
+            return
+        if sequence > self._replica.high_watermark:
+            self.report.drop("outside watermarks")
+            return
+        if reason := self._verifier.decided(decided):
+            self.report.drop(reason)
+            return
+        if self.failed:
+            return
+        if sequence > self._replica.executed_sequence:
+            for body in packet.transactions:
+                identifier = body.transaction.id
+                if identifier in decided.batch.requests and identifier not in self._mempool:
+                    if reason := self._refuse(body):
+                        self.report.drop(reason)
+                    else:
+                        self._keep(identifier, body.transaction, body, needed=True)
+        self._take(self._replica.receive(decided, self._now_ms))
+        self.flush()  # Before the next one of the same answer is judged.
+
+    def _on_inquiry(self, packet: SignedInquiry) -> None:
+        inquiry = packet.inquiry
+        if not self._verifier.message(inquiry, packet.signature, inquiry.party):
+            self.report.drop("bad signature")
+            return
+        topic = self.topics.inbox(inquiry.reply_to)
+        self._send(topic, encode(self.status(inquiry.echo)))
+        if reason := self._answers.watch(inquiry):
+            self.report.drop(reason)
+
+    def status(self, echo: bytes = NO_TOKEN) -> Signed:
+        """Where this node stands on its own disk, signed."""
+        ledger = self.ledger
+        message = Status(
+            0, self._replica.view, ledger.height, ledger.head, ledger.state_root, echo, self.replica_id
+        )
+        return Signed(message, self._sign(message))
+
+    # Effects.
+
+    def _take(self, output: Output) -> None:
+        """Add an output to what the next flush carries out."""
+        pending = self._pending
+        pending.persist += output.persist
+        pending.send += output.send
+        pending.execute += output.execute
+        pending.certified += output.certified
+        pending.expired += output.expired
+        pending.notes += output.notes
+
+    def _persist(self, output: Output) -> None:
+        for record in output.persist:
+            if isinstance(record, ProposalRecord):
+                self._record_bodies(record.proposal.batch.requests)
+            self._journal.append(record)
+        if output.persist:
+            self._journal.sync()
+
+    def _record_bodies(self, requests: tuple[bytes, ...]) -> None:
+        """Write bodies and blobs of a batch before voting for it, so that this node can serve them (R7)."""
+        fresh = []
+        for identifier in requests:
+            waiting = self._mempool.get(identifier)
+            if waiting is None:
+                continue
+            if waiting.blob is not None:
+                self._store.put_blob(identifier, waiting.blob)
+                waiting.blob = None
+                waiting.blob_stored = True
+            if not waiting.recorded:
+                waiting.recorded = True
+                fresh.append(waiting.transaction)
+        if fresh:
+            at = self._journal.append(BodiesRecord(tuple(fresh)))
+            for place, transaction in enumerate(fresh):
+                self._bodies_at[transaction.id] = (at, place)
+
+    def _send_out(self, send: Send | Relay) -> None:
+        if isinstance(send, Relay):
+            for identifier in send.requests:
+                packet = self._answers.transaction(identifier)
+                if packet is not None:
+                    self._send(self.topics.inbox_of(send.to), encode(packet))
+            return
+        topic = self.topics.broadcast(self.replica_id) if send.to is None else self.topics.inbox_of(send.to)
+        self._send(topic, encode(send.packet))
+
+    def _execute(self, decision: Decision) -> None:
+        batch = decision.batch
+        self._record_bodies(batch.requests)
+        bodies = [self._mempool.remove(identifier) for identifier in batch.requests]
+        found = [waiting for waiting in bodies if waiting is not None]
+        assert len(found) == len(batch.requests), "the replica executes only what it has whole"
+        applied = self.ledger.apply(batch, [waiting.transaction for waiting in found])
+        record = BlockRecord(applied.header, batch, decision.certificate)
+        at = self._journal.append(record)
+        height = batch.sequence
+        rows = [
+            transaction_row(waiting.transaction, height, position, outcome, *self._bodies_at.pop(identifier))
+            for position, (identifier, waiting, outcome) in enumerate(
+                zip(batch.requests, found, applied.outcomes, strict=True)
+            )
+        ]
+        self._store.add_block(block_row(record, applied.block, at), rows)
+        self._answers.remember(height, record)
+        private = [
+            identifier
+            for identifier, waiting, outcome in zip(batch.requests, found, applied.outcomes, strict=True)
+            if outcome == EXECUTED and isinstance(waiting.transaction, PrivateTransaction)
+        ]
+        stored = [w.transaction.id for w in found if w.blob_stored]
+        self._hold("blob", stored, height)
+        for identifier in private:
+            self.private_view.ordered(identifier)
+            self.report.emit("tx.commit", "debug", tx=identifier, h=height)
+        self.report.emit(
+            "block.commit",
+            h=height,
+            v=decision.certificate.view,
+            blk=applied.block,
+            parent=applied.header.parent,
+            state_root=applied.header.state_root,
+            txs=len(batch.requests),
+        )
+        if height == 1:
+            self.report.emit("node.ready", h=height, blk=applied.block)
+        self._take(
+            self._replica.executed(
+                height, applied.block, applied.header.state_root, decision.block_certificate, self._now_ms
+            )
+        )
+
+    def _hold(self, what: str, identifiers: list[bytes], height: int) -> None:
+        since = self._now_ms - self._network.created_ms
+        self._store.note_holdings(
+            [
+                {"t": since, "height": height, "gained": what, "tx": identifier.hex()}
+                for identifier in identifiers
+            ]
+        )
+
+    def _ask_for_missing(self) -> None:
+        """Ask one other node after another for blobs that a party of this node may read and lacks."""
+        wanted = self.private_view.missing(MISSING_AT_ONCE)
+        others = [i for i in range(len(self._network.members)) if i != self.replica_id]
+        if wanted and others:
+            message = FetchRequests(0, tuple(wanted), self.replica_id)
+            replica = others[self._ask_next % len(others)]
+            self._ask_next += 1
+            packet = Signed(message, self._sign(message))
+            self._send(self.topics.inbox_of(replica), encode(packet))

@@ -1,0 +1,119 @@
+"""What this party makes of the payloads on the ledger: the states that DESIGN calls delivered to not-a-party.
+
+It follows the chain at its own pace: consensus never waits for it, and it changes no block (R33, R34).
+Plaintext is not stored: whoever may read it has the key and the blob, and unseals again when asked.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from node.canonical import DecodeError
+from node.envelope import NotAParty, Unreadable, unseal
+from node.keys import WrappingKey
+from node.store import DELIVERED, MISSING, NOT_PARTY, PENDING, UNKNOWN, UNREADABLE, Store
+from node.transaction import PrivateTransaction, check_blob, decode_blob
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The outcome of one look at a payload."""
+
+    id: bytes
+    height: int
+    state: str
+
+
+class PrivateView:
+    """The payload states of one party.
+
+    `body` gives the transaction with an id, as it was ordered, and its height. `advance` takes a few
+    payloads at a time, in chain order, whenever the driver has nothing more urgent.
+    """
+
+    def __init__(
+        self, store: Store, key: WrappingKey, body: Callable[[bytes], tuple[PrivateTransaction, int]]
+    ) -> None:
+        self._store = store
+        self._key = key
+        self._body = body
+        self.counts = store.count_payloads()
+        # What failed for want of a key or a disk may work after a restart; what is missing may have come.
+        again = [store.payloads(state, -1) for state in (PENDING, UNKNOWN)]
+        self._queue: deque[bytes] = deque(identifier for found in again for identifier in found)
+        self._missing: dict[bytes, None] = dict.fromkeys(store.payloads(MISSING, -1))
+
+    @property
+    def busy(self) -> bool:
+        """Whether payloads wait to be looked at."""
+        return bool(self._queue)
+
+    def ordered(self, identifier: bytes) -> None:
+        """A transaction was executed; its payload is looked at later."""
+        self.counts[PENDING] += 1
+        self._queue.append(identifier)
+
+    def missing(self, limit: int) -> list[bytes]:
+        """Transactions whose blob is not here; those told go to the end, so that none starves the rest."""
+        first = list(self._missing)[:limit]
+        for identifier in first:
+            del self._missing[identifier]
+            self._missing[identifier] = None
+        return first
+
+    def is_missing(self, identifier: bytes) -> bool:
+        return identifier in self._missing
+
+    def arrived(self, identifier: bytes) -> None:
+        """The blob of a transaction that was missing is on the disk now."""
+        del self._missing[identifier]
+        self._queue.append(identifier)
+
+    def advance(self, limit: int) -> list[Looked]:
+        """Look at up to `limit` payloads and record what they are."""
+        looked, changes = [], []
+        for _ in range(min(limit, len(self._queue))):
+            identifier = self._queue.popleft()
+            transaction, height = self._body(identifier)
+            before = MISSING if self._was_missing(identifier) else PENDING
+            state = self._look(identifier, transaction)
+            if state == MISSING:
+                self._missing[identifier] = None
+            self.counts[before] -= 1
+            self.counts[state] += 1
+            changes.append((identifier, state))
+            looked.append(Looked(identifier, height, state))
+        if changes:
+            self._store.set_payloads(changes)
+        return looked
+
+    def _was_missing(self, identifier: bytes) -> bool:
+        row = self._store.transaction(identifier)
+        assert row is not None
+        if row.payload == UNKNOWN:
+            # Counted as unknown so far; keep the sum of all counts right.
+            self.counts[UNKNOWN] -= 1
+            self.counts[PENDING] += 1
+        return row.payload == MISSING
+
+    def _look(self, identifier: bytes, transaction: PrivateTransaction) -> str:
+        try:
+            encoded = self._store.get_blob(identifier)
+            if encoded is None:
+                return MISSING
+            blob = decode_blob(encoded)
+            if check_blob(transaction.header, blob) is not None:
+                return MISSING  # What lies there is not what was ordered; the right one is asked for.
+            unseal(transaction, blob, self._key)
+        except NotAParty:
+            return NOT_PARTY
+        except Unreadable:
+            return UNREADABLE
+        except DecodeError:
+            return MISSING
+        except OSError:
+            # "Cannot tell" must not pass for "not mine" (P33).
+            return UNKNOWN
+        return DELIVERED

@@ -1,0 +1,133 @@
+"""Coming back from the disk alone: the journal is read once, and everything else follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from consensus.output import PreparedRecord, ProposalRecord, Record, VoteRecord
+from node.consortium import Network
+from node.errors import PrivityError
+from node.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
+from node.ledger import EXECUTED, Ledger
+from node.store import NO_PAYLOAD, PENDING, BlockRow, Store, TransactionRow
+from node.transaction import PrivateTransaction
+from node.wire import AnyTransaction
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What a node knew before it stopped.
+
+    `records` are the replica's own, above the last executed height. `bodies` maps the id of each
+    transaction recorded and not yet executed to it and to its place in the journal.
+    """
+
+    ledger: Ledger
+    records: list[Record] = field(default_factory=list)
+    bodies: dict[bytes, tuple[AnyTransaction, int, int]] = field(default_factory=dict)
+    blocks: int = 0
+
+
+class _IndexesDiffer(Exception):
+    """The indexes and the journal tell two stories; the journal is right."""
+
+
+def recover(journal: Journal, store: Store, network: Network) -> Recovered:
+    """Replay the journal, and rebuild the indexes from it if they disagree. Raises PrivityError E-JOURNAL."""
+    try:
+        return _replay(journal, store, network)
+    except _IndexesDiffer:
+        store.rebuild()
+        return _replay(journal, store, network)
+
+
+def _replay(journal: Journal, store: Store, network: Network) -> Recovered:
+    recovered = Recovered(Ledger(network))
+    indexed = store.height
+    by_sequence: dict[int, list[Record]] = {}
+    block_votes: dict[int, Record] = {}
+    for offset, record in journal.replay():
+        if isinstance(record, BodiesRecord):
+            for position, transaction in enumerate(record.transactions):
+                recovered.bodies.setdefault(transaction.id, (transaction, offset, position))
+        elif isinstance(record, BlockRecord):
+            _replay_block(recovered, store, record, offset, indexed)
+            by_sequence.pop(record.header.height, None)
+        elif isinstance(record, CertifiedRecord):
+            height = record.certificate.sequence
+            block_votes.pop(height, None)
+            row = store.block(height)
+            if row is not None and row.certified_at is None:
+                store.set_certified(height, offset)
+        elif isinstance(record, VoteRecord):
+            sequence = record.vote.sequence
+            if sequence > recovered.ledger.height:
+                by_sequence.setdefault(sequence, []).append(record)
+            else:
+                block_votes[sequence] = record  # Only block votes speak of what is executed.
+        else:
+            assert isinstance(record, ProposalRecord | PreparedRecord)
+            by_sequence.setdefault(_sequence(record), []).append(record)
+    if indexed > recovered.ledger.height:
+        raise _IndexesDiffer
+    recovered.records = [*block_votes.values()]
+    for sequence in sorted(by_sequence):
+        recovered.records.extend(by_sequence[sequence])
+    recovered.blocks = recovered.ledger.height
+    return recovered
+
+
+def _sequence(record: ProposalRecord | PreparedRecord) -> int:
+    if isinstance(record, ProposalRecord):
+        return record.proposal.pre_prepare.sequence
+    return record.certificate.sequence
+
+
+def _replay_block(recovered: Recovered, store: Store, record: BlockRecord, offset: int, indexed: int) -> None:
+    height, batch = record.header.height, record.batch
+    bodies = [recovered.bodies.get(identifier) for identifier in batch.requests]
+    if height != recovered.ledger.height + 1 or any(body is None for body in bodies):
+        raise _inconsistent(height)
+    found = [body for body in bodies if body is not None]
+    applied = recovered.ledger.apply(batch, [transaction for transaction, _, _ in found])
+    if applied.header != record.header:
+        raise _inconsistent(height)
+    if height <= indexed:
+        row = store.block(height)
+        if row is None or row.hash != applied.block or row.at != offset:
+            raise _IndexesDiffer
+    else:
+        rows = [
+            transaction_row(transaction, height, position, outcome, at, body_position)
+            for position, ((transaction, at, body_position), outcome) in enumerate(
+                zip(found, applied.outcomes, strict=True)
+            )
+        ]
+        store.add_block(block_row(record, applied.block, offset), rows)
+    for identifier in batch.requests:
+        recovered.bodies.pop(identifier, None)
+
+
+def block_row(record: BlockRecord, block: bytes, offset: int) -> BlockRow:
+    """How a block is indexed before its certificate is complete."""
+    header = record.header
+    return BlockRow(header.height, block, header.state_root, header.time_ms, offset, None)
+
+
+def transaction_row(
+    transaction: AnyTransaction, height: int, position: int, outcome: str, body_at: int, body_position: int
+) -> TransactionRow:
+    """How a transaction is indexed when its block is executed."""
+    private = isinstance(transaction, PrivateTransaction) and outcome == EXECUTED
+    payload = PENDING if private else NO_PAYLOAD
+    return TransactionRow(transaction.id, height, position, outcome, body_at, body_position, payload)
+
+
+def _inconsistent(height: int) -> PrivityError:
+    return PrivityError(
+        "E-JOURNAL",
+        "the journal contradicts itself; this node does not vote",
+        where=f"block {height}",
+        why="executing it again leads to another block than the one recorded",
+        next="keep the file for inquiry; the node may come back only under a new key",
+    )

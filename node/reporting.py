@@ -1,0 +1,120 @@
+"""From notes and numbers to events: the only place where a node writes its log."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from consensus.output import Note
+from node.consortium import Network
+from node.events import EventLog
+
+# The core's word, the event's name, its level.
+_EVENTS = {
+    "pre_prepare": ("pbft.pre_prepare", "info"),
+    "prepare": ("pbft.prepare", "info"),
+    "prepared": ("pbft.prepared", "info"),
+    "commit": ("pbft.commit", "info"),
+    "committed": ("pbft.committed", "info"),
+    "timeout": ("pbft.timeout", "warn"),
+    "fetch": ("node.catch_up", "info"),
+    "fetch_requests": ("node.catch_up", "debug"),
+    "refused": ("net.drop", "warn"),
+    "halted": ("state.mismatch", "error"),
+    "certified": ("block.certified", "debug"),
+}
+# What happens in every healthy run: late votes and repeats are counted, and not told one by one.
+_USUAL = frozenset({"already executed", "already certified", "repeated", "own message came back"})
+
+
+@dataclass(slots=True)
+class Numbers:
+    """The state of a node in numbers, as `node.state` shows it."""
+
+    height: int
+    view: int
+    head: bytes
+    mempool: int
+    low: int
+    high: int
+    payloads: dict[str, int]
+
+
+class Reporter:
+    """Writes a node's events, and counts what it drops by reason."""
+
+    def __init__(self, events: EventLog, network: Network, replica: int) -> None:
+        self._events = events
+        self._names = network.names
+        self._replica = replica
+        self.lamport = 0
+        self.dropped: Counter[str] = Counter()
+        self._last: Numbers | None = None
+
+    def emit(self, event: str, lvl: str = "info", **fields: object) -> None:
+        """Write one event; `from_` stands for the field `from`."""
+        if "from_" in fields:
+            fields["from"] = fields.pop("from_")
+        self._events.emit(event, lvl, lam=self.lamport, **fields)
+
+    def note(self, note: Note) -> None:
+        """Write what the core noted."""
+        if note.event == "ignored":
+            self.drop(note.reason, self._name(note.replica), note.sequence)
+            return
+        event, lvl = _EVENTS[note.event]
+        if not self._events.wants(lvl):
+            return
+        fields: dict[str, object] = {"h": note.sequence, "v": note.view}
+        if note.digest:
+            fields["blk" if note.event in ("certified", "halted") else "digest"] = note.digest
+        if note.need:
+            fields["have"], fields["need"] = note.have, note.need
+        elif note.have:
+            fields["count"] = note.have
+        if note.replica is not None:
+            key = "to" if note.event in ("fetch", "fetch_requests", "timeout") else "from"
+            fields[key] = self._name(note.replica)
+        elif note.event in ("prepare", "pre_prepare"):
+            fields["from"] = self._name(self._replica)
+        if note.reason:
+            fields["reason_code"] = note.reason
+        self.emit(event, lvl, **fields)
+
+    def drop(self, reason: str, sender: str | None = None, height: int = 0) -> None:
+        """Count what a peer sent and this node refused; a peer's fault never raises."""
+        self.dropped[reason] += 1
+        lvl = "debug" if reason in _USUAL else "info"
+        # A flood of one kind fills the counter and not the disk.
+        if self.dropped[reason] > 100 and self.dropped[reason] % 100:
+            lvl = "debug"
+        if self._events.wants(lvl):
+            fields: dict[str, object] = {"reason_code": reason, "count": self.dropped[reason]}
+            if sender is not None:
+                fields["from"] = sender
+            if height:
+                fields["h"] = height
+            self.emit("net.drop", lvl, **fields)
+
+    def state(self, numbers: Numbers, *, always: bool = False) -> None:
+        """Write `node.state`, if anything in it changed."""
+        if numbers == self._last and not always:
+            return
+        self._last = numbers
+        payloads: dict[str, Any] = dict(numbers.payloads)
+        self.emit(
+            "node.state",
+            h=numbers.height,
+            v=numbers.view,
+            blk=numbers.head,
+            mempool=numbers.mempool,
+            low=numbers.low,
+            high=numbers.high,
+            **payloads,
+        )
+
+    def _name(self, replica: int | None) -> str | None:
+        if replica is None or replica >= len(self._names):
+            return None
+        return self._names[replica]

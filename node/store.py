@@ -1,0 +1,207 @@
+"""What a node keeps beside its journal: indexes in SQLite, blobs as files, and a list of what it held when.
+
+The indexes can be rebuilt from the journal and are, whenever they disagree with it. Blobs lie outside the
+journal, one file for each transaction, so that a block verifies with its blobs purged.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from node.private_files import append_private
+
+# States of a payload, from this party's point of view. Only `pending` and `missing` change by themselves.
+PENDING = "pending"  # Ordered; not looked at yet.
+DELIVERED = "delivered"  # Unsealed, and it meets its commitment.
+MISSING = "missing"  # The blob is not here; it is asked for.
+UNREADABLE = "unreadable"  # It opens and does not meet its commitment: evidence against the sender.
+UNKNOWN = "unknown"  # This node could not tell, because its keys or its disk failed.
+NOT_PARTY = "not_party"  # No key slot is ours.
+NO_PAYLOAD = "none"  # The consortium transaction has none, and a repeat has no effect.
+PAYLOAD_STATES = (PENDING, DELIVERED, MISSING, UNREADABLE, UNKNOWN, NOT_PARTY)
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS block (
+    height INTEGER PRIMARY KEY, hash BLOB NOT NULL, state_root BLOB NOT NULL, time_ms INTEGER NOT NULL,
+    at INTEGER NOT NULL, certified_at INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tx (
+    id BLOB PRIMARY KEY, height INTEGER NOT NULL, position INTEGER NOT NULL, outcome TEXT NOT NULL,
+    body_at INTEGER NOT NULL, body_position INTEGER NOT NULL, payload TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tx_by_height ON tx (height, position);
+CREATE INDEX IF NOT EXISTS tx_by_payload ON tx (payload) WHERE payload IN ('pending', 'missing', 'unknown');
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRow:
+    """Where a block is in the journal. `certified_at` is None until its block certificate is there."""
+
+    height: int
+    hash: bytes
+    state_root: bytes
+    time_ms: int
+    at: int
+    certified_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionRow:
+    """Where a transaction is: its block, its place there, its body in the journal, its payload's state."""
+
+    id: bytes
+    height: int
+    position: int
+    outcome: str
+    body_at: int
+    body_position: int
+    payload: str
+
+
+class Store:
+    """One node's folder: `index.sqlite`, `blobs/`, `holdings.jsonl`."""
+
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+        self._blobs = folder / "blobs"
+        self._holdings = folder / "holdings.jsonl"
+        path = folder / "index.sqlite"
+        if read_only:
+            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+            return
+        self._blobs.mkdir(mode=0o700, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._open()
+
+    def _open(self) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=OFF", "secure_delete=ON", "busy_timeout=2000"):
+            self._db.execute(f"PRAGMA {pragma}")
+        self._db.executescript(_SCHEMA)
+
+    def rebuild(self) -> None:
+        """Drop all indexes; the journal fills them again."""
+        self._db.executescript("DROP TABLE IF EXISTS block; DROP TABLE IF EXISTS tx;")
+        self._open()
+
+    def close(self) -> None:
+        self._db.close()
+
+    # Blocks and transactions.
+
+    @property
+    def height(self) -> int:
+        """The height of the last block indexed, 0 before the first."""
+        return int(self._db.execute("SELECT COALESCE(MAX(height), 0) FROM block").fetchone()[0])
+
+    def add_block(self, block: BlockRow, transactions: Iterable[TransactionRow]) -> None:
+        """Index an executed block. A transaction that was executed before keeps its first place."""
+        with self._db:
+            self._db.execute("BEGIN")
+            self._db.execute(
+                "INSERT OR REPLACE INTO block VALUES (?, ?, ?, ?, ?, ?)",
+                (block.height, block.hash, block.state_root, block.time_ms, block.at, block.certified_at),
+            )
+            self._db.executemany(
+                "INSERT OR IGNORE INTO tx VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        row.id,
+                        row.height,
+                        row.position,
+                        row.outcome,
+                        row.body_at,
+                        row.body_position,
+                        row.payload,
+                    )
+                    for row in transactions
+                ],
+            )
+
+    def set_certified(self, height: int, at: int) -> None:
+        self._db.execute("UPDATE block SET certified_at = ? WHERE height = ?", (at, height))
+
+    def block(self, height: int) -> BlockRow | None:
+        row = self._db.execute("SELECT * FROM block WHERE height = ?", (height,)).fetchone()
+        return None if row is None else BlockRow(*row)
+
+    def blocks(self, first: int = 1, limit: int = -1) -> list[BlockRow]:
+        """Blocks from a height on, in order; all of them without a limit."""
+        rows = self._db.execute(
+            "SELECT * FROM block WHERE height >= ? ORDER BY height LIMIT ?", (first, limit)
+        ).fetchall()
+        return [BlockRow(*row) for row in rows]
+
+    def uncertified(self, after: int) -> list[BlockRow]:
+        """Blocks above this height without a block certificate, in order."""
+        rows = self._db.execute(
+            "SELECT * FROM block WHERE certified_at IS NULL AND height > ? ORDER BY height", (after,)
+        ).fetchall()
+        return [BlockRow(*row) for row in rows]
+
+    def transaction(self, identifier: bytes) -> TransactionRow | None:
+        row = self._db.execute("SELECT * FROM tx WHERE id = ?", (identifier,)).fetchone()
+        return None if row is None else TransactionRow(*row)
+
+    def transactions_of(self, height: int) -> list[TransactionRow]:
+        """The transactions of a block that have their first place there, in order."""
+        rows = self._db.execute("SELECT * FROM tx WHERE height = ? ORDER BY position", (height,)).fetchall()
+        return [TransactionRow(*row) for row in rows]
+
+    def all_transactions(self) -> list[TransactionRow]:
+        """Every transaction on the ledger, in chain order."""
+        return [
+            TransactionRow(*row) for row in self._db.execute("SELECT * FROM tx ORDER BY height, position")
+        ]
+
+    # Payloads.
+
+    def payloads(self, state: str, limit: int) -> list[bytes]:
+        """Ids of transactions whose payload is in this state, in chain order."""
+        rows = self._db.execute(
+            "SELECT id FROM tx WHERE payload = ? ORDER BY height, position LIMIT ?", (state, limit)
+        ).fetchall()
+        return [row[0] for row in rows]
+
+    def set_payloads(self, states: Sequence[tuple[bytes, str]]) -> None:
+        """Record the new states of these payloads."""
+        with self._db:
+            self._db.execute("BEGIN")
+            self._db.executemany(
+                "UPDATE tx SET payload = ? WHERE id = ?",
+                [(state, identifier) for identifier, state in states],
+            )
+
+    def count_payloads(self) -> dict[str, int]:
+        """How many payloads are in each state. Reads the whole index."""
+        counts = dict.fromkeys(PAYLOAD_STATES, 0)
+        for state, count in self._db.execute("SELECT payload, COUNT(*) FROM tx GROUP BY payload"):
+            if state in counts:
+                counts[state] = count
+        return counts
+
+    # Blobs and holdings.
+
+    def put_blob(self, identifier: bytes, blob: bytes) -> None:
+        """Keep a blob. Not flushed by itself: one that a power cut takes is asked for again."""
+        path = self._blobs / identifier.hex()
+        with os.fdopen(
+            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb"
+        ) as file:
+            file.write(blob)
+
+    def get_blob(self, identifier: bytes) -> bytes | None:
+        """The encoded blob of a transaction, or None if it is not here."""
+        try:
+            return (self._blobs / identifier.hex()).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def note_holdings(self, entries: Sequence[dict[str, object]]) -> None:
+        """Append what this node gained or erased: digests, time and height, never the thing itself."""
+        if entries:
+            lines = "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries)
+            append_private(self._holdings, lines.encode())

@@ -1,0 +1,118 @@
+"""Six parties with seeded keys, and short words for what the tests do with them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from node.content_key import ContentKey
+from node.envelope import Opened, Sealed, seal, unseal
+from node.keys import Entropy, PartyKeys, WrappingPublicKey
+from node.transaction import (
+    Blob,
+    CoreHeader,
+    PrivateTransaction,
+    PublicHeader,
+    check_transaction,
+    ciphertext_hash,
+    core_digest,
+    encode_blob,
+    encode_transaction,
+    signed_bytes,
+    slots_hash,
+)
+
+NETWORK = sha256(b"test network").digest()
+POLICY = sha256(b"test policy").digest()
+MAX_VALIDITY = 1000
+WRAP_INFO = b"privity/v1/wrap"
+
+
+def seeded(seed: object) -> Entropy:
+    """Bytes that repeat from run to run, so that a failure does too."""
+    return random.Random(f"privity tests/{seed}").randbytes
+
+
+PARTIES = {
+    name: PartyKeys.generate(seeded(name)) for name in ("alice", "bob", "carol", "dave", "erin", "frank")
+}
+WRAPPING_KEYS: dict[str, WrappingPublicKey] = {name: keys.wrapping.public for name, keys in PARTIES.items()}
+
+
+def send(
+    fields: Mapping[str, object],
+    *,
+    sender: str = "alice",
+    to: Iterable[str] = ("bob",),
+    seed: object = 0,
+    entropy: Entropy | None = None,
+) -> Sealed:
+    """Seal the fields for the sender and the parties named."""
+    return seal(
+        fields,
+        readers=[WRAPPING_KEYS[name] for name in (sender, *to)],
+        network=NETWORK,
+        sender=sender,
+        policy=POLICY,
+        valid_from=1,
+        valid_until=100,
+        signing_key=PARTIES[sender].signing,
+        entropy=entropy or seeded(seed),
+    )
+
+
+def check(transaction: PrivateTransaction, blob: Blob | None) -> str | None:
+    """What every node of this consortium says of the transaction."""
+    sender = transaction.header.core.sender
+    if sender not in PARTIES:
+        return "sender"
+    return check_transaction(
+        transaction,
+        blob,
+        network=NETWORK,
+        policy=POLICY,
+        max_validity=MAX_VALIDITY,
+        sender_key=PARTIES[sender].signing.public,
+    )
+
+
+def read(sealed: Sealed, name: str) -> Opened:
+    """What this party gets with its own key and public bytes alone."""
+    return unseal(sealed.transaction, sealed.blob, PARTIES[name].wrapping)
+
+
+def public_bytes(sealed: Sealed) -> bytes:
+    """All that travels where everybody can see it."""
+    return encode_transaction(sealed.transaction) + encode_blob(sealed.blob)
+
+
+def resigned(transaction: PrivateTransaction, signer: str, **changes: Any) -> PrivateTransaction:
+    """The transaction with these fields of its header changed, signed by that party."""
+    core_names = CoreHeader.__struct_fields__
+    core = msgspec.structs.replace(
+        transaction.header.core, **{name: value for name, value in changes.items() if name in core_names}
+    )
+    header = msgspec.structs.replace(
+        transaction.header,
+        core=core,
+        **{name: value for name, value in changes.items() if name not in core_names},
+    )
+    return PrivateTransaction(header, PARTIES[signer].signing.sign(signed_bytes(header)))
+
+
+def signed_by_a_liar(
+    core: CoreHeader, plaintext: bytes, key: ContentKey, slots: tuple[bytes, ...], signer: str = "alice"
+) -> tuple[PrivateTransaction, Blob]:
+    """An envelope in good public form whose inside is whatever the sender put there."""
+    blob = Blob(key.encrypt(plaintext, core_digest(core)), slots)
+    return sign_blob(core, blob, signer)
+
+
+def sign_blob(core: CoreHeader, blob: Blob, signer: str = "alice") -> tuple[PrivateTransaction, Blob]:
+    """The transaction that commits to this blob, whatever it holds."""
+    header = PublicHeader(core, ciphertext_hash(blob.ciphertext), slots_hash(blob.slots))
+    return PrivateTransaction(header, PARTIES[signer].signing.sign(signed_bytes(header))), blob
