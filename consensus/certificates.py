@@ -126,6 +126,8 @@ class Decided(Message, frozen=True):
         certificate, block = self.certificate, self.block_certificate
         if certificate.sequence != self.batch.sequence or certificate.digest != self.batch.digest():
             return "certificate is for another batch"
-        if block is not None and (block.epoch, block.sequence) != (certificate.epoch, certificate.sequence):
+        if block is not None and block.epoch != certificate.epoch:
+            return "block certificate is of another epoch"
+        if block is not None and block.sequence != certificate.sequence:
             return "block certificate is for another sequence number"
         return certificate.invalid(n) or (block.invalid(n) if block is not None else None)

@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 from node.broker_url import BrokerUrl
@@ -15,6 +16,19 @@ from node.consortium import Network
 from node.driver import Driver
 from node.errors import UNCONFIRMED, PrivityError
 from node.lifeline import die_with_parent
+
+GENESIS_WAIT_S = 60
+
+
+def _wait_for(genesis: Path) -> None:
+    """Say that this process is up, and wait for the file that starts the network.
+
+    The genesis time is time 0 of a scenario: it is set once all processes are past their slow start.
+    """
+    print("waiting", flush=True)
+    deadline = time.monotonic() + GENESIS_WAIT_S
+    while not genesis.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 async def _serve(driver: Driver) -> None:
@@ -41,6 +55,7 @@ def main() -> int:
         die_with_parent(arguments.parent_pid)
     os.umask(0o077)
     try:
+        _wait_for(arguments.genesis)
         network = Network.load(arguments.genesis)
         driver = Driver(
             arguments.folder,

@@ -31,6 +31,11 @@ CATALOGUE: dict[str, Explanation] = {
         "Nothing accepted an MQTT connection at the address given. Start the broker, mend the address, or use\n"
         "--broker embedded, which needs nothing installed.",
     ),
+    "E-CODE": Explanation(
+        "no such code",
+        WRONG_USAGE,
+        "`privity explain` without a code lists them all.",
+    ),
     "E-DISK": Explanation(
         "the disk refused a write",
         UNCONFIRMED,
@@ -48,11 +53,36 @@ CATALOGUE: dict[str, Explanation] = {
         "A scenario is one file of text in UTF-8, at most 1 MiB. `privity init --list` names those that\n"
         "come with Privity.",
     ),
+    "E-GENESIS": Explanation(
+        "the genesis file cannot be trusted",
+        NOT_REACHABLE,
+        "genesis.json holds the consortium as its first voter signed it, and the same in readable form. Both must\n"
+        "agree, because everything that a node or a client believes hangs on it.",
+    ),
+    "E-GENESIS": Explanation(
+        "the genesis file cannot be trusted",
+        NOT_REACHABLE,
+        "genesis.json holds the consortium, signed by its first voter. A node starts from nothing else, so it\n"
+        "refuses a file that was altered or is not whole.",
+    ),
     "E-ID": Explanation(
         "an id is used twice",
         SCENARIO_INVALID,
         "Messages and expectations name a transaction by the id of its step, so each id stands for one\n"
         "thing. A load named traffic also uses traffic-0001 and so on.",
+    ),
+    "E-JOURNAL": Explanation(
+        "a journal is damaged",
+        NOT_REACHABLE,
+        "A node writes all that it must remember into its journal, each record with a checksum. A node whose journal\n"
+        "is damaged might contradict its own earlier votes, so it does not vote; nobody else is held up by it.",
+    ),
+    "E-JOURNAL": Explanation(
+        "a node's journal cannot be used",
+        NOT_REACHABLE,
+        "The journal is what a node remembers of its own votes. One that is damaged, gone or used by another\n"
+        "process might have it vote twice for one height, so the node does not start. A record cut short at the\n"
+        "very end is no damage: nothing was said because of it.",
     ),
     "E-KEY": Explanation(
         "unknown key",
@@ -89,11 +119,23 @@ CATALOGUE: dict[str, Explanation] = {
         NOT_REACHABLE,
         "There is no run folder of that number below .privity/runs, or it is gone. `privity up FILE` makes one.",
     ),
+    "E-NODE": Explanation(
+        "a process of the run ended by itself",
+        UNCONFIRMED,
+        "A node, the broker or the recorder ended without being asked to. Its folder below nodes/ or broker/ holds\n"
+        "its last words in stderr.log.",
+    ),
     "E-NOT-PARTY": Explanation(
         "this party may not read it",
         NOT_ALLOWED,
         "Only the sender and the named parties hold a key to the content. Others hold the commitment: a salted\n"
         "hash that shows that something was ordered, when, and by whom.",
+    ),
+    "E-NOT-RUNNING": Explanation(
+        "the run has stopped",
+        NOT_REACHABLE,
+        "What is on the disk can still be shown (`privity show`, `who-sees`, `logs`), but nobody is there to order a\n"
+        "transaction or to answer a ping. `privity up FILE` starts a new run.",
     ),
     "E-NOT-YET": Explanation(
         "known, and not built yet",
@@ -126,8 +168,30 @@ CATALOGUE: dict[str, Explanation] = {
     "E-PRIVATE": Explanation(
         "a private value in a public place",
         SCENARIO_INVALID,
-        "Ids, names and titles are public: they stand in logs and in the genesis file. A value of a\n"
-        "payload that is also there is not private, and the canary scan would rightly report it.",
+        "Ids stand in logs, which everybody may read. A value of a payload that is part of an id is not\n"
+        "private, and the canary scan would rightly report it.",
+    ),
+    "E-READY": Explanation(
+        "the network is not ready in time",
+        UNCONFIRMED,
+        "Ready means: block 1 is committed with the same hash on every node. `privity logs --level warn` shows what\n"
+        "the nodes miss; a slow machine may simply need longer.",
+    ),
+    "E-RUNNING": Explanation(
+        "a run is up already",
+        WRONG_USAGE,
+        "send, ps, logs and down mean the latest run unless --run names one, so a second `up` is refused while one is\n"
+        "up. PRIVITY_HOME names another folder for a second network.",
+    ),
+    "E-STUCK": Explanation(
+        "a process does not stop",
+        UNCONFIRMED,
+        "Even SIGKILL did not end it, which happens while a disk does not answer.",
+    ),
+    "E-TEMPLATE": Explanation(
+        "no such template",
+        WRONG_USAGE,
+        "`privity init --list` shows the scenario files that come with Privity.",
     ),
     "E-TX": Explanation(
         "no such transaction",
@@ -141,10 +205,21 @@ CATALOGUE: dict[str, Explanation] = {
         "Text, number, list and map are different things. In YAML 1.2 only true and false are booleans;\n"
         "yes, no, on and off are text.",
     ),
+    "E-UNCONFIRMED": Explanation(
+        "not confirmed in time",
+        UNCONFIRMED,
+        "The transaction was handed to the broker and no proof of its order came back in time. It may be on the\n"
+        "ledger already or get there later, until its validity window closes; `privity show tx` tells.",
+    ),
     "E-UNIT": Explanation(
         "a number without its unit",
         SCENARIO_INVALID,
         "A rate is written 4/s or 90/m, a size 512B or 4KiB.",
+    ),
+    "E-USAGE": Explanation(
+        "wrong usage",
+        WRONG_USAGE,
+        "`privity VERB --help` shows what a verb takes.",
     ),
     "E-VALUE": Explanation(
         "not a possible value",
@@ -175,6 +250,12 @@ CATALOGUE: dict[str, Explanation] = {
         FINE,
         "Who sent a transaction, when, and its padded size are known to everyone, also to those who may\n"
         "not read it.",
+    ),
+    "W-PUBLIC": Explanation(
+        "a private text is public elsewhere",
+        FINE,
+        "A text of a payload is also the name or title of a party, which stand in logs and in the\n"
+        "genesis file. Nobody can tell by searching whether it leaked.",
     ),
     "W-UNSTATED": Explanation(
         "transactions without a rule",

@@ -66,6 +66,7 @@ class EventLog:
         self._threshold = LEVELS[level]
         self._fields = field_checks(names)
         self._seq = 0
+        self._lam = 0
         self._second = -1
         self._second_text = ""
         self._file = None if path is None else _LinesFile(path)
@@ -82,9 +83,12 @@ class EventLog:
         return LEVELS[lvl] >= self._threshold
 
     def emit(self, ev: str, lvl: str = "info", lam: int = 0, **fields: object) -> None:
-        """Write one event at once. A field that is None is not there; `from_` stands for `from`."""
+        """Write one event at once. A field that is None is not there; `from_` stands for `from`.
+
+        Without `lam` the Lamport clock stands still; it never falls.
+        """
         if LEVELS[lvl] < self._threshold:
-            return
+            return  # The pipeline would filter too, but only after the file was locked.
         if ev not in EVENTS or type(lam) is not int:
             self._refuse(f"no event is called {ev!r}, or its Lamport time is no number")
         elif self._file is None:
@@ -134,11 +138,12 @@ class EventLog:
             self._second = second
             self._second_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
         self._seq += 1
+        self._lam = max(self._lam, event["lam"])
         stamped = {
             "ts": f"{self._second_text}{millisecond:03d}Z",
             "t": now_ms - self._start_ms,
             "seq": self._seq,
-            "lam": event["lam"],
+            "lam": self._lam,
             "run": self._run,
             "node": self._node,
             "lvl": event["lvl"],

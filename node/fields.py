@@ -23,7 +23,7 @@ NAME_LIMIT = 64
 """Characters of a field's name; at least one."""
 
 Path = tuple[str | int, ...]
-_INTEGERS = range(-(2**63), 2**63)
+_LEAST, _MOST = -(2**63), 2**63 - 1
 
 
 class _Branch(dict[str | int, Any]):
@@ -79,7 +79,7 @@ def allowed(value: object) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, int):
-        return value in _INTEGERS
+        return _LEAST <= value <= _MOST
     return value is None or isinstance(value, str | bytes) or (isinstance(value, dict | list) and not value)
 
 
@@ -124,7 +124,7 @@ def _plain(value: object, place: tuple[int, ...]) -> object:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        if value not in _INTEGERS:
+        if not _LEAST <= value <= _MOST:
             _refuse(f"{_at(place)} is an integer of more than 64 bits", "write it as text")
         return int(value)
     if isinstance(value, float):

@@ -1,12 +1,14 @@
 """The journal: everything a node must remember, in the order in which it happened, in one file.
 
-A record is its length and CRC-32 (4 bytes each, big-endian, the checksum covers the length too) and its
-canonical encoding. Appending is cheap; `sync` is one fdatasync, after which a vote may leave the node
-(R20). Indexes can be rebuilt from here, and from nowhere else.
+A record is its head and its canonical encoding. The head is the length, a CRC-32 of the length and one of
+the encoding (4 bytes each, big-endian): a length that cannot be trusted would make damage look like a record
+cut short. Appending is cheap; `sync` is one fdatasync, after which a vote may leave the node (R20). Indexes
+can be rebuilt from here, and from nowhere else.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import zlib
 from collections.abc import Iterator
@@ -25,6 +27,7 @@ from node.wire import AnyTransaction
 
 MAGIC = b"privity journal 1\n"
 MAX_RECORD = 8 << 20
+HEAD_BYTES = 12
 
 
 class BodiesRecord(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=4):
@@ -60,9 +63,35 @@ class Journal:
     def __init__(self, path: Path, network_id: bytes) -> None:
         self._path = path
         self._header = MAGIC + network_id
+        self._read_only = False
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._end = 0
         self._dirty = False
+        self.is_new = False  # Whether `replay` found no journal and began one.
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._file)
+            raise PrivityError(
+                "E-JOURNAL",
+                "another process uses this journal",
+                where=path.name,
+                why="two nodes of one party would contradict each other",
+                next="end the other node first",
+            ) from None
+
+    @classmethod
+    def open_read_only(cls, path: Path, network_id: bytes) -> Journal:
+        """A journal to `replay` beside the node that writes it. Raises OSError when there is none."""
+        journal = cls.__new__(cls)
+        journal._path = path
+        journal._header = MAGIC + network_id
+        journal._read_only = True
+        journal._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        journal._end = 0
+        journal._dirty = False
+        journal.is_new = False
+        return journal
 
     @property
     def end(self) -> int:
@@ -80,6 +109,9 @@ class Journal:
         if len(data) < len(self._header):
             if not self._header.startswith(data):
                 raise self._damaged(0, "it does not begin like a journal")
+            if self._read_only:
+                return
+            self.is_new = True
             self._truncate(0)
             self._write(self._header)
             self.sync()
@@ -88,22 +120,26 @@ class Journal:
             raise self._damaged(0, "it is another network's journal, or its beginning is damaged")
         offset = len(self._header)
         while offset < len(data):
-            length = int.from_bytes(data[offset : offset + 4], "big")
-            if len(data) - offset < 8 or (length <= MAX_RECORD and offset + 8 + length > len(data)):
+            head = data[offset : offset + HEAD_BYTES]
+            if len(head) < HEAD_BYTES:
                 break
-            body = data[offset + 8 : offset + 8 + length]
-            if (
-                length > MAX_RECORD
-                or _checksum(data[offset : offset + 4], body) != data[offset + 4 : offset + 8]
-            ):
+            length = int.from_bytes(head[:4], "big")
+            if _checksum(head[:4]) != head[4:8] or length > MAX_RECORD:
+                raise self._damaged(offset, "the length of a record does not match its checksum")
+            body = data[offset + HEAD_BYTES : offset + HEAD_BYTES + length]
+            if len(body) < length:
+                break
+            if _checksum(body) != head[8:]:
+                if self._read_only and offset + HEAD_BYTES + length == len(data):
+                    break  # Being written at this moment.
                 raise self._damaged(offset, "a record does not match its checksum")
             try:
                 record = decode(_DECODER, body, MAX_RECORD)
             except DecodeError as error:
                 raise self._damaged(offset, f"a record cannot be read ({error.reason})") from None
             yield offset, record
-            offset += 8 + length
-        if offset < len(data):
+            offset += HEAD_BYTES + length
+        if offset < len(data) and not self._read_only:
             self._truncate(offset)
         self._end = offset
 
@@ -113,7 +149,7 @@ class Journal:
         assert len(body) <= MAX_RECORD, len(body)
         length = len(body).to_bytes(4, "big")
         offset = self._end
-        self._write(length + _checksum(length, body) + body)
+        self._write(length + _checksum(length) + _checksum(body) + body)
         return offset
 
     def sync(self) -> None:
@@ -124,9 +160,10 @@ class Journal:
 
     def read(self, offset: int) -> JournalRecord:
         """The record at an offset that `append` or `replay` gave."""
-        head = os.pread(self._file, 8, offset)
-        body = os.pread(self._file, int.from_bytes(head[:4], "big"), offset + 8)
-        if _checksum(head[:4], body) != head[4:]:
+        head = os.pread(self._file, HEAD_BYTES, offset)
+        length = int.from_bytes(head[:4], "big")
+        body = os.pread(self._file, min(length, MAX_RECORD), offset + HEAD_BYTES)
+        if _checksum(head[:4]) != head[4:8] or _checksum(body) != head[8:]:
             raise self._damaged(offset, "a record does not match its checksum")
         return decode(_DECODER, body, MAX_RECORD)
 
@@ -160,5 +197,5 @@ class Journal:
         )
 
 
-def _checksum(length: bytes, body: bytes) -> bytes:
-    return zlib.crc32(body, zlib.crc32(length)).to_bytes(4, "big")
+def _checksum(data: bytes) -> bytes:
+    return zlib.crc32(data).to_bytes(4, "big")

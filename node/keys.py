@@ -79,7 +79,7 @@ class PartyKeys:
 
 def _read(path: Path) -> PrivateKeyTypes:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise _refused(path, f"the key file cannot be read ({error.strerror})") from None
     try:

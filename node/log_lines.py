@@ -22,6 +22,7 @@ _REFUSALS = frozenset({"step.refused", "tx.reject", "priv.denied", "seal.early"}
 _CONSENSUS = ("pbft.", "block.", "state.", "node.")
 _Ballot = tuple[str, str, int, int, str]
 _PAYLOADS = ("delivered", "pending", "missing", "unreadable", "unknown", "not_party")
+_COUNTED = {"net.drop": "in all", "pbft.timeout": "waiting"}
 _VOTES_KEPT = 4096
 
 
@@ -154,7 +155,7 @@ def _privacy(event: Event) -> Iterator[str]:
     if "reason_code" in event:
         yield str(event["reason_code"]).replace("_", " ")
     if "count" in event:
-        yield f"{event['count']} times"
+        yield f"{event['count']} {_COUNTED.get(event['ev'], 'times')}"
 
 
 def _state(event: Event) -> Iterator[str]:

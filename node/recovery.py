@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import sqlite3
+from dataclasses import dataclass, field, replace
 
 from consensus.output import PreparedRecord, ProposalRecord, Record, VoteRecord
 from node.consortium import Network
@@ -19,13 +20,14 @@ class Recovered:
     """What a node knew before it stopped.
 
     `records` are the replica's own, above the last executed height. `bodies` maps the id of each
-    transaction recorded and not yet executed to it and to its place in the journal.
+    transaction recorded and not yet executed to it and to its place in the journal. `reindexed` are the
+    private transactions, with their heights, whose blocks the indexes did not know.
     """
 
     ledger: Ledger
     records: list[Record] = field(default_factory=list)
     bodies: dict[bytes, tuple[AnyTransaction, int, int]] = field(default_factory=dict)
-    blocks: int = 0
+    reindexed: list[tuple[bytes, int]] = field(default_factory=list)
 
 
 class _IndexesDiffer(Exception):
@@ -36,7 +38,7 @@ def recover(journal: Journal, store: Store, network: Network) -> Recovered:
     """Replay the journal, and rebuild the indexes from it if they disagree. Raises PrivityError E-JOURNAL."""
     try:
         return _replay(journal, store, network)
-    except _IndexesDiffer:
+    except (_IndexesDiffer, sqlite3.DatabaseError):
         store.rebuild()
         return _replay(journal, store, network)
 
@@ -46,6 +48,7 @@ def _replay(journal: Journal, store: Store, network: Network) -> Recovered:
     indexed = store.height
     by_sequence: dict[int, list[Record]] = {}
     block_votes: dict[int, Record] = {}
+    certified: set[int] = set()
     for offset, record in journal.replay():
         if isinstance(record, BodiesRecord):
             for position, transaction in enumerate(record.transactions):
@@ -57,8 +60,13 @@ def _replay(journal: Journal, store: Store, network: Network) -> Recovered:
             height = record.certificate.sequence
             block_votes.pop(height, None)
             row = store.block(height)
-            if row is not None and row.certified_at is None:
+            if row is None or height in certified:
+                continue
+            certified.add(height)
+            if row.certified_at is None:
                 store.set_certified(height, offset)
+            elif row.certified_at != offset:
+                raise _IndexesDiffer
         elif isinstance(record, VoteRecord):
             sequence = record.vote.sequence
             if sequence > recovered.ledger.height:
@@ -68,12 +76,13 @@ def _replay(journal: Journal, store: Store, network: Network) -> Recovered:
         else:
             assert isinstance(record, ProposalRecord | PreparedRecord)
             by_sequence.setdefault(_sequence(record), []).append(record)
+    if journal.is_new and indexed:
+        raise _lost(indexed)
     if indexed > recovered.ledger.height:
         raise _IndexesDiffer
     recovered.records = [*block_votes.values()]
     for sequence in sorted(by_sequence):
         recovered.records.extend(by_sequence[sequence])
-    recovered.blocks = recovered.ledger.height
     return recovered
 
 
@@ -92,20 +101,37 @@ def _replay_block(recovered: Recovered, store: Store, record: BlockRecord, offse
     applied = recovered.ledger.apply(batch, [transaction for transaction, _, _ in found])
     if applied.header != record.header:
         raise _inconsistent(height)
-    if height <= indexed:
-        row = store.block(height)
-        if row is None or row.hash != applied.block or row.at != offset:
-            raise _IndexesDiffer
-    else:
-        rows = [
-            transaction_row(transaction, height, position, outcome, at, body_position)
-            for position, ((transaction, at, body_position), outcome) in enumerate(
-                zip(found, applied.outcomes, strict=True)
-            )
-        ]
-        store.add_block(block_row(record, applied.block, offset), rows)
+    rows = [
+        transaction_row(transaction, height, position, outcome, at, body_position)
+        for position, ((transaction, at, body_position), outcome) in enumerate(
+            zip(found, applied.outcomes, strict=True)
+        )
+    ]
+    block = block_row(record, applied.block, offset)
+    if height > indexed:
+        store.add_block(block, rows)
+        recovered.reindexed += [(row.id, height) for row in rows if row.payload == PENDING]
+    elif not _is_indexed(store, block, rows):
+        raise _IndexesDiffer
     for identifier in batch.requests:
         recovered.bodies.pop(identifier, None)
+
+
+def _is_indexed(store: Store, block: BlockRow, rows: list[TransactionRow]) -> bool:
+    """Whether the indexes have this block and its transactions, whatever became of certificate and payloads."""
+    found = store.block(block.height)
+    if found is None or replace(found, certified_at=None) != block:
+        return False
+    for row in rows:
+        indexed = store.transaction(row.id)
+        if indexed is None:
+            return False
+        # One that is ordered again keeps its first place.
+        if indexed.height >= block.height and replace(indexed, payload=row.payload) != row:
+            return False
+        if (indexed.payload == NO_PAYLOAD) != (row.payload == NO_PAYLOAD) and indexed.height == block.height:
+            return False
+    return True
 
 
 def block_row(record: BlockRecord, block: bytes, offset: int) -> BlockRow:
@@ -121,6 +147,16 @@ def transaction_row(
     private = isinstance(transaction, PrivateTransaction) and outcome == EXECUTED
     payload = PENDING if private else NO_PAYLOAD
     return TransactionRow(transaction.id, height, position, outcome, body_at, body_position, payload)
+
+
+def _lost(height: int) -> PrivityError:
+    return PrivityError(
+        "E-JOURNAL",
+        "the journal is gone; this node does not vote",
+        where="journal",
+        why=f"its indexes tell of {height} blocks, so it has voted, and forgotten for what",
+        next="put the journal back; without it the node may come back only under a new key",
+    )
 
 
 def _inconsistent(height: int) -> PrivityError:

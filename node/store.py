@@ -72,10 +72,17 @@ class Store:
         if read_only:
             self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
             return
+        self._path = path
         self._blobs.mkdir(mode=0o700, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._open()
+        self._db = self._connect()
+        try:
+            self._open()
+        except sqlite3.DatabaseError:
+            self.rebuild()  # Not a database any more; a disk that refuses writes refuses this one too.
+
+    def _connect(self) -> sqlite3.Connection:
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        return sqlite3.connect(self._path, isolation_level=None)
 
     def _open(self) -> None:
         for pragma in ("journal_mode=WAL", "synchronous=OFF", "secure_delete=ON", "busy_timeout=2000"):
@@ -83,8 +90,11 @@ class Store:
         self._db.executescript(_SCHEMA)
 
     def rebuild(self) -> None:
-        """Drop all indexes; the journal fills them again."""
-        self._db.executescript("DROP TABLE IF EXISTS block; DROP TABLE IF EXISTS tx;")
+        """Begin the indexes anew, whatever is there now; the journal fills them again."""
+        self._db.close()
+        for suffix in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        self._db = self._connect()
         self._open()
 
     def close(self) -> None:
@@ -192,6 +202,10 @@ class Store:
             os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb"
         ) as file:
             file.write(blob)
+
+    def has_blob(self, identifier: bytes) -> bool:
+        """Whether a blob of this transaction is here, whatever it is worth."""
+        return (self._blobs / identifier.hex()).exists()
 
     def get_blob(self, identifier: bytes) -> bytes | None:
         """The encoded blob of a transaction, or None if it is not here."""

@@ -198,6 +198,7 @@ async def _start_embedded(
     child = Child(
         "broker",
         [*command, "--parent-pid", str(os.getpid())],
+        role="broker",
         log=folder / "broker.log",
         on_exit=on_exit,
     )
@@ -221,6 +222,7 @@ async def _start_mosquitto(
     child = Child(
         "broker",
         [program, "-c", str(config)],
+        role="broker",
         log=folder / "broker.log",
         ours=False,
         on_exit=on_exit,
@@ -236,7 +238,7 @@ async def _listen(child: Child, kind: Kind, port: int) -> None:
         async with asyncio.timeout(START_S):
             if kind == "embedded":
                 line = await child.start(announces=True)
-                started = bool(line) and json.loads(line) == {"port": port}
+                started = line == json.dumps({"port": port})
             else:
                 before = child.log.stat().st_size if child.log.exists() else 0
                 await child.start()

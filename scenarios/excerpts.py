@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from scenarios.layout import is_private, key_may_be_payload
 from scenarios.source import Path, Source, Span
+from scenarios.wording import in_columns
 
 _MASK = "…"
 
@@ -19,7 +20,7 @@ def excerpt(source: Source, path: Path) -> tuple[str, ...]:
     for number in (key.line - 1, key.line):
         text, columns = _masked(source, number, hidden)
         if text:
-            shown.append(f"{number:>7} | {text}")
+            shown.append(f"{number:>7} | {in_columns(text)}")
     first = columns[key.column - 1]
     width = 1 if key_may_be_payload(source, path) else key.end_column - key.column
     shown.append(f"{'':>7} | {'':>{first}}{'^' * width}")

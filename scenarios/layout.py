@@ -2,6 +2,7 @@
 
 A payload is meant to stand below `data:` of a step. A slip of the hand puts it elsewhere (`dta: {price: 1}`),
 so everything under a key of a step that the format does not have is private too: messages show none of it.
+The same goes for the broker's address, which may hold a password.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from scenarios.model_expectations import (
     ReadersRule,
 )
 from scenarios.model_steps import LoadStep, RandomReaders, SendStep, Strict
+from scenarios.not_yet import STEP_KEYS
 from scenarios.source import Path, Source, text_of
 
 STEPS: dict[str, type[Strict]] = {"send": SendStep, "load": LoadStep}
@@ -65,7 +67,7 @@ def model_at(source: Source, path: Path) -> type[Strict] | None:
 
 
 def is_private(source: Source, path: Path) -> bool:
-    """Whether the value at `path` may be, or be part of, a payload."""
+    """Whether the value at `path` may be secret."""
     return _public_length(source, path) < len(path)
 
 
@@ -82,15 +84,13 @@ def key_may_be_payload(source: Source, path: Path) -> bool:
     """Whether what YAML took for a key of a step is the rest of an unquoted `data: pay, and hurry`."""
     if len(path) != 3 or path[0] != "steps" or path not in source.entries:
         return False
-    if not source.entries[path].in_braces or path[2] in _public_keys(source, path[:2]):
+    if not source.entries[path].in_braces or path[2] in {"data", *STEP_KEYS, *_public_keys(source, path[:2])}:
         return False
     step = source.value(path[:2])
     keys = list(step)
     before = keys[: keys.index(path[2])][-1:]
-    rest = (
-        bool(before) and is_private(source, (*path[:2], before[0])) and not isinstance(step[before[0]], dict)
-    )
-    return rest or source.entries[path].bare
+    after_text = bool(before) and not isinstance(step[before[0]], dict)
+    return source.entries[path].bare or (after_text and is_private(source, (*path[:2], before[0])))
 
 
 def _public_length(source: Source, path: Path) -> int:
@@ -99,6 +99,8 @@ def _public_length(source: Source, path: Path) -> int:
         around = path[:length]
         # A slip within `steps` is what can carry a payload away, or one to the left, to the top.
         careful = length == 0 or path[0] == "steps"
+        if path[: length + 1] == ("network", "broker"):
+            return length
         if careful and isinstance(element, str) and element not in _public_keys(source, around):
             return length
     return len(path)

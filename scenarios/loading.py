@@ -52,7 +52,12 @@ def parse_scenario(text: str, file: str, default_name: str = "scenario") -> Scen
         # Not chained and without input: what pydantic was given holds payloads.
         details = error.errors(include_input=False, include_url=False)
         found = [(problem_of(source, each), each["type"]) for each in details]
-        problems += [problem for (place, problem), kind in found if not _covered(place, kind, unbuilt)]
+        faulty = {fault.path for fault in source.faults}
+        problems += [
+            problem
+            for (place, problem), kind in found
+            if place not in faulty and not _covered(place, kind, unbuilt)
+        ]
     if document is None or problems:
         raise ScenarioInvalid(file, problems)
     document.name = document.name or default_name

@@ -116,13 +116,15 @@ PartiesSection = Annotated[
 class ScenarioDocument(Strict):
     """A scenario: who takes part, what happens, and what must be true in the end."""
 
-    privity: Literal[1] = Field(description="the version of this format: 1")
+    privity: Literal[1] = Field(description="1, the version of this format")
     name: Text = Field(default="", max_length=64, description="by default the name of the file")
     about: Text = Field(default="", description="a sentence for the reader")
     seed: Seed = Field(default=0, description="everything drawn comes from this number")
     network: NetworkSection = NetworkSection()
     consensus: ConsensusSection = ConsensusSection()
     privacy: PrivacySection = PrivacySection()
-    parties: PartiesSection = Field(description="name -> role, votes, title; bank-[a..g] names seven")
+    parties: PartiesSection = Field(
+        description="names, each with role, votes and title; bank-[a..g] names seven"
+    )
     steps: list[Step] = Field(default=[], description="what happens, each at its time")
     expect: list[Rule] = Field(default=[], description="what must be true")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from scenarios.model_steps import Strict
-from scenarios.model_types import Moment, OptionalHeight, Parties, TransactionName, refusal
+from scenarios.model_types import Moment, OptionalHeight, Parties, SomeParties, TransactionName, refusal
 
 Store = Literal["logs", "broker", "ledgers"]
 STORES: tuple[Store, ...] = ("logs", "broker", "ledgers")
@@ -33,7 +33,7 @@ class DeniedRule(Strict):
 
     check: Literal["denied"]
     tx: TransactionName = Field(description="a send, a load, or one transaction of a load, like traffic-0001")
-    as_: Parties = Field(alias="as", description="who is denied")
+    as_: SomeParties = Field(alias="as", description="who is denied")
     at: Moment = Field(default="end", description="when; end by default")
 
 

@@ -25,6 +25,7 @@ from scenarios.model_types import (
     PartyName,
     PartyPattern,
     Payload,
+    SomeParties,
     refusal,
 )
 from scenarios.units import Rate
@@ -95,7 +96,7 @@ class LoadStep(Strict):
         default=None, description="its name; its transactions are NAME-0001 and so on; load-N by default"
     )
     at: Duration = Field(default=0, description="when the first is sent; 0s by default")
-    as_: Parties = Field(alias="as", description="the sender of each is drawn from these")
+    as_: SomeParties = Field(alias="as", description="the sender of each is drawn from these")
     to: Readers = Field(description="random (one), {random: 1..3}, or the same readers for all")
     rate: OptionalRate = Field(default=None, description="how fast; 10/s by default")
     for_: OptionalDuration = Field(default=None, alias="for", description="for how long")

@@ -240,6 +240,7 @@ Parties = Annotated[
         _form, custom_error_type="E-TYPE", custom_error_message="a name or a list of names is expected"
     ),
 ]
+SomeParties = Annotated[Parties, Field(min_length=1)]
 
 
 def _payload(data: object) -> dict[str, Any]:

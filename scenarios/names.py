@@ -12,9 +12,9 @@ from scenarios.wording import listed, shown
 
 # Words that mean something else wherever a party may be named.
 RESERVED = {
-    "broker": "the column of the MQTT broker in every matrix",
-    "everyone": "a word for all parties",
-    "operator": "the one who runs the simulation",
+    "broker": "the MQTT broker",
+    "everyone": "all parties",
+    "operator": "whoever runs the simulation",
     "primary": "whoever leads at that moment",
     "backups": "the voters that do not lead at that moment",
     "random": "a drawn party",

@@ -50,11 +50,9 @@ def searched_texts(data: Mapping[str, Any]) -> list[str]:
 
 
 def telling_words(data: Mapping[str, Any]) -> list[str]:
-    """The values that stand in a name hardly by chance: texts and whole numbers of 4 characters and more."""
-    words = [
-        str(value) for value in _values(data) if isinstance(value, int | str) and not isinstance(value, bool)
-    ]
-    return [word for word in words if len(word) >= 4]
+    """Values that no name holds by chance: searched texts, and whole numbers of 5 digits and more."""
+    numbers = [value for value in _values(data) if isinstance(value, int) and abs(value) >= 10_000]
+    return [*searched_texts(data), *map(str, numbers)]
 
 
 def drawn_range(value: object) -> Range | None:

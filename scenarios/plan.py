@@ -42,7 +42,7 @@ def plan(scenario: Scenario) -> tuple[PlannedSend, ...]:
 def drawn(load: Load, stream: Random) -> list[PlannedSend]:
     """The transactions of a load, in order."""
     sends = []
-    for number, identifier in enumerate(drawn_identifiers(load.id, load.count)):
+    for number, identifier in enumerate(load.transactions):
         at_ms = load.at_ms + number * load.pace.per_ms // load.pace.times
         sender = stream.choice(load.senders)
         others = [name for name in load.candidates if name != sender]
@@ -50,12 +50,6 @@ def drawn(load: Load, stream: Random) -> list[PlannedSend]:
         fields = {name: _drawn_value(value, stream) for name, value in load.data.items()}
         sends.append(PlannedSend(identifier, at_ms, sender, readers, filled(fields, load.size_bytes, stream)))
     return sends
-
-
-def drawn_identifiers(load: str, count: int) -> tuple[str, ...]:
-    """`traffic-0001`, `traffic-0002` and so on, all equally long."""
-    width = max(4, len(str(count)))
-    return tuple(f"{load}-{number:0{width}}" for number in range(1, count + 1))
 
 
 def filled(fields: dict[str, Any], size_bytes: int | None, stream: Random) -> dict[str, Any]:

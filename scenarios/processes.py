@@ -10,12 +10,14 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from node.lifeline import guarded
 from node.private_files import open_private
 
 GRACE_S = 5.0  # Between SIGTERM and SIGKILL.
 TAIL_BYTES = 8192
+Role = Literal["node", "broker", "recorder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class ProcessExit:
     """A child that ended without being asked to. `code` is negative for a signal: -9 is SIGKILL."""
 
     name: str
+    role: Role
     pid: int
     code: int
     last_line: str
@@ -41,12 +44,14 @@ class Child:
         name: str,
         argv: Sequence[str],
         *,
+        role: Role,
         log: Path,
         ours: bool = True,
         environment: Mapping[str, str] | None = None,
         on_exit: Callable[[ProcessExit], None] | None = None,
     ) -> None:
         self.name = name
+        self.role = role
         self.log = log
         self._argv = list(argv)
         self._ours = ours
@@ -60,6 +65,12 @@ class Child:
     def pid(self) -> int | None:
         """The process id while it runs."""
         return self._process.pid if self._process is not None and self.running else None
+
+    @property
+    def latest_pid(self) -> int:
+        """The process id of the last run, whether it lasts or not."""
+        assert self._process is not None, f"{self.name} was never started"
+        return self._process.pid
 
     @property
     def running(self) -> bool:
@@ -144,4 +155,4 @@ class Child:
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
         code = await process.wait()
         if not self._expected and self._on_exit is not None:
-            self._on_exit(ProcessExit(self.name, process.pid, code, self.last_line()))
+            self._on_exit(ProcessExit(self.name, self.role, process.pid, code, self.last_line()))

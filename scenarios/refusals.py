@@ -25,7 +25,7 @@ def problem_of(source: Source, error: Details) -> tuple[Path, Problem]:
     code, message = _said(source, path, error)
     entry = source.nearest(path)
     is_key = error["type"] == "extra_forbidden" or "[key]" in error["loc"]
-    span = entry.key if is_key and entry.key else entry.value
+    span = entry.key if is_key and entry.key else entry.place
     lines = excerpt(source, path) if error["type"] == "extra_forbidden" else ()
     return path, problem_at(source, path, span, code, message, lines)
 
@@ -76,7 +76,7 @@ def _unknown_key(source: Source, path: Path, error: Details) -> tuple[str, str]:
     if others and not hint:
         hint = f"only {listed(others)} {'have' if len(others) > 1 else 'has'} it"
     if entry.in_braces:
-        hint = f"{hint} else {_QUOTE}" if hint else _QUOTE
+        hint = f"{hint}{'' if hint.endswith('?') else ','} or {_QUOTE}" if hint else _QUOTE
     return "E-KEY", f"unknown key; {hint}" if hint else "unknown key"
 
 
@@ -114,7 +114,7 @@ def _not_boolean(source: Source, path: Path, error: Details) -> tuple[str, str]:
     if word in _TRUE_WORDS:
         return "E-TYPE", f"{shown(value)} is text in YAML 1.2; write {_TRUE_WORDS[word]}"
     if word in ("true", "false"):
-        return "E-TYPE", f"text is not a yes or no; write {word} without quotes"
+        return "E-TYPE", f"{word} in quotes is text; write it without them"
     return "E-TYPE", "write true or false"
 
 

@@ -35,6 +35,11 @@ class Send:
     readers: tuple[str, ...]
     data: Mapping[str, Any] = field(repr=False)
 
+    @property
+    def transactions(self) -> tuple[str, ...]:
+        """The ids of its transactions: its own."""
+        return (self.id,)
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
@@ -54,6 +59,12 @@ class Load:
     pace: Rate
     size_bytes: int | None
     data: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def transactions(self) -> tuple[str, ...]:
+        """The ids of its transactions: `traffic-0001`, `traffic-0002` and so on, all equally long."""
+        width = max(4, len(str(self.count)))
+        return tuple(f"{self.id}-{number:0{width}}" for number in range(1, self.count + 1))
 
 
 Step = Send | Load
@@ -144,6 +155,14 @@ class Scenario:
     def names(self) -> tuple[str, ...]:
         """The parties' names in the order of the file."""
         return tuple(party.name for party in self.parties)
+
+    @property
+    def public_texts(self) -> dict[str, str]:
+        """What is public whatever a payload says, by its place in the file: names and titles of parties."""
+        texts = {"name": self.name}
+        for party in self.parties:
+            texts |= {f"parties.{party.name}": party.name, f"parties.{party.name}.title": party.title}
+        return texts
 
     @property
     def voters(self) -> tuple[str, ...]:

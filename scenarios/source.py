@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from node.text import clean
 from scenarios.problems import Problem, ScenarioInvalid
 from scenarios.syntax import too_deep, what_is_malformed
 
@@ -54,6 +55,11 @@ class Entry:
     key: Span | None = None
     in_braces: bool = False  # A field of a map written {…}.
     bare: bool = False  # Nothing was written after the key: `key:` or, in {…}, only `key`.
+
+    @property
+    def place(self) -> Span:
+        """Where to point: at the value, or at its key when nothing is written there."""
+        return self.key if self.bare and self.key else self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,8 @@ class Source:
 
 def text_of(path: Path) -> str:
     """`steps[2].as`, as PRODUCT writes a place inside the YAML."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return clean(text.removeprefix("."))
 
 
 def parse_source(text: str, file: str) -> Source:

@@ -8,6 +8,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
 from scenarios.problems import Problem
+from scenarios.wording import in_columns
 
 # The beginning of ruamel's problem -> what to say. The first that fits counts.
 _WORDS = (
@@ -31,8 +32,13 @@ _WORDS = (
 )
 # Problems that ruamel notices at the end of the file, and that are better shown where they begin.
 _SHOWN_AT_THE_START = ("found unexpected end of stream", "expected ',' or")
-# From the first of these on, a line may hold a payload (in a file whose structure nobody can tell).
-_MAY_HOLD_A_PAYLOAD = re.compile(r"^\s*-|\b(steps|data|send|load)\b")
+# Nobody can tell the structure of a broken file, so a line is shown only if it begins with a key far from
+# any payload, comes before the steps, and holds no address (which may hold a password).
+_HARMLESS = re.compile(
+    r"\s*(privity|name|about|seed|network|transport|consensus|protocol|block_every|view_timeout"
+    r"|privacy|parties)\s*:"
+)
+_HARMFUL = re.compile(r"^\s*-|\b(steps|data|send|load)\b|://")
 
 
 def too_deep() -> Problem:
@@ -60,7 +66,6 @@ def what_is_malformed(error: YAMLError, text: str) -> Problem:
 
 def _excerpt(lines: list[str], line: int, column: int) -> tuple[str, ...]:
     before = lines[:line]
-    if line > len(lines) or any(_MAY_HOLD_A_PAYLOAD.search(each) for each in before):
+    if line > len(lines) or not _HARMLESS.match(before[-1]) or any(map(_HARMFUL.search, before)):
         return ()
-    # Tabs would move the mark below to another column than the one above it.
-    return (f"{line:>7} | {lines[line - 1].replace(chr(9), ' ')}", f"{'':>7} | {'':>{column - 1}}^")
+    return (f"{line:>7} | {in_columns(before[-1])}", f"{'':>7} | {'':>{column - 1}}^")

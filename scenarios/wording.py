@@ -13,6 +13,11 @@ def shown(value: object, width: int = 40) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
+def in_columns(line: str) -> str:
+    """A line of a file, fit to print, with every character in its column: for marks below it."""
+    return "".join(character if character.isprintable() else " " for character in line)
+
+
 def listed(words: Sequence[str], last: str = "and", most: int = 8) -> str:
     """`a`, `a and b`, `a, b and c`, or with more than `most` words `a, b and 7 more`."""
     if len(words) > most:

@@ -47,6 +47,7 @@ class Alone:
         self.notes: list[Any] = []
         self.blocks = [bytes(32)]
         self.replica = Replica(self.settings, signer(replica))
+        self.replica.tick(self.now_ms)  # Its first status is of no interest here.
 
     def take(self, output: Output) -> Output:
         """Do what a driver does with an output."""
@@ -99,11 +100,11 @@ class Alone:
         self.now_ms = end
 
     def restart(self, **changes: Any) -> Alone:
-        """The replica as it comes back, from its records and its chain."""
+        """The replica as it comes back from its records and its chain, before its first tick."""
         fresh = Alone.__new__(Alone)
         fresh.__dict__.update(self.__dict__)
         fresh.records, fresh.sent, fresh.decisions, fresh.notes = list(self.records), [], [], []
-        fresh.blocks = list(self.blocks)
+        fresh.blocks, fresh.certified = list(self.blocks), list(self.certified)
         certified = {certificate.sequence for certificate in self.certified}
         arguments: dict[str, Any] = {
             "executed": len(self.blocks) - 1,
@@ -152,12 +153,12 @@ def proposal_of(batch: Batch, *, view: int = 0, epoch: int = 0, replica: int = 0
     return Proposal(vote, signature_of(replica, vote), batch)
 
 
-def prepare(replica: int, batch: Batch, **changes: Any) -> Prepare:
+def prepare(replica: int, batch: Batch, /, **changes: Any) -> Prepare:
     """A backup's prepare for a batch."""
     return _changed(Prepare(0, 0, batch.sequence, batch.digest(), replica), changes)
 
 
-def commit(replica: int, batch: Batch, **changes: Any) -> Commit:
+def commit(replica: int, batch: Batch, /, **changes: Any) -> Commit:
     """A replica's commit for a batch."""
     return _changed(Commit(0, 0, batch.sequence, batch.digest(), replica), changes)
 

@@ -65,6 +65,7 @@ class Disk:
     records: list[bytes] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
     bodies: dict[bytes, Request] = field(default_factory=dict)
+    executed: set[bytes] = field(default_factory=set)
 
 
 class Crash(Exception):
@@ -87,7 +88,7 @@ class Node:
     def start(self) -> None:
         """Come up with what the disk holds, and nothing else."""
         disk = self.disk
-        self.mempool = dict(disk.bodies)
+        self.mempool = {key: body for key, body in disk.bodies.items() if key not in disk.executed}
         self.outputs: deque[Output] = deque()
         self.up = True
         head = disk.blocks[-1] if disk.blocks else None
@@ -100,7 +101,7 @@ class Node:
             records=[_decode_record(record) for record in disk.records],
             open_blocks={b.batch.sequence: b.hash for b in disk.blocks if b.block_certificate is None},
         )
-        for body in disk.bodies.values():
+        for body in list(self.mempool.values()):
             self.step(lambda body=body: self.replica.submit(body, self.cluster.now_ms))  # type: ignore[misc]
         self.step(lambda: self.replica.tick(self.cluster.now_ms))
 
@@ -164,6 +165,7 @@ class Node:
             self.disk.blocks.append(Block(batch, decision.certificate, block, None))
             for identifier in batch.requests:
                 self.disk.bodies[identifier] = self.mempool.pop(identifier)
+                self.disk.executed.add(identifier)
             self.outputs.append(
                 self.replica.executed(
                     batch.sequence, block, block, decision.block_certificate, cluster.now_ms
@@ -207,12 +209,9 @@ class Node:
 
     def submit(self, body: Request) -> None:
         """A client's or a peer's request, unless it is executed already."""
-        if self.up and body.id not in self.mempool and not self._executed(body.id):
+        if self.up and body.id not in self.mempool and body.id not in self.disk.executed:
             self.mempool[body.id] = body
             self.step(lambda: self.replica.submit(body, self.cluster.now_ms))
-
-    def _executed(self, identifier: bytes) -> bool:
-        return identifier in self.cluster.check.executed[self.number]
 
     def _bodies(self, identifiers: Iterable[bytes]) -> tuple[Request, ...]:
         known = (self.mempool.get(each) or self.disk.bodies.get(each) for each in identifiers)
@@ -257,6 +256,7 @@ class Cluster:
         self.drop: Callable[[int, int, Packet], bool] = lambda source, target, packet: False
         self.submitted: dict[bytes, Request] = {}
         self.packets = 0
+        self._clients: list[tuple[Request, list[int]]] = []
         self._numbers = itertools.count(1)
         self._settings = settings
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
@@ -339,6 +339,7 @@ class Cluster:
         when_ms = self.now_ms if at_ms is None else at_ms
 
         def give() -> None:
+            self._clients.append((body, targets))
             for target in targets:
                 self.nodes[target].submit(body)
 
@@ -355,6 +356,9 @@ class Cluster:
         if not self.nodes[number].up:
             self.happened["restart"] += 1
             self.nodes[number].start()
+            for body, targets in self._clients:  # Clients try again with a node that comes back.
+                if number in targets:
+                    self.nodes[number].submit(body)
 
     def heal(self) -> None:
         """A network without faults, and everybody up."""

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,10 +24,10 @@ CANARY = sha256(b"a canary").digest()[:16]
 PROJECT = Path(__file__).parents[2]
 
 
-def log_to(path: Path | None, *, after_ms: int = 4329, **options: object) -> EventLog:
+def log_to(path: Path | None, *, after_ms: int = 4329, **options: Any) -> EventLog:
     return EventLog(
         path, run="0007", node="acme", start_ms=START_MS, wall=lambda: START_MS + after_ms, **options
-    )  # type: ignore[arg-type]
+    )
 
 
 def lines(path: Path) -> list[dict[str, object]]:
@@ -66,9 +67,10 @@ def test_time_counts_from_the_start(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     log_to(path, after_ms=-20).emit("node.start")
     log_to(path, after_ms=61_005).emit("node.stop")
-    assert [
-        (line["ts"], line["t"]) for line in lines(path)
-    ] == [("2026-11-23T11:59:59.980Z", -20), ("2026-11-23T12:01:01.005Z", 61005)]
+    assert [(line["ts"], line["t"]) for line in lines(path)] == [
+        ("2026-11-23T11:59:59.980Z", -20),
+        ("2026-11-23T12:01:01.005Z", 61005),
+    ]
 
 
 def test_every_field_has_a_place_and_a_value_that_fits() -> None:
@@ -85,6 +87,15 @@ def test_every_field_has_a_place_and_a_value_that_fits() -> None:
     assert (event["hint"], event["reason_code"]) == ("opens at 12s", "other_view")
 
 
+def test_the_lamport_clock_never_falls(tmp_path: Path) -> None:
+    """An event that says nothing of the Lamport clock, or less than was known, leaves it where it stands."""
+    path = tmp_path / "events.jsonl"
+    log = log_to(path)
+    for lam in (3, 0, 2, 5):
+        log.emit("net.recv", lam=lam)
+    assert [line["lam"] for line in lines(path)] == [3, 3, 3, 5]
+
+
 def test_from_is_also_spelt_with_an_underscore() -> None:
     """Python keeps the word `from` for itself, so `from_` gives that field."""
     assert one_event("pbft.prepare", from_="bolt")["from"] == "bolt"
@@ -99,7 +110,7 @@ def test_none_means_not_there() -> None:
 def test_in_tests_a_wrong_field_raises(fields: dict[str, object], tmp_path: Path) -> None:
     """Strict, an unknown field and a wrong type are errors, and nothing is written."""
     path = tmp_path / "events.jsonl"
-    with pytest.raises(ValueError, match="no field is called|cannot be this"):
+    with pytest.raises(ValueError, match=r"no field is called|cannot be this"):
         log_to(path, strict=True).emit("block.commit", **fields)  # type: ignore[arg-type]
     assert path.read_bytes() == b""
 
@@ -113,7 +124,7 @@ def test_in_use_a_wrong_field_is_dropped_and_counted(tmp_path: Path) -> None:
 
 
 def test_an_unknown_event_is_refused(tmp_path: Path) -> None:
-    """The names of events are a closed set: another one raises when strict, and is dropped whole otherwise."""
+    """The names of events are a closed set: another raises when strict, and is dropped whole otherwise."""
     path = tmp_path / "events.jsonl"
     with pytest.raises(ValueError, match="no event"):
         log_to(path, strict=True).emit("tx.payload")
@@ -143,7 +154,7 @@ HIDING_PLACES: dict[str, Callable[[bytes], object]] = {
 @pytest.mark.parametrize("place", HIDING_PLACES)
 @pytest.mark.parametrize("field", [*FIELD_NAMES, "payload"])
 def test_no_field_takes_a_canary(field: str, place: str, tmp_path: Path) -> None:
-    """Whatever the form of a secret, no field takes it: it is refused, counted, and not in the file or the error."""
+    """Each field refuses a secret in any form: that is counted, and neither the file nor the error has it."""
     path = tmp_path / "events.jsonl"
     hidden = HIDING_PLACES[place](CANARY)
     log = log_to(path)
@@ -185,9 +196,10 @@ def test_debug_events_need_the_level(tmp_path: Path) -> None:
     quiet.emit("net.send", "debug", phase="prepare")
     loud.emit("net.recv", "debug", phase="prepare")
     quiet.emit("disk.error", "error")
-    assert [
-        (line["ev"], line["seq"], line["lvl"]) for line in lines(path)
-    ] == [("net.recv", 1, "debug"), ("disk.error", 2, "error")]
+    assert [(line["ev"], line["seq"], line["lvl"]) for line in lines(path)] == [
+        ("net.recv", 1, "debug"),
+        ("disk.error", 2, "error"),
+    ]
     assert (quiet.wants("debug"), loud.wants("debug")) == (False, True)
 
 
@@ -261,11 +273,11 @@ def test_the_log_knows_every_reason() -> None:
     modules = [path for name in ("consensus", "node") for path in (PROJECT / name).glob("*.py")]
     reasons = {reason for path in modules for reason in reasons_in(path)}
     assert len(reasons) > 20
-    assert [] == sorted(reasons - REASONS.keys())
+    assert sorted(reasons - REASONS.keys()) == []
 
 
 def reasons_in(path: Path) -> set[str]:
-    """The literal texts that a module gives as a reason: assigned, passed as one, or returned as text or None."""
+    """The texts that a module gives as a reason: assigned, passed as one, or returned as text or None."""
     found: list[ast.expr | None] = []
     for node in ast.walk(ast.parse(path.read_text())):
         match node:

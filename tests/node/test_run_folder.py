@@ -47,6 +47,20 @@ def test_two_at_once_get_two_numbers(tmp_path: Path) -> None:
     assert os.readlink(tmp_path / "runs" / "latest") == "0024"
 
 
+def test_latest_is_not_moved_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run made while `latest` is being set for an older one stays the latest."""
+    replace = os.replace
+
+    def overtaken(source: Path, target: Path) -> None:
+        if target.name == "latest" and not (tmp_path / "runs" / "0002").exists():
+            (tmp_path / "runs" / "0002").mkdir()
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", overtaken)
+    RunFolder.create(tmp_path)
+    assert os.readlink(tmp_path / "runs" / "latest") == "0002"
+
+
 @pytest.mark.parametrize("run", ["latest", "1", "01", "0001"])
 def test_a_run_is_found(run: str, tmp_path: Path) -> None:
     """A run is found by its number, with or without zeros, or as the latest."""
@@ -158,7 +172,7 @@ def test_a_damaged_run_json_is_no_traceback(tmp_path: Path) -> None:
     ],
 )
 def test_a_deleted_folder(use: Callable[[RunFolder], object], tmp_path: Path) -> None:
-    """When the folder is deleted underneath, each use of it says so, exit code 5, and does not make it again."""
+    """When the folder is deleted underneath, each use says so, exit code 5, and does not make it again."""
     folder = folder_with(tmp_path, VISIT)
     shutil.rmtree(folder.path)
     with pytest.raises(PrivityError) as error:

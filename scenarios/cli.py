@@ -1,0 +1,67 @@
+"""The `privity` command: every verb, and the one place where an error becomes words and an exit code."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from typer._click.exceptions import ClickException
+
+from node import log_cli, node_cli
+from node.errors import INTERRUPTED, NOT_REACHABLE, PrivityError
+from node.terminal import needs_ascii, quiet_pipe
+from node.text import plain
+from scenarios import VERSION, file_cli, help_cli, not_built, run_cli, who_sees_cli
+
+app = typer.Typer(
+    name="privity",
+    help="Who sees what: a permissioned ledger with private transactions, on your own machine.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    pretty_exceptions_show_locals=False,
+    suggest_commands=True,
+    rich_markup_mode=None,
+)
+
+
+@app.callback(invoke_without_command=True)
+def privity(
+    version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True),
+) -> None:
+    """Who sees what: a permissioned ledger with private transactions, on your own machine."""
+    if version:
+        print(f"privity {VERSION}")
+        raise typer.Exit
+
+
+for module in (file_cli, run_cli, node_cli, log_cli, who_sees_cli, help_cli, not_built):
+    module.register(app)
+
+
+def main() -> int:
+    """Run the command; the exit code."""
+    try:
+        with quiet_pipe():
+            code = app(standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except PrivityError as error:
+        simple = needs_ascii(sys.stderr, "--ascii" in sys.argv)
+        for line in error.lines():
+            print(plain(line, ascii_only=simple), file=sys.stderr)
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except ClickException as error:
+        error.show()
+        return int(error.exit_code)
+    except OSError as error:
+        # A path and the system's own words, nothing of a payload.
+        print(
+            plain(f"✗ {error.strerror or error}   {error.filename or ''}", ascii_only=True), file=sys.stderr
+        )
+        return NOT_REACHABLE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,238 @@
+"""Judging a run by what it left behind: disks, keys, logs, the recorder's capture. Three-valued.
+
+An expectation holds, is broken, or could not be confirmed. Nothing here asks a node: it could be lying.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from node.consortium import Network
+from node.run_folder import RunFolder
+from scenarios.canaries import Artefact, ScanResult, scan
+from scenarios.chains import Chain, behind, first_disagreement
+from scenarios.live import Sent
+from scenarios.matrix import Matrix, build_matrix
+from scenarios.run_secrets import RunSecrets
+from scenarios.scenario import (
+    END,
+    Agreement,
+    Denied,
+    Expectation,
+    Height,
+    Moment,
+    NoPlaintext,
+    Readers,
+    Scenario,
+)
+
+Outcome = Literal["holds", "broken", "unconfirmed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What became of one expectation. `detail` is one line; `more` says where to look further."""
+
+    check: str
+    line: int
+    result: Outcome
+    detail: str
+    more: str = ""
+
+
+@dataclass(slots=True)
+class Evidence:
+    """All that the judge may look at."""
+
+    scenario: Scenario
+    folder: RunFolder
+    network: Network
+    sent: dict[str, Sent]
+    chains: list[Chain]
+    secrets: RunSecrets
+    settled: bool
+    _matrices: dict[Moment, Matrix] = field(default_factory=dict)
+    _scans: dict[frozenset[str], ScanResult] = field(default_factory=dict)
+
+    def matrix(self, at: Moment) -> Matrix:
+        """Who could read what at this moment, by trying."""
+        if at not in self._matrices:
+            text = "end" if at == END else f"{at}ms"
+            self._matrices[at] = build_matrix(self.folder, text)
+        return self._matrices[at]
+
+    def scan(self, stores: frozenset[str]) -> ScanResult:
+        """Look for every secret of the run in these stores: logs, broker, ledgers."""
+        if stores not in self._scans:
+            self._scans[stores] = scan(
+                self.secrets.all, artefacts(self.folder, stores), root=self.folder.path, public=self._public()
+            )
+        return self._scans[stores]
+
+    def _public(self) -> list[str]:
+        """Words that stand in public places by right, and are no leak even if a payload holds them too."""
+        parties = self.scenario.parties
+        return [
+            self.scenario.name,
+            self.scenario.file,
+            *(p.name for p in parties),
+            *(p.title for p in parties),
+        ]
+
+
+def artefacts(folder: RunFolder, stores: frozenset[str]) -> list[Artefact]:
+    """What a scan reads, each with the party that owns it, if one does.
+
+    A party's own keys may lie in its own folder; everything else is searched for what its owner may not have.
+    """
+    found: list[Artefact] = []
+    for name in folder.node_names():
+        own = folder.node(name)
+        if "ledgers" in stores:
+            found += [Artefact(own / part, name) for part in ("journal", "blobs", "holdings.jsonl")]
+            found += [Artefact(path, name) for path in sorted(own.glob("index.sqlite*"))]
+        if "logs" in stores:
+            # Logs go to others when people ask for help: nobody's secrets belong there, the owner's neither.
+            found += [Artefact(own / part, None) for part in ("events.jsonl", "stderr.log")]
+        if "keys" in stores:
+            found.append(Artefact(own / "keys", name))
+    if "logs" in stores:
+        found += [Artefact(folder.events, None), Artefact(folder.operator_events, None)]
+        found += [Artefact(folder.run_json, None), Artefact(folder.genesis, None)]
+    if "broker" in stores:
+        found.append(Artefact(folder.broker, None))
+    return [artefact for artefact in found if artefact.path.exists()]
+
+
+def judge(evidence: Evidence) -> list[Judgement]:
+    """Judge every expectation of the scenario, in the order of the file."""
+    return [
+        _JUDGES[type(expectation)](evidence, expectation) for expectation in evidence.scenario.expectations
+    ]
+
+
+def _agreement(evidence: Evidence, wanted: Agreement) -> Judgement:
+    chains = evidence.chains
+    if difference := first_disagreement(chains):
+        return _judgement(wanted, "broken", difference, "privity logs --ev block.commit")
+    late = behind(chains)
+    if late:
+        return _judgement(wanted, "unconfirmed", f"behind the others: {' '.join(late)}", "privity ps")
+    height = max(chain.height for chain in chains)
+    return _judgement(wanted, "holds", f"{len(chains)} nodes hold the same {height} blocks and state roots")
+
+
+def _readers(evidence: Evidence, wanted: Readers) -> Judgement:
+    return _each(evidence, wanted, lambda readers: _compare(readers, set(wanted.parties), evidence.settled))
+
+
+def _compare(readers: set[str], expected: set[str], settled: bool) -> tuple[Outcome, str]:
+    extra, lacking = readers - expected, expected - readers
+    said = f"expected {_names(expected)}"
+    if extra:
+        return "broken", f"{said}; {_names(extra)} can read it too"
+    if lacking:
+        # Fewer than predicted is no leak; once all is delivered it is a broken promise all the same.
+        return ("broken" if settled else "unconfirmed"), f"{said}; {_names(lacking)} cannot read it"
+    return "holds", f"read by {_names(readers)}"
+
+
+def _denied(evidence: Evidence, wanted: Denied) -> Judgement:
+    def compare(readers: set[str]) -> tuple[Outcome, str]:
+        reading = readers & set(wanted.parties)
+        if reading:
+            return "broken", f"{_names(reading)} can read it"
+        return "holds", f"denied to {_names(set(wanted.parties))}"
+
+    return _each(evidence, wanted, compare)
+
+
+def _each(
+    evidence: Evidence, wanted: Readers | Denied, compare: Callable[[set[str]], tuple[Outcome, str]]
+) -> Judgement:
+    """Judge each transaction that the expectation speaks of; the first that does not hold decides."""
+    more = f"privity who-sees {wanted.tx}"
+    worst: Judgement | None = None
+    last = ""
+    for name in wanted.transactions:
+        sent = evidence.sent.get(name)
+        at = "" if wanted.at == END else f" at {wanted.at / 1000:g}s"
+        if sent is None or not _ordered(evidence, sent, wanted.at):
+            outcome, detail = "unconfirmed", "it was not ordered by then" if sent else "it was never sent"
+        else:
+            outcome, detail = compare(evidence.matrix(wanted.at).readers(sent.tx.hex()))
+        last = detail
+        if outcome == "broken":
+            return _judgement(wanted, "broken", f"{name}{at}: {detail}", more)
+        if outcome == "unconfirmed" and worst is None:
+            worst = _judgement(wanted, "unconfirmed", f"{name}{at}: {detail}", more)
+    if worst is not None:
+        return worst
+    count = len(wanted.transactions)
+    return _judgement(wanted, "holds", f"{wanted.tx}: {last}" if count == 1 else f"{wanted.tx}: all {count}")
+
+
+def _ordered(evidence: Evidence, sent: Sent, at: Moment) -> bool:
+    """Whether the transaction was on every ledger at that moment: who cannot read what is not there?"""
+    limit = None if at == END else evidence.network.created_ms + at
+    heights = [chain.executed.get(sent.tx.hex()) for chain in evidence.chains]
+    return all(
+        height is not None and height <= chain.height_at(limit)
+        for chain, height in zip(evidence.chains, heights, strict=True)
+    )
+
+
+def _height(evidence: Evidence, wanted: Height) -> Judgement:
+    limit = None if wanted.at == END else evidence.network.created_ms + wanted.at
+    heights = {chain.node: chain.height_at(limit) for chain in evidence.chains}
+    lowest, highest = min(heights.values()), max(heights.values())
+    said = f"{lowest}" if lowest == highest else f"{lowest} to {highest}"
+    good = (wanted.least is None or lowest >= wanted.least) and (
+        wanted.exactly is None or lowest == highest == wanted.exactly
+    )
+    wish = f"at least {wanted.least}" if wanted.least is not None else f"exactly {wanted.exactly}"
+    detail = f"height {said}, expected {wish}"
+    return _judgement(wanted, "holds" if good else "broken", detail, "privity ps")
+
+
+def _no_plaintext(evidence: Evidence, wanted: NoPlaintext) -> Judgement:
+    result = evidence.scan(frozenset(wanted.stores))
+    if result.found:
+        first = result.found[0]
+        detail = f"{len(result.found)} found, the first a {first.kind} as {first.form} in {first.path}"
+        return _judgement(wanted, "broken", detail)
+    if result.searched == 0:
+        return _judgement(wanted, "unconfirmed", "no transaction was sent, so there was nothing to look for")
+    where = ", ".join(wanted.stores)
+    return _judgement(wanted, "holds", f"0 of {result.searched} secrets found in {where}")
+
+
+_JUDGES: dict[type, Callable[..., Judgement]] = {
+    Agreement: _agreement,
+    Readers: _readers,
+    Denied: _denied,
+    Height: _height,
+    NoPlaintext: _no_plaintext,
+}
+
+
+def _judgement(wanted: Expectation, result: Outcome, detail: str, more: str = "") -> Judgement:
+    return Judgement(wanted.check, wanted.line, result, detail, more if result != "holds" else "")
+
+
+def _names(parties: set[str] | Sequence[str]) -> str:
+    return " ".join(sorted(parties)) or "nobody"
+
+
+def plan_differences(evidence: Evidence) -> list[str]:
+    """Transactions whose readers at the end are not those of the drawn plan, each in words."""
+    differences = []
+    matrix = evidence.matrix(END)
+    for name, sent in evidence.sent.items():
+        readers = matrix.readers(sent.tx.hex())
+        planned = {sent.planned.sender, *sent.planned.readers}
+        if readers != planned and _ordered(evidence, sent, END):
+            differences.append(f"{name}: planned {_names(planned)}, can read {_names(readers)}")
+    return differences

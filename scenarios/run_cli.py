@@ -1,0 +1,270 @@
+"""`privity run`, `up` and `down`: bring a consortium up, play its steps, judge it, take it down."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from node.errors import FINE, INTERRUPTED, WRONG_USAGE, PrivityError
+from node.run_folder import LATEST, RunFolder
+from node.terminal import needs_ascii
+from node.text import plain
+from scenarios.detach import spawn_detached, stop_supervisor
+from scenarios.live import Options
+from scenarios.loading import load_scenario
+from scenarios.narration import Narrator
+from scenarios.not_built import refuse_flag
+from scenarios.scenario import Scenario
+from scenarios.session import Interrupted, Judged, Session, new_folder
+from scenarios.verdict import EXIT_CODES, in_words, write_junit
+
+DETACHED_READY_S = 90.0
+T = TypeVar("T")
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The scenario file.")]
+BrokerOption = Annotated[
+    str | None, typer.Option(help="embedded, mosquitto, or mqtt://host:port; instead of the file's.")
+]
+SeedOption = Annotated[int | None, typer.Option(help="Instead of the file's seed.", min=0)]
+TransportOption = Annotated[str | None, typer.Option(help="mqtt; memory is not built yet.")]
+InProcessOption = Annotated[bool, typer.Option("--in-process", help="All nodes in this process.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing while it goes well.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Nodes log at level debug.")]
+AsciiOption = Annotated[bool, typer.Option("--ascii", help="No symbols beyond ASCII.")]
+
+
+def run(
+    file: File,
+    broker: BrokerOption = None,
+    seed: SeedOption = None,
+    transport: TransportOption = None,
+    in_process: InProcessOption = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One document, schema privity.run/1.")] = False,
+    junit: Annotated[Path | None, typer.Option(help="Write the verdict as JUnit XML.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Stay up after the verdict, until Ctrl-C.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Not built yet.", hidden=True)] = None,
+    seeds: Annotated[str | None, typer.Option(help="Not built yet.", hidden=True)] = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    ascii_only: AsciiOption = False,
+) -> None:
+    """Start, play the steps, judge the expectations, stop. The exit code is the verdict."""
+    refuse_flag("run", "--report", report is not None)
+    refuse_flag("run", "--seeds", seeds is not None)
+    scenario = _load(file, seed, transport)
+    folder = new_folder(scenario)
+    narrator = Narrator(quiet=quiet, ascii_only=ascii_only)
+    options = Options(broker=broker, in_process=in_process, level=_level(verbose))
+    judged = _guarded(lambda: asyncio.run(_run(scenario, file, folder, options, narrator, keep)))
+    if isinstance(judged, int):
+        raise typer.Exit(judged)
+    if junit is not None:
+        write_junit(junit, judged.document, judged.judgements)
+    _print_verdict(judged, as_json, quiet, _command(file, broker, seed, in_process), ascii_only)
+    raise typer.Exit(EXIT_CODES[judged.document["verdict"]])
+
+
+async def _run(
+    scenario: Scenario, file: Path, folder: RunFolder, options: Options, narrator: Narrator, keep: bool
+) -> Judged:
+    session = Session(scenario, file, folder, options, narrator.say)
+    async with session.running():
+        narrator.say("note", f"           run {folder.number}     simulation: not for real data")
+        settled = await session.play()
+        if keep:
+            judged = session.judge(settled)
+            narrator.say("note", "The network stays up; Ctrl-C or `privity down` stops it.")
+            await session.stay()
+            return judged
+    return session.judge(settled)
+
+
+def up(
+    file: File,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Leave it running in the background.")
+    ] = False,
+    no_steps: Annotated[
+        bool, typer.Option("--no-steps", help="Start only; the steps are not played.")
+    ] = False,
+    broker: BrokerOption = None,
+    seed: SeedOption = None,
+    transport: TransportOption = None,
+    in_process: InProcessOption = False,
+    open_: Annotated[bool, typer.Option("--open", help="Not built yet.", hidden=True)] = False,
+    into: Annotated[str | None, typer.Option(help="A run folder made beforehand.", hidden=True)] = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    ascii_only: AsciiOption = False,
+) -> None:
+    """Start, play the steps, judge, and stay up until Ctrl-C or `privity down`."""
+    refuse_flag("up", "--open", open_)
+    scenario = _load(file, seed, transport)
+    if into is None:
+        _refuse_second()
+    narrator = Narrator(quiet=quiet, ascii_only=ascii_only)
+    if detach:
+        raise typer.Exit(_detach(scenario, file, narrator))
+    folder = new_folder(scenario, into=into)
+    options = Options(broker=broker, in_process=in_process, level=_level(verbose), steps=not no_steps)
+    code = _guarded(lambda: asyncio.run(_up(scenario, file, folder, options, narrator, ascii_only)))
+    raise typer.Exit(code)
+
+
+async def _up(
+    scenario: Scenario, file: Path, folder: RunFolder, options: Options, narrator: Narrator, ascii_only: bool
+) -> int:
+    session = Session(scenario, file, folder, options, narrator.say)
+    async with session.running():
+        narrator.say("note", f"           run {folder.number}     simulation: not for real data")
+        if options.steps:
+            settled = await session.play()
+            judged = session.judge(settled)
+            words = in_words(judged.document, judged.judgements, f"privity run {file}")
+            for line in words[1:]:
+                if not line.startswith("✓"):
+                    narrator.say("note", line)
+            good = sum(judgement.result == "holds" for judgement in judged.judgements)
+            narrator.say("note", f"{good} of {len(judged.judgements)} expectations hold.")
+        folder.write_run(steps_done=True)
+        narrator.say("note", "The network stays up; Ctrl-C or `privity down` stops it.")
+        narrator.say("note", "next: privity who-sees · privity logs · privity send --help")
+        number = await session.stay()
+    narrator.say("note", "stopped; nothing is left running")
+    return INTERRUPTED if number == signal.SIGINT else FINE
+
+
+def down(
+    run_number: Annotated[str, typer.Option("--run", help="Which run; the latest by default.")] = LATEST,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Delete the run's folder too: keys, logs, all.")
+    ] = False,
+    ascii_only: AsciiOption = False,
+) -> None:
+    """Stop a running consortium: nodes, recorder, broker."""
+    folder = RunFolder.find(run=run_number)
+    record = folder.read_run()
+    was_running = folder.is_running()
+    if was_running:
+        report = stop_supervisor(record["pid"], record["pid_started"])
+        if report.outcome == "stuck":
+            raise PrivityError(
+                "E-STUCK",
+                f"run {folder.number} does not stop",
+                why=f"process {record['pid']} ignores even SIGKILL, as one does that a hanging disk holds up",
+                next="try again when the disk answers",
+            )
+        folder.write_run(state="stopped")
+        print(f"stopped run {folder.number} ({report.outcome}, {report.seconds:.1f} s)")
+    elif not purge:
+        print(f"run {folder.number} was not running")
+    if purge:
+        shutil.rmtree(folder.path)
+        print(f"deleted run {folder.number}")
+
+
+def _load(file: Path, seed: int | None, transport: str | None) -> Scenario:
+    scenario = load_scenario(file)
+    refuse_flag("run", "--transport memory", transport == "memory")
+    if transport not in (None, "memory", "mqtt"):
+        raise PrivityError(
+            "E-USAGE",
+            "no such transport",
+            where="--transport",
+            why="it is mqtt or memory",
+            exit_code=WRONG_USAGE,
+        )
+    return scenario if seed is None else dataclasses.replace(scenario, seed=seed)
+
+
+def _level(verbose: bool) -> str:
+    return "debug" if verbose else "info"
+
+
+def _refuse_second() -> None:
+    """One network at a time and place: `send`, `ps` and `down` mean the latest run."""
+    try:
+        folder = RunFolder.find()
+        running = folder.is_running()
+    except PrivityError:
+        return
+    if running:
+        raise PrivityError(
+            "E-RUNNING",
+            f"run {folder.number} is up already",
+            why="commands without --run mean the latest run, so two at once would be confused",
+            next="stop it with `privity down`, or set PRIVITY_HOME to another folder",
+        )
+
+
+def _detach(scenario: Scenario, file: Path, narrator: Narrator) -> int:
+    """Start the same command in the background, show what it says, and leave once it is ready."""
+    folder = new_folder(scenario)
+    log = folder.operator / "up.log"
+    arguments = [argument for argument in sys.argv[1:] if argument not in ("-d", "--detach")]
+    pid = spawn_detached([sys.executable, "-m", "scenarios.cli", *arguments, "--into", folder.number], log)
+    shown, deadline = 0, time.monotonic() + DETACHED_READY_S
+    while True:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        *lines, _ = text[shown:].split("\n")
+        for line in lines:
+            narrator.say("plain", line)
+            shown += len(line) + 1
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        if folder.read_run().get("state") == "ready":
+            narrator.say("note", f"run {folder.number} goes on in the background; `privity down` stops it")
+            return FINE
+        if time.monotonic() > deadline:
+            raise PrivityError(
+                "E-READY", "the run in the background is not ready yet", next="privity ps, privity logs"
+            )
+        time.sleep(0.05)
+
+
+def _guarded(work: Callable[[], T]) -> T | int:
+    """What `work` gives, or the exit code if somebody stopped us meanwhile."""
+    try:
+        return work()
+    except Interrupted as stopped:
+        print("stopped; nothing is left running", file=sys.stderr)
+        return INTERRUPTED if stopped.by == signal.SIGINT else FINE
+
+
+def _command(file: Path, broker: str | None, seed: int | None, in_process: bool) -> str:
+    """The command that repeats a run. A broker's password is not repeated."""
+    parts = ["privity run", str(file)]
+    parts += ["--broker", broker if "@" not in broker else "..."] if broker else []
+    parts += ["--seed", str(seed)] if seed is not None else []
+    parts += ["--in-process"] if in_process else []
+    return " ".join(parts)
+
+
+def _print_verdict(judged: Judged, as_json: bool, quiet: bool, command: str, ascii_only: bool) -> None:
+    if as_json:
+        print(json.dumps(judged.document, ensure_ascii=False))
+        return
+    lines = in_words(judged.document, judged.judgements, command)
+    if quiet and judged.document["verdict"] == "pass":
+        lines = lines[:1]
+    for line in lines:
+        print(plain(line, ascii_only=needs_ascii(sys.stdout, ascii_only)))
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the verbs."""
+    app.command()(run)
+    app.command()(up)
+    app.command()(down)

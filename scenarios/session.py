@@ -1,0 +1,148 @@
+"""One run from start to verdict, as `run` and `up` both do it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from node.errors import PrivityError
+from node.log_view import merge_events
+from node.run_folder import RunFolder, process_started
+from scenarios import VERSION
+from scenarios.chains import read_chains
+from scenarios.judging import Evidence, Judgement, judge
+from scenarios.live import LiveRun, Options, Say
+from scenarios.scenario import Scenario
+from scenarios.verdict import verdict_of, write_verdict
+
+
+class Interrupted(Exception):
+    """The user pressed Ctrl-C, or `privity down` asked this process to stop."""
+
+    def __init__(self, by: int) -> None:
+        super().__init__(signal.Signals(by).name)
+        self.by = by
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict with the judgements it is made of."""
+
+    document: dict[str, Any]
+    judgements: list[Judgement]
+
+
+def new_folder(scenario: Scenario, *, into: str | None = None) -> RunFolder:
+    """A folder for this run, with what is known of it before anything starts."""
+    folder = RunFolder.create() if into is None else RunFolder.find(run=into)
+    pid = os.getpid()
+    folder.write_run(
+        schema="privity.rundir/1",
+        run=folder.number,
+        name=scenario.name,
+        file=scenario.file,
+        seed=scenario.seed,
+        transport=scenario.transport,
+        pid=pid,
+        pid_started=process_started(pid),
+        state="starting",
+        version=VERSION,
+    )
+    return folder
+
+
+class Session:
+    """A live run that is stopped whatever happens, Ctrl-C and SIGTERM included."""
+
+    def __init__(
+        self, scenario: Scenario, source: Path, folder: RunFolder, options: Options, say: Say
+    ) -> None:
+        self.scenario = scenario
+        self.folder = folder
+        self.options = options
+        self.run = LiveRun(scenario, source, folder, options, say)
+        self._say = say
+        self._started = time.monotonic()
+        self._stop_signal: int | None = None
+        self._stopping = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Everything is up inside, and gone after."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._on_signal, number)
+        try:
+            await self._unless_stopped(self.run.start())
+            yield
+        finally:
+            await self.run.stop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+            with contextlib.suppress(PrivityError):
+                merge_events(self.folder)
+
+    def _on_signal(self, number: int) -> None:
+        self._stop_signal = number
+        self._stopping.set()
+
+    async def _unless_stopped(self, work: Any) -> Any:
+        """Do this, but give up as soon as somebody wants us to stop."""
+        task = asyncio.ensure_future(work)
+        stop = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                assert self._stop_signal is not None
+                raise Interrupted(self._stop_signal)
+            return task.result()
+        finally:
+            for one in (task, stop):
+                one.cancel()
+            await asyncio.gather(task, stop, return_exceptions=True)
+
+    async def play(self) -> bool:
+        """Carry out the steps and let all nodes come to rest; whether they did."""
+        await self._unless_stopped(self.run.play())
+        return bool(await self._unless_stopped(self.run.settle()))
+
+    async def stay(self) -> int:
+        """Stay up until somebody wants us to stop; the number of the signal."""
+        await self._stopping.wait()
+        assert self._stop_signal is not None
+        return self._stop_signal
+
+    def judge(self, settled: bool) -> Judged:
+        """The verdict on what there is now."""
+        run, events = self.run, self.run.events
+        evidence = Evidence(
+            scenario=self.scenario,
+            folder=self.folder,
+            network=run.network,
+            sent=run.sent,
+            chains=read_chains(self.folder, run.network.names),
+            secrets=run.secrets,
+            settled=settled,
+        )
+        with contextlib.suppress(PrivityError):
+            merge_events(self.folder)
+        judgements = judge(evidence)
+        document = verdict_of(
+            evidence,
+            judgements,
+            views=run.views,
+            broker=run.broker.kind,
+            seconds=time.monotonic() - self._started,
+        )
+        words = {"holds": "expect.pass", "broken": "expect.fail", "unconfirmed": "expect.unknown"}
+        for judgement in judgements:
+            events.emit(words[judgement.result])
+        write_verdict(self.folder.verdict, document)
+        return Judged(document, judgements)

@@ -1,0 +1,135 @@
+"""The verdict of a run: one document for programs, a few lines for people, JUnit for CI."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from node.errors import CHECK_FAILED, FINE, UNCONFIRMED
+from node.private_files import replace_private
+from scenarios.chains import committed_everywhere
+from scenarios.judging import Evidence, Judgement, plan_differences
+
+SCHEMA = "privity.run/1"
+ALL_STORES = frozenset(("logs", "broker", "ledgers", "keys"))
+EXIT_CODES = {"pass": FINE, "fail": CHECK_FAILED, "unconfirmed": UNCONFIRMED}
+_MARKS = {"holds": "✓", "broken": "✗", "unconfirmed": "?"}
+
+
+def verdict_of(
+    evidence: Evidence, judgements: list[Judgement], *, views: dict[str, int], broker: str, seconds: float
+) -> dict[str, Any]:
+    """The document of `run --json`, schema privity.run/1."""
+    scenario = evidence.scenario
+    hexes = [sent.tx.hex() for sent in evidence.sent.values()]
+    everywhere = committed_everywhere(evidence.chains, hexes)
+    committed = sum(count == len(evidence.chains) for count in everywhere.values())
+    canaries = evidence.scan(ALL_STORES)
+    differing = plan_differences(evidence)
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "verdict": "pass",
+        "scenario": scenario.name,
+        "file": scenario.file,
+        "seed": scenario.seed,
+        "transport": scenario.transport,
+        "broker": broker,
+        "voters": len(scenario.voters),
+        "nodes": {
+            chain.node: {
+                "height": chain.height,
+                "head": chain.head.hash.hex() if chain.head is not None else "",
+                "view": views.get(chain.node, 0),
+                "state_root": chain.head.state_root.hex() if chain.head is not None else "",
+            }
+            for chain in evidence.chains
+        },
+        "transactions": {
+            "planned": sum(len(step.transactions) for step in scenario.steps),
+            "submitted": len(hexes),
+            "committed": committed,
+            "refused": len(hexes) - sum(count > 0 for count in everywhere.values()),
+        },
+        "blocks": max((chain.height for chain in evidence.chains), default=0),
+        "seconds": round(seconds, 3),
+        "expectations": [
+            {"check": j.check, "line": j.line, "result": j.result, "detail": j.detail} for j in judgements
+        ],
+        "plan": {"transactions": len(hexes), "differing": len(differing), "first": differing[:5]},
+        "canaries": {"searched": canaries.searched, "found": len(canaries.found)},
+        "run_dir": str(evidence.folder.path),
+    }
+    document["verdict"] = _word(document, judgements)
+    return document
+
+
+def _word(document: dict[str, Any], judgements: list[Judgement]) -> str:
+    results = {judgement.result for judgement in judgements}
+    transactions = document["transactions"]
+    if "broken" in results or document["canaries"]["found"] or document["plan"]["differing"]:
+        return "fail"
+    if "unconfirmed" in results or transactions["committed"] < transactions["submitted"]:
+        return "unconfirmed"
+    return "pass"
+
+
+def write_verdict(path: Path, document: dict[str, Any]) -> None:
+    """Keep the verdict in the run folder."""
+    replace_private(path, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def in_words(document: dict[str, Any], judgements: list[Judgement], command: str) -> list[str]:
+    """The verdict as `privity run` prints it."""
+    counts = {result: sum(j.result == result for j in judgements) for result in _MARKS}
+    total = len(judgements)
+    transactions, canaries = document["transactions"], document["canaries"]
+    parts = [f"PASS {counts['holds']}"]
+    parts += [f"FAIL {counts['broken']}"] if counts["broken"] else []
+    parts += [f"UNCONFIRMED {counts['unconfirmed']}"] if counts["unconfirmed"] else []
+    facts = [
+        f"seed {document['seed']}",
+        f"{document['voters']} voters",
+        f"{document['blocks']} blocks",
+        f"{transactions['committed']} of {transactions['submitted']} transactions",
+        f"{document['seconds']:.0f} s",
+    ]
+    lines = [f"{' · '.join(parts)} of {total}       {' · '.join(facts)}"]
+    for judgement in judgements:
+        place = f"{document['file']}:{judgement.line}"
+        lines.append(f"{_MARKS[judgement.result]} {place}  {judgement.check}  {judgement.detail}")
+        if judgement.more:
+            lines.append(f"    see   {judgement.more}")
+    lines += [f"✗ plan  {difference}" for difference in document["plan"]["first"]]
+    mark = "✗" if canaries["found"] else "✓"
+    found = f"{canaries['found']} of {canaries['searched']} secrets found"
+    lines.append(f"{mark} canary scan: {found} in logs, broker capture, ledgers")
+    if document["verdict"] != "pass":
+        lines.append(f"    again {command}")
+    return lines
+
+
+def write_junit(path: Path, document: dict[str, Any], judgements: list[Judgement]) -> None:
+    """The verdict as JUnit XML, one test case for each expectation."""
+    broken = [j for j in judgements if j.result == "broken"]
+    unknown = [j for j in judgements if j.result == "unconfirmed"]
+    suite = ElementTree.Element(
+        "testsuite",
+        name=document["scenario"],
+        tests=str(len(judgements)),
+        failures=str(len(broken)),
+        errors=str(len(unknown)),
+        time=f"{document['seconds']:.3f}",
+    )
+    for judgement in judgements:
+        case = ElementTree.SubElement(
+            suite,
+            "testcase",
+            classname=document["file"],
+            name=f"line {judgement.line}: {judgement.check}",
+        )
+        if judgement.result != "holds":
+            kind = "failure" if judgement.result == "broken" else "error"
+            ElementTree.SubElement(case, kind, message=judgement.detail)
+    ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
