@@ -11,12 +11,12 @@ from collections.abc import Callable
 
 from consensus.certificates import BlockCertificate, Decided
 from consensus.messages import Fetch, FetchRequests
-from node.canonical import encode
+from node.canonical import DecodeError, encode
 from node.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
 from node.mempool import Mempool
 from node.store import BlockRow, Store, TransactionRow
 from node.topics import Topics
-from node.transaction import PrivateTransaction, decode_blob
+from node.transaction import Blob, PrivateTransaction, decode_blob
 from node.wire import AnyTransaction, CommittedBatch, Inclusion, Inquiry, TransactionPacket
 
 ANSWER_BYTES = 1 << 20
@@ -44,9 +44,9 @@ class Answers:
         self._send = send
         self._answered_ms: dict[tuple[int, str], int] = {}
         self._recent: OrderedDict[int, BlockRecord] = OrderedDict()
-        # Who asked about which transaction: inboxes by id, and how many each party has open.
+        # Who asked about which transaction: inboxes by id; and what each party has open, the oldest first.
         self._watchers: dict[bytes, dict[bytes, int]] = {}
-        self._watched_by: dict[int, int] = {}
+        self._watched_by: dict[int, OrderedDict[tuple[bytes, bytes], None]] = {}
 
     # For replicas.
 
@@ -94,8 +94,8 @@ class Answers:
         """A transaction with its blob, waiting or executed, or None if it is not here."""
         waiting = self._mempool.get(identifier)
         if waiting is not None:
-            encoded = waiting.blob if waiting.blob is not None else self._store.get_blob(identifier)
-            return TransactionPacket(waiting.transaction, decode_blob(encoded) if encoded else None)
+            blob = decode_blob(waiting.blob) if waiting.blob is not None else self._blob(identifier)
+            return TransactionPacket(waiting.transaction, blob)
         row = self._store.transaction(identifier)
         return None if row is None else self._packet(row)
 
@@ -113,9 +113,15 @@ class Answers:
         return record.transactions[row.body_position]
 
     def _packet(self, row: TransactionRow) -> TransactionPacket:
-        encoded = self._store.get_blob(row.id)
-        blob = decode_blob(encoded) if encoded is not None else None
-        return TransactionPacket(self._body(row), blob)
+        return TransactionPacket(self._body(row), self._blob(row.id))
+
+    def _blob(self, identifier: bytes) -> Blob | None:
+        """A blob, or None if it is not here or no use: others have it, and the chain needs none."""
+        try:
+            encoded = self._store.get_blob(identifier)
+            return None if encoded is None else decode_blob(encoded)
+        except (OSError, DecodeError):
+            return None
 
     def _committed(self, row: BlockRow, *, last: bool) -> CommittedBatch:
         record = self._block(row)
@@ -151,28 +157,42 @@ class Answers:
         while len(self._recent) > RECENT_BLOCKS:
             self._recent.popitem(last=False)
 
-    def watch(self, inquiry: Inquiry) -> str | None:
-        """Answer about transactions whose block is certified, and keep an eye on the others."""
+    def watch(self, inquiry: Inquiry) -> None:
+        """Answer about transactions whose block is certified, and keep an eye on the others.
+
+        What does not fit into one answer is told when it is asked for again. Of too much to keep an eye on
+        the party's own oldest goes.
+        """
         heights = set()
         for identifier in inquiry.about:
             row = self._store.transaction(identifier)
             block = None if row is None else self._store.block(row.height)
             if block is not None and block.certified_at is not None:
                 heights.add(block.height)
-                continue
-            if self._watched_by.get(inquiry.party, 0) >= MAX_WATCHED:
-                return "over limit"
-            inboxes = self._watchers.setdefault(identifier, {})
-            if inquiry.reply_to not in inboxes:
-                inboxes[inquiry.reply_to] = inquiry.party
-                self._watched_by[inquiry.party] = self._watched_by.get(inquiry.party, 0) + 1
+            else:
+                self._keep_an_eye(identifier, inquiry.reply_to, inquiry.party)
+        size = 0
         for height in sorted(heights):
             row_of_height = self._store.block(height)
             assert row_of_height is not None and row_of_height.certified_at is not None
             certified = self._journal.read(row_of_height.certified_at)
             assert isinstance(certified, CertifiedRecord)
-            self._include(certified.certificate, [inquiry.reply_to])
-        return None
+            size += self._include(certified.certificate, [inquiry.reply_to])
+            if size > ANSWER_BYTES:
+                break
+
+    def _keep_an_eye(self, identifier: bytes, inbox: bytes, party: int) -> None:
+        inboxes = self._watchers.setdefault(identifier, {})
+        if inbox in inboxes:
+            return
+        inboxes[inbox] = party
+        watched = self._watched_by.setdefault(party, OrderedDict())
+        watched[identifier, inbox] = None
+        if len(watched) > MAX_WATCHED:
+            (oldest, its_inbox), _ = watched.popitem(last=False)
+            del self._watchers[oldest][its_inbox]
+            if not self._watchers[oldest]:
+                del self._watchers[oldest]
 
     def certified(self, certificate: BlockCertificate) -> None:
         """A block's certificate is complete: tell those who asked about something in it."""
@@ -183,14 +203,16 @@ class Answers:
             for identifier in self._block(row).batch.requests:
                 for inbox, party in self._watchers.pop(identifier, {}).items():
                     inboxes[inbox] = None
-                    self._watched_by[party] -= 1
+                    del self._watched_by[party][identifier, inbox]
         self._include(certificate, list(inboxes))
 
-    def _include(self, certificate: BlockCertificate, inboxes: list[bytes]) -> None:
+    def _include(self, certificate: BlockCertificate, inboxes: list[bytes]) -> int:
+        """Send the proof of a block to these inboxes; its size in bytes."""
         row = self._store.block(certificate.sequence)
         if row is None or not inboxes:
-            return
+            return 0
         record = self._block(row)
         packet = encode(Inclusion(record.batch, record.certificate, record.header, certificate))
         for inbox in inboxes:
             self._send(self._topics.inbox(inbox), packet)
+        return len(packet)

@@ -59,12 +59,6 @@ CATALOGUE: dict[str, Explanation] = {
         "genesis.json holds the consortium as its first voter signed it, and the same in readable form. Both must\n"
         "agree, because everything that a node or a client believes hangs on it.",
     ),
-    "E-GENESIS": Explanation(
-        "the genesis file cannot be trusted",
-        NOT_REACHABLE,
-        "genesis.json holds the consortium, signed by its first voter. A node starts from nothing else, so it\n"
-        "refuses a file that was altered or is not whole.",
-    ),
     "E-ID": Explanation(
         "an id is used twice",
         SCENARIO_INVALID,
@@ -76,13 +70,6 @@ CATALOGUE: dict[str, Explanation] = {
         NOT_REACHABLE,
         "A node writes all that it must remember into its journal, each record with a checksum. A node whose journal\n"
         "is damaged might contradict its own earlier votes, so it does not vote; nobody else is held up by it.",
-    ),
-    "E-JOURNAL": Explanation(
-        "a node's journal cannot be used",
-        NOT_REACHABLE,
-        "The journal is what a node remembers of its own votes. One that is damaged, gone or used by another\n"
-        "process might have it vote twice for one height, so the node does not start. A record cut short at the\n"
-        "very end is no damage: nothing was said because of it.",
     ),
     "E-KEY": Explanation(
         "unknown key",

@@ -43,7 +43,7 @@ def logs(
     nodes: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NODE]...", help="Only these nodes; operator is one too.", autocompletion=_node_names
+            metavar="NODE", help="Only these nodes; operator is one too.", autocompletion=_node_names
         ),
     ] = None,
     following: Annotated[
@@ -105,7 +105,7 @@ def logs(
     if source.unreadable:
         print(f"! {source.unreadable} lines could not be read", file=sys.stderr)
     if not shown:
-        why = f"none of its {read} events is meant" if read else "it has no events yet"
+        why = f"none of its {read} events matches" if read else "it has no events yet"
         print(f"run {folder.number}: {why}", file=sys.stderr)
 
 
@@ -138,10 +138,11 @@ def _filter(
     known = _known_nodes(folder)
     for name in nodes:
         if name not in known:
+            nearest = did_you_mean(name, known)
             raise PrivityError(
                 "E-PARTY",
-                f"no node named {name} in run {folder.number}",
-                why=did_you_mean(name, known) or f"there are: {' '.join(known)}",
+                f"no node named {name} in run {folder.number}" + (f"; {nearest}" if nearest else ""),
+                why=f"there are: {' '.join(known)}" if known else "no node has a folder yet",
                 exit_code=WRONG_USAGE,
             )
     if level not in LEVELS:

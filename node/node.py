@@ -6,6 +6,8 @@ decided is executed. Nothing here waits, reads a clock or draws a random number.
 
 from __future__ import annotations
 
+import errno
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +30,7 @@ from consensus.state import Settings
 from node.answers import Answers
 from node.canonical import DecodeError, encode
 from node.consortium import ConsortiumTransaction, Network
+from node.errors import PrivityError
 from node.events import EventLog
 from node.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
 from node.keys import PartyKeys
@@ -42,6 +45,7 @@ from node.transaction import PrivateTransaction, check_blob, check_transaction
 from node.wire import (
     AnyTransaction,
     CommittedBatch,
+    Packet,
     SignedInquiry,
     TransactionPacket,
     Verifier,
@@ -52,6 +56,9 @@ from node.wire import (
 HOUSEKEEPING_MS = 1000
 MISSING_AT_ONCE = 64
 LOOK_AT_ONCE = 8
+
+# A disk that refuses, indexes that do, a record that is no longer what was written.
+DISK_ERRORS = (OSError, sqlite3.Error, PrivityError)
 
 SendTo = Callable[[str, bytes], None]
 
@@ -89,7 +96,12 @@ class Node:
         self._store = Store(folder)
         self._verifier = Verifier(network)
         self._mempool = Mempool()
-        recovered = recover(self._journal, self._store, network)
+        try:
+            recovered = recover(self._journal, self._store, network)
+        except BaseException:
+            self._store.close()
+            self._journal.close()
+            raise
         self.ledger: Ledger = recovered.ledger
         self._bodies_at: dict[bytes, tuple[int, int]] = {}
         self._pending = Output()
@@ -109,6 +121,8 @@ class Node:
         for identifier, (transaction, at, place) in recovered.bodies.items():
             self._bodies_at[identifier] = (at, place)
             self._keep(identifier, transaction, None, needed=True)
+        # The stop may have come between the journal and what is written beside it.
+        self._hold("blob", [found for found in recovered.reindexed if self._store.has_blob(found[0])])
         self._resume()
 
     @staticmethod
@@ -150,10 +164,13 @@ class Node:
         """Take one packet from the broker. Never raises for what it holds. `flush` carries out the rest."""
         self._now_ms = max(now_ms, self._now_ms)
         try:
-            packet = decode_packet(data)
+            self._take_packet(decode_packet(data))
         except DecodeError as error:
             self.report.drop(error.reason)
-            return
+        except DISK_ERRORS as error:
+            self._stop_voting(error)
+
+    def _take_packet(self, packet: Packet) -> None:
         if isinstance(packet, Signed):
             self._on_signed(packet)
         elif isinstance(packet, TransactionPacket):
@@ -196,17 +213,31 @@ class Node:
                     self.report.emit("tx.expired", "warn", tx=identifier)
                 for note in output.notes:
                     self.report.note(note)
-        except OSError as error:
-            # Counting went ahead of the disk: nothing that follows from this step may be seen outside.
-            self._pending = Output()
-            self.failed = "disk full" if error.errno in (28, 122) else "other"
-            self.report.emit("disk.error", "error", reason_code=self.failed, hint="free-space")
+        except DISK_ERRORS as error:
+            self._stop_voting(error)
+
+    def _stop_voting(self, error: Exception) -> None:
+        """Counting went ahead of the disk: nothing that follows from this step may be seen outside."""
+        self._pending = Output()
+        if not self.failed:
+            full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+            full = full or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+            self.failed = "disk full" if full else "other"
+            hint = "free-space" if full else None
+            self.report.emit("disk.error", "error", reason_code=self.failed, hint=hint)
 
     def idle(self) -> None:
         """Nothing more urgent to do: look at a few payloads, if some wait."""
-        for looked in self.private_view.advance(LOOK_AT_ONCE):
+        try:
+            found = self.private_view.look(LOOK_AT_ONCE)
+            # Noted before it is recorded: after a stop in between it is noted again, and never not at all.
+            self._hold("key", [(looked.id, looked.height) for looked in found if looked.state == DELIVERED])
+            self.private_view.record(found)
+        except DISK_ERRORS as error:
+            self._stop_voting(error)
+            return
+        for looked in found:
             if looked.state == DELIVERED:
-                self._hold("key", [looked.id], looked.height)
                 self.report.emit("priv.deliver", tx=looked.id, h=looked.height)
             elif looked.state == MISSING:
                 self.report.emit("priv.missing", "warn", tx=looked.id, h=looked.height)
@@ -299,8 +330,9 @@ class Node:
         elif not needed and packet.blob is None:
             self.report.drop("payload missing")
         elif reason := self._refuse(packet):
-            self.report.emit("tx.reject", "warn", reason_code=reason)
-            self.report.drop(reason)
+            self.report.reject(reason)
+        elif not needed and self._is_too_early(transaction):
+            self.report.reject("too early", key_of(transaction, self._network)[0])
         elif not self.failed:
             self._keep(identifier, transaction, packet, needed=needed)
 
@@ -323,6 +355,10 @@ class Node:
             sender_key=key,
         )
 
+    def _is_too_early(self, transaction: AnyTransaction) -> bool:
+        """Whether it could be ordered only at a height so far off that it would fill the mempool for long."""
+        return Mempool.window_of(transaction)[0] > self.ledger.height + self._network.rules.validity_window
+
     def _keep(
         self,
         identifier: bytes,
@@ -333,6 +369,10 @@ class Node:
     ) -> None:
         """Put a checked transaction into the mempool and before the replica."""
         sender, nonce = key_of(transaction, self._network)
+        valid_from, valid_until = Mempool.window_of(transaction)
+        if valid_until <= self._replica.executed_sequence:
+            self.report.drop("expired", sender)
+            return
         blob = packet.blob if packet is not None else None
         if reason := self._mempool.add(identifier, transaction, blob, sender, needed=needed):
             self.report.drop(reason, sender)
@@ -341,7 +381,6 @@ class Node:
         assert waiting is not None
         if identifier in self._bodies_at:
             waiting.recorded, waiting.blob_stored = True, self._store.get_blob(identifier) is not None
-        valid_from, valid_until = Mempool.window_of(transaction)
         self.report.emit("tx.accept", "debug", tx=identifier, party=sender)
         request = Request(identifier, sender, nonce, valid_from, valid_until, waiting.size)
         self._take(self._replica.submit(request, self._now_ms))
@@ -354,7 +393,7 @@ class Node:
             self.report.drop("blob does not match")
             return
         self._store.put_blob(identifier, encode(blob))
-        self._hold("blob", [identifier], self.ledger.height)
+        self._hold("blob", [(identifier, self.ledger.height)])
         self.private_view.arrived(identifier)
 
     def _on_committed(self, packet: CommittedBatch) -> None:
@@ -362,6 +401,9 @@ class Node:
         sequence = decided.batch.sequence
         if sequence <= self._replica.executed_sequence and decided.block_certificate is None:
             self.report.drop("already executed")
+            return
+        if (block := self._store.block(sequence)) is not None and block.certified_at is not None:
+            self.report.drop("already certified")
             return
         if sequence > self._replica.high_watermark:
             self.report.drop("outside watermarks")
@@ -389,15 +431,15 @@ class Node:
             return
         topic = self.topics.inbox(inquiry.reply_to)
         self._send(topic, encode(self.status(inquiry.echo)))
-        if reason := self._answers.watch(inquiry):
-            self.report.drop(reason)
+        self._answers.watch(inquiry)
 
     def status(self, echo: bytes = NO_TOKEN) -> Signed:
         """Where this node stands on its own disk, signed."""
-        ledger = self.ledger
-        message = Status(
-            0, self._replica.view, ledger.height, ledger.head, ledger.state_root, echo, self.replica_id
-        )
+        height, head, state_root = self.ledger.height, self.ledger.head, self.ledger.state_root
+        if self.failed and (block := self._store.block(self._store.height)) is not None:
+            # The disk refused, perhaps the very block that the ledger has executed.
+            height, head, state_root = block.height, block.hash, block.state_root
+        message = Status(0, self._replica.view, height, head, state_root, echo, self.replica_id)
         return Signed(message, self._sign(message))
 
     # Effects.
@@ -465,6 +507,8 @@ class Node:
                 zip(batch.requests, found, applied.outcomes, strict=True)
             )
         ]
+        stored = [(w.transaction.id, height) for w in found if w.blob_stored]
+        self._hold("blob", stored)
         self._store.add_block(block_row(record, applied.block, at), rows)
         self._answers.remember(height, record)
         private = [
@@ -472,8 +516,6 @@ class Node:
             for identifier, waiting, outcome in zip(batch.requests, found, applied.outcomes, strict=True)
             if outcome == EXECUTED and isinstance(waiting.transaction, PrivateTransaction)
         ]
-        stored = [w.transaction.id for w in found if w.blob_stored]
-        self._hold("blob", stored, height)
         for identifier in private:
             self.private_view.ordered(identifier)
             self.report.emit("tx.commit", "debug", tx=identifier, h=height)
@@ -494,12 +536,13 @@ class Node:
             )
         )
 
-    def _hold(self, what: str, identifiers: list[bytes], height: int) -> None:
+    def _hold(self, what: str, gained: list[tuple[bytes, int]]) -> None:
+        """Note what this node gained: transaction ids, each with a height."""
         since = self._now_ms - self._network.created_ms
         self._store.note_holdings(
             [
                 {"t": since, "height": height, "gained": what, "tx": identifier.hex()}
-                for identifier in identifiers
+                for identifier, height in gained
             ]
         )
 

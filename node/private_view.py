@@ -7,7 +7,7 @@ Plaintext is not stored: whoever may read it has the key and the blob, and unsea
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from node.canonical import DecodeError
@@ -29,8 +29,8 @@ class Looked:
 class PrivateView:
     """The payload states of one party.
 
-    `body` gives the transaction with an id, as it was ordered, and its height. `advance` takes a few
-    payloads at a time, in chain order, whenever the driver has nothing more urgent.
+    `body` gives the transaction with an id, as it was ordered, and its height. `look` takes a few payloads
+    at a time, in chain order, whenever the driver has nothing more urgent; `record` makes it lasting.
     """
 
     def __init__(
@@ -71,32 +71,26 @@ class PrivateView:
         del self._missing[identifier]
         self._queue.append(identifier)
 
-    def advance(self, limit: int) -> list[Looked]:
-        """Look at up to `limit` payloads and record what they are."""
-        looked, changes = [], []
+    def look(self, limit: int) -> list[Looked]:
+        """Look at up to `limit` payloads, the oldest first. Nothing is recorded yet."""
+        looked = []
         for _ in range(min(limit, len(self._queue))):
             identifier = self._queue.popleft()
             transaction, height = self._body(identifier)
-            before = MISSING if self._was_missing(identifier) else PENDING
-            state = self._look(identifier, transaction)
-            if state == MISSING:
-                self._missing[identifier] = None
-            self.counts[before] -= 1
-            self.counts[state] += 1
-            changes.append((identifier, state))
-            looked.append(Looked(identifier, height, state))
-        if changes:
-            self._store.set_payloads(changes)
+            looked.append(Looked(identifier, height, self._look(identifier, transaction)))
         return looked
 
-    def _was_missing(self, identifier: bytes) -> bool:
-        row = self._store.transaction(identifier)
-        assert row is not None
-        if row.payload == UNKNOWN:
-            # Counted as unknown so far; keep the sum of all counts right.
-            self.counts[UNKNOWN] -= 1
-            self.counts[PENDING] += 1
-        return row.payload == MISSING
+    def record(self, looked: Sequence[Looked]) -> None:
+        """Record what these payloads are."""
+        for one in looked:
+            row = self._store.transaction(one.id)
+            assert row is not None
+            self.counts[row.payload] -= 1
+            self.counts[one.state] += 1
+            if one.state == MISSING:
+                self._missing[one.id] = None
+        if looked:
+            self._store.set_payloads([(one.id, one.state) for one in looked])
 
     def _look(self, identifier: bytes, transaction: PrivateTransaction) -> str:
         try:
@@ -113,7 +107,7 @@ class PrivateView:
             return UNREADABLE
         except DecodeError:
             return MISSING
-        except OSError:
-            # "Cannot tell" must not pass for "not mine" (P33).
+        except Exception:
+            # Whatever a key store or a disk raises: "cannot tell" must not pass for "not mine" (P33).
             return UNKNOWN
         return DELIVERED

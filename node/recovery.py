@@ -10,7 +10,7 @@ from node.consortium import Network
 from node.errors import PrivityError
 from node.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
 from node.ledger import EXECUTED, Ledger
-from node.store import NO_PAYLOAD, PENDING, BlockRow, Store, TransactionRow
+from node.store import NO_PAYLOAD, PAYLOAD_STATES, PENDING, BlockRow, Store, TransactionRow
 from node.transaction import PrivateTransaction
 from node.wire import AnyTransaction
 
@@ -118,7 +118,7 @@ def _replay_block(recovered: Recovered, store: Store, record: BlockRecord, offse
 
 
 def _is_indexed(store: Store, block: BlockRow, rows: list[TransactionRow]) -> bool:
-    """Whether the indexes have this block and its transactions, whatever became of certificate and payloads."""
+    """Whether the indexes have this block and its transactions; certificate and payloads may differ."""
     found = store.block(block.height)
     if found is None or replace(found, certified_at=None) != block:
         return False
@@ -126,10 +126,10 @@ def _is_indexed(store: Store, block: BlockRow, rows: list[TransactionRow]) -> bo
         indexed = store.transaction(row.id)
         if indexed is None:
             return False
-        # One that is ordered again keeps its first place.
-        if indexed.height >= block.height and replace(indexed, payload=row.payload) != row:
-            return False
-        if (indexed.payload == NO_PAYLOAD) != (row.payload == NO_PAYLOAD) and indexed.height == block.height:
+        if row.outcome != EXECUTED and indexed.height < block.height:
+            continue  # Ordered again, it keeps its first place.
+        states = PAYLOAD_STATES if row.payload == PENDING else (NO_PAYLOAD,)
+        if indexed.payload not in states or replace(indexed, payload=row.payload) != row:
             return False
     return True
 

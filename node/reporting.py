@@ -82,13 +82,20 @@ class Reporter:
             fields["reason_code"] = note.reason
         self.emit(event, lvl, **fields)
 
+    def reject(self, reason: str, sender: str | None = None) -> None:
+        """The same for a transaction that no node may take."""
+        if not self._is_flood(reason):
+            self.emit("tx.reject", "warn", reason_code=reason)
+        self.drop(reason, sender)
+
+    def _is_flood(self, reason: str) -> bool:
+        """A flood of one kind fills the counter and not the disk."""
+        return self.dropped[reason] > 100 and self.dropped[reason] % 100 != 0
+
     def drop(self, reason: str, sender: str | None = None, height: int = 0) -> None:
         """Count what a peer sent and this node refused; a peer's fault never raises."""
         self.dropped[reason] += 1
-        lvl = "debug" if reason in _USUAL else "info"
-        # A flood of one kind fills the counter and not the disk.
-        if self.dropped[reason] > 100 and self.dropped[reason] % 100:
-            lvl = "debug"
+        lvl = "debug" if reason in _USUAL or self._is_flood(reason) else "info"
         if self._events.wants(lvl):
             fields: dict[str, object] = {"reason_code": reason, "count": self.dropped[reason]}
             if sender is not None:

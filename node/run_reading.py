@@ -131,7 +131,9 @@ def operator_events(reading: RunReading, wall: Wall = lambda: time_ns() // 1_000
     )
 
 
-def note_reading(reading: RunReading, party: str, tx: bytes | None, *, ok: bool, err: str | None = None) -> None:
+def note_reading(
+    reading: RunReading, party: str, tx: bytes | None, *, ok: bool, err: str | None = None
+) -> None:
     """Write down that somebody looked, and as whom: `--as` needs no password, so this is all there is."""
     log = operator_events(reading)
     try:

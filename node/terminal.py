@@ -40,7 +40,7 @@ def needs_ascii(stream: TextIO, wanted: bool = False) -> bool:
 
 def paint(text: str, colour: str | None, *, wanted: bool, dim: bool = False) -> str:
     """The text in one of the terminal's eight colours, when colour is wanted at all."""
-    return typer.style(text, fg=colour, dim=dim or None) if wanted else text
+    return typer.style(text, fg=colour, dim=dim or None) if wanted and (colour or dim) else text
 
 
 def table(

@@ -1,7 +1,7 @@
 """The leak scan: is any secret written down where somebody can read it who may not know it?
 
 Every scan hides secrets of its own as well, one in each form and kind of container, and looks for them with
-the same code in the same pass. If it misses one it raises ScanBroken: 0 found never means that it looked badly.
+the same code in the same pass. If it misses one it raises ScanBroken, so "0 found" never means a bad look.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
-    """A file, or a folder with all below it. It may hold what its `owner` may read; without one, no secret."""
+    """A file, or a folder with all below it, which may hold what `owner` may read: nothing if that is None."""
 
     path: Path
     owner: str | None

@@ -28,10 +28,17 @@ def filled(scenario: Scenario) -> str:
     top["parties"] = _block_of_lines(plain["parties"])
     for section in ("steps", "expect"):
         top[section] = CommentedSeq([_in_one_line(item) for item in plain[section]])
-    stream = StringIO()
+    text = _written(top, allow_unicode=True)
+    # ruamel leaves some line separators as they are, and reads them back as spaces.
+    return text if text.replace("\n", "").isprintable() else _written(top, allow_unicode=False)
+
+
+def _written(top: CommentedMap, allow_unicode: bool) -> str:
     yaml = YAML()
     yaml.width = _WIDTH
+    yaml.allow_unicode = allow_unicode
     yaml.indent(mapping=2, sequence=4, offset=2)
+    stream = StringIO()
     yaml.dump(top, stream)
     return stream.getvalue()
 

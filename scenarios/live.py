@@ -60,6 +60,7 @@ class Options:
     in_process: bool = False
     level: str = "info"
     steps: bool = True
+    record: bool = True  # What passes the broker is kept, for the broker's column and the leak scan.
 
 
 class LiveRun:
@@ -107,7 +108,8 @@ class LiveRun:
             "tick",
             f"keys       {len(self.keys)} signing + {len(self.keys)} wrapping pairs, mode 600",
         )
-        await self._supervisor.start_recorder(folder.capture, start_ms=self._clock())
+        if self.options.record:
+            await self._supervisor.start_recorder(folder.capture, start_ms=self._clock())
         if not self.options.in_process:
             await self._start_processes()
         self.network = found(scenario, self.keys, os.urandom, self._clock())
@@ -156,6 +158,14 @@ class LiveRun:
                 level=self.options.level,
             )
             self._in_process[name] = (stop, asyncio.create_task(driver.run(stop), name=f"node {name}"))
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The processes of nodes and broker, as far as they are ours."""
+        pids = dict(self._supervisor.pids)
+        if self.broker.pid is not None:
+            pids["broker"] = self.broker.pid
+        return pids
 
     async def statuses(self) -> dict[str, Status]:
         """Where each node stands, signed by it; those that answered."""

@@ -16,7 +16,7 @@ from node.errors import PrivityError
 from node.keys import WrappingKey
 from node.reading import NodeReading, Ordered
 from node.run_folder import RunFolder
-from node.run_reading import Found, RunReading, short_id
+from node.run_reading import Found, RunReading
 from node.transaction import PrivateTransaction
 from scenarios.broker_view import BrokerView, read_broker
 from scenarios.moments import At
@@ -235,9 +235,7 @@ def _broker_cell(row: Row, view: BrokerView, until_ms: int | None) -> Cell:
         if until_ms is None or carried_ms <= until_ms:
             return Cell(CIPHERTEXT, "", Since(carried_ms, None))
         return Cell(NOTHING)
-    if view.recorded:
-        return Cell(NOTHING)
-    # Whatever a node got, the broker brought.
+    # Not in the capture, if there is one. But whatever a node got, the broker brought.
     arrived = [cell.since for cell in row.cells.values() if cell.symbol in (READS, CIPHERTEXT) and cell.since]
     return Cell(CIPHERTEXT, "", Since(min(arrived).t_ms, None)) if arrived else Cell(NOTHING)
 
@@ -264,7 +262,4 @@ def _cell_document(cell: Cell) -> dict[str, Any]:
     since = None
     if cell.since is not None:
         since = {"seconds": round(cell.since.t_ms / 1000, 3), "height": cell.since.height}
-    return {"symbol": cell.symbol, "reason": cell.reason or None, "since": since}
-
-
-__all__ = ["BROKER", "Cell", "Matrix", "Row", "Since", "build_matrix", "matrix_of", "readers_at", "short_id"]
+    return {"symbol": cell.symbol, "reason": cell.reason, "since": since}

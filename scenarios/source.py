@@ -180,11 +180,11 @@ class _Reader:
     def _map(self, node: MappingNode, path: Path) -> dict[str, Any]:
         fields: dict[str, Any] = {}
         for key, value in node.value:
-            if not isinstance(key, ScalarNode):
+            name = _text_of(key)
+            if name is None:
                 self._refuse(key, path, "a key is plain text")
                 self.unread += [Span.of(key), Span.of(value)]
                 continue
-            name = str(key.value)
             if name in fields:
                 first = self.entries[(*path, name)].key
                 assert first is not None
@@ -195,9 +195,10 @@ class _Reader:
         return fields
 
     def _scalar(self, node: ScalarNode, kind: str, path: Path) -> Any:
-        text = str(node.value)
+        text = _text_of(node)
         try:
-            text.encode()
+            if text is None:
+                raise ValueError
             if kind == "null":
                 return None
             if kind == "bool" and text.lower() in ("true", "false"):
@@ -206,13 +207,28 @@ class _Reader:
                 return _integer(text)
             if kind == "float":
                 return float(text.lower().replace("_", "").replace(".inf", "inf").replace(".nan", "nan"))
-        except ValueError:  # UnicodeEncodeError is one.
+        except ValueError:
             self._refuse(node, path, "neither text nor a number that can be written down")
             return None
         return text
 
     def _refuse(self, node: Node, path: Path, message: str) -> None:
         self.faults.append(Fault(path, Span.of(node), message))
+
+
+def _text_of(node: Node) -> str | None:
+    """The text of a scalar, None for anything else and for text that has no UTF-8 form.
+
+    JSON, which is YAML too, writes characters beyond 16 bits as two surrogates; YAML reads two characters.
+    """
+    try:
+        return (
+            str(node.value).encode("utf-16", "surrogatepass").decode("utf-16")
+            if isinstance(node, ScalarNode)
+            else None
+        )
+    except UnicodeDecodeError:
+        return None
 
 
 def _integer(text: str) -> int:

@@ -380,10 +380,11 @@ class Cluster:
         return all(wanted <= self.check.executed[number] for number in self.nodes)
 
     def all_certified(self) -> bool:
-        """Whether every correct node has the certificate of every block that any of them has."""
+        """Whether all correct nodes have the same blocks, with the certificates of all in the last window."""
         height = max(self.heights().values())
+        window = self.settings(0).window
         return all(
-            len(node.disk.blocks) == height and all(b.block_certificate for b in node.disk.blocks)
+            len(node.disk.blocks) == height and all(b.block_certificate for b in node.disk.blocks[-window:])
             for node in self.nodes.values()
         )
 

@@ -149,7 +149,7 @@ def test_logs_that_find_nothing(arguments: list[str], run: Any) -> None:
         result.exit_code,
         result.stdout,
         result.stderr,
-    ) == (0, "", "run 0001: none of its 7 events is meant\n")
+    ) == (0, "", "run 0001: none of its 7 events matches\n")
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ def test_colour(
         monkeypatch.setenv(name, value)
     assert colour_wanted(Screen(terminal=terminal)) == wanted
     assert ("\x1b" in paint("late", "yellow", wanted=wanted)) == wanted
+    assert paint("early", None, wanted=wanted) == "early"
 
 
 def test_symbols_need_an_encoding_that_has_them() -> None:

@@ -76,7 +76,7 @@ def test_a_missing_file_is_refused_with_the_nearest_name(tmp_path: Path) -> None
     """A name that no file has is refused, and a scenario with nearly that name is offered."""
     (tmp_path / "tender.yaml").write_text("privity: 1\n")
     (problem,) = refusal_of(tmp_path / "tendr.yaml").problems
-    assert "E-FILE" == problem.code
+    assert problem.code == "E-FILE"
     assert f"no such file; did you mean {tmp_path / 'tender.yaml'}?" == problem.message
     (problem,) = refusal_of(tmp_path / "nowhere" / "tendr.yaml").problems
     assert (problem.code, problem.message) == ("E-FILE", "no such file")

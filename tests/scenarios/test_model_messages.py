@@ -129,6 +129,7 @@ LEAKS = {
     "tag": "data: !CANARY {a: CANARY}",
     "complex key": "data: {[CANARY]: 1}",
     "lone surrogate": 'data: {a: "CANARY\\ud800"}',
+    "lone surrogate in a key": 'data: {"CANARY\\ud800": 1}',
     "range that is empty": 'data: {a: "9..1", b: CANARY}',
     "broken bracket": "data: {a: [CANARY}",
     "broken quote": "data: {a: 'CANARY}",
