@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sqlite3
 import sys
 import time
 from pathlib import Path
@@ -15,6 +16,8 @@ from node.broker_url import BrokerUrl
 from node.consortium import Network
 from node.driver import Driver
 from node.errors import UNCONFIRMED, PrivityError
+from node.event_fields import is_label
+from node.event_names import LEVELS
 from node.lifeline import die_with_parent
 
 GENESIS_WAIT_S = 60
@@ -48,20 +51,25 @@ def main() -> int:
     parser.add_argument("--broker", required=True)
     parser.add_argument("--protocol", choices=("5", "3.1.1"), default="5")
     parser.add_argument("--run", default="0001")
-    parser.add_argument("--level", default="info")
+    parser.add_argument("--level", choices=tuple(LEVELS), default="info")
     parser.add_argument("--parent-pid", type=int)
     arguments = parser.parse_args()
     if arguments.parent_pid is not None:
         die_with_parent(arguments.parent_pid)
     os.umask(0o077)
+    if not is_label(arguments.run):
+        parser.error("--run takes a short name of a-z, 0-9, hyphen and underscore")
     try:
+        if not arguments.folder.is_dir():
+            raise PrivityError("E-NO-RUN", "the party's folder is gone", where=str(arguments.folder))
+        url = BrokerUrl.parse(arguments.broker)
         _wait_for(arguments.genesis)
         network = Network.load(arguments.genesis)
         driver = Driver(
             arguments.folder,
             network,
             arguments.folder.name,
-            BrokerUrl.parse(arguments.broker),
+            url,
             arguments.protocol,
             run=arguments.run,
             level=arguments.level,
@@ -75,9 +83,10 @@ def main() -> int:
     except PrivityError as error:
         print("\n".join(error.lines()), file=sys.stderr)
         return error.exit_code
-    except OSError as error:
-        # The text of an OSError is the system's own and a path; nothing of a payload.
-        print(f"✗ the disk refused: {error.strerror}   E-DISK", file=sys.stderr)
+    except (OSError, sqlite3.Error) as error:
+        # The text is the system's or SQLite's own; nothing of a payload.
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        print("\n".join(PrivityError("E-DISK", "the disk refused", why=why or "").lines()), file=sys.stderr)
         return UNCONFIRMED
     return 0
 

@@ -42,6 +42,7 @@ class Answers:
         self._mempool = mempool
         self._topics = topics
         self._send = send
+        self._last_bodies: tuple[int, tuple[AnyTransaction, ...]] = (-1, ())
         self._answered_ms: dict[tuple[int, str], int] = {}
         self._recent: OrderedDict[int, BlockRecord] = OrderedDict()
         # Who asked about which transaction: inboxes by id; and what each party has open, the oldest first.
@@ -108,9 +109,14 @@ class Answers:
         return transaction, row.height
 
     def _body(self, row: TransactionRow) -> AnyTransaction:
-        record = self._journal.read(row.body_at)
-        assert isinstance(record, BodiesRecord)
-        return record.transactions[row.body_position]
+        # Neighbours are asked for one after the other, and a record holds up to a batch of them.
+        at, bodies = self._last_bodies
+        if at != row.body_at:
+            record = self._journal.read(row.body_at)
+            assert isinstance(record, BodiesRecord)
+            bodies = record.transactions
+            self._last_bodies = (row.body_at, bodies)
+        return bodies[row.body_position]
 
     def _packet(self, row: TransactionRow) -> TransactionPacket:
         return TransactionPacket(self._body(row), self._blob(row.id))

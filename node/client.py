@@ -35,6 +35,7 @@ from node.wire import (
 
 FIRST_REPEAT_S = 1.0
 LONGEST_REPEAT_S = 5.0
+FIRST_PUBLISH_S = 4.0
 
 
 class Client:
@@ -52,6 +53,7 @@ class Client:
         self._inbox = entropy(8)
         self._statuses: dict[bytes, dict[int, Status]] = {}
         self._proofs: dict[bytes, Inclusion] = {}  # By transaction id.
+        self._submitted: dict[bytes, bytes] = {}  # Packets by transaction id, until there is a proof.
         self._news = asyncio.Event()
         self._link = Link(
             url,
@@ -80,15 +82,14 @@ class Client:
 
     def submit(self, transaction: AnyTransaction, blob: Blob | None) -> None:
         """Publish a transaction to all nodes. `certified` tells what became of it."""
-        self._link.send(self._topics.transactions, encode(TransactionPacket(transaction, blob)))
+        packet = self._submitted[transaction.id] = encode(TransactionPacket(transaction, blob))
+        self._link.send(self._topics.transactions, packet)
 
     async def delivered(self, timeout_s: float) -> bool:
         """Whether the broker took everything published so far within this time."""
         return await self._link.drained(timeout_s)
 
-    async def statuses(
-        self, askers: Iterable[tuple[str, SigningKey]], timeout_s: float
-    ) -> dict[str, Status]:
+    async def statuses(self, askers: Iterable[tuple[str, SigningKey]], timeout_s: float) -> dict[str, Status]:
         """Ask each party's own node, signed by that party, where it stands; those that answered in time."""
         echo = self._entropy(8)
         answers = self._statuses[echo] = {}
@@ -111,18 +112,27 @@ class Client:
         """Wait until these transactions are in certified blocks, or for `timeout_s`; the proofs by id.
 
         The asker's own node is asked first. When it stays silent, the others are asked too: a proof is a
-        proof, whoever sends it.
+        proof, whoever sends it. What was submitted here and stays without a proof is published again: a
+        broker that went down may have taken it with it before any node saw it.
         """
         wanted = list(identifiers)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         repeat_s, node = FIRST_REPEAT_S, self._replica(asker[0])
+        publish_s = FIRST_PUBLISH_S
+        publish_at = loop.time() + publish_s
         while open_ones := [identifier for identifier in wanted if identifier not in self._proofs]:
             if loop.time() >= deadline:
                 break
             for first in range(0, len(open_ones), MAX_ASKED):
                 about = tuple(open_ones[first : first + MAX_ASKED])
                 self._ask(*asker, node, self._entropy(8), about)
+            if loop.time() >= publish_at:
+                for identifier in open_ones:
+                    if (packet := self._submitted.get(identifier)) is not None:
+                        self._link.send(self._topics.transactions, packet)
+                publish_s *= 2
+                publish_at = loop.time() + publish_s
             until = min(deadline, loop.time() + repeat_s)
             while any(identifier not in self._proofs for identifier in open_ones):
                 if not await self._news_before(until):
@@ -170,4 +180,6 @@ class Client:
         unknown = [identifier for identifier in inclusion.batch.requests if identifier not in self._proofs]
         if unknown and self._verifier.inclusion(inclusion) is None:
             self._proofs.update(dict.fromkeys(unknown, inclusion))
+            for identifier in unknown:
+                self._submitted.pop(identifier, None)
             self._news.set()

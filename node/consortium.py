@@ -61,7 +61,8 @@ class Rules(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=
     window: Count = 128
     in_flight: Count = 8
     max_batch: Annotated[int, Meta(ge=1, le=1000)] = 500
-    max_batch_bytes: Count = 1 << 20
+    # A decided batch travels in one packet with its bodies (wire.MAX_PACKET), the largest single one too.
+    max_batch_bytes: Annotated[int, Meta(ge=1, le=3 << 20)] = 1 << 20
     validity_window: Count = 1000
 
 

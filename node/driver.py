@@ -21,7 +21,9 @@ from node.topics import Topics
 from node.wire import Frame
 
 INBOX_PACKETS = 50_000
+INBOX_BYTES = 256 << 20
 PACKETS_AT_ONCE = 256
+CONNECT_S = 30
 
 
 class Clock:
@@ -59,6 +61,7 @@ class Driver:
             names=network.names,
         )
         self._inbox: deque[bytes] = deque()
+        self._inbox_bytes = 0
         self._wake = asyncio.Event()
         self.node = Node(
             network,
@@ -91,20 +94,27 @@ class Driver:
     def _deliver(self, topic: str, frame: Frame) -> None:
         if topic == self._own_topic:
             return  # Our own words, which a broker of MQTT 3.1.1 gives back to us.
-        if len(self._inbox) + len(frame.packets) > INBOX_PACKETS:
+        size = sum(map(len, frame.packets))
+        if len(self._inbox) + len(frame.packets) > INBOX_PACKETS or self._inbox_bytes + size > INBOX_BYTES:
             self.node.report.drop("inbox full")
             return
         self._inbox.extend(frame.packets)
+        self._inbox_bytes += size
         self._wake.set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Drive the node until `stop` is set; then hand over what is said already, and close."""
         connection = asyncio.create_task(self._link.run())
         stopping = asyncio.create_task(stop.wait())
-        stopping.add_done_callback(lambda _: self._wake.set())
+        for task in (connection, stopping):
+            task.add_done_callback(lambda _: self._wake.set())
         try:
-            await self._link.wait_until_up(30)
+            up = asyncio.create_task(self._link.wait_until_up(CONNECT_S))
+            await asyncio.wait((up, stopping, connection), return_when=asyncio.FIRST_COMPLETED)
+            up.cancel()
             while not stop.is_set():
+                if connection.done():
+                    connection.result()  # It ends by itself only if something is wrong with this program.
                 self._step()
                 await self._wait()
             await self._link.drained(1.0)
@@ -120,7 +130,9 @@ class Driver:
         now_ms = self._clock()
         node.report.lamport = self._link.lamport
         for _ in range(min(len(self._inbox), PACKETS_AT_ONCE)):
-            node.handle(self._inbox.popleft(), now_ms)
+            packet = self._inbox.popleft()
+            self._inbox_bytes -= len(packet)
+            node.handle(packet, now_ms)
         if now_ms >= node.deadline_ms:
             node.tick(now_ms)
         node.flush()

@@ -25,6 +25,12 @@ class Explanation:
 
 
 CATALOGUE: dict[str, Explanation] = {
+    "E-BLOCK": Explanation(
+        "no such block",
+        WRONG_USAGE,
+        "A block is named by its height, counted from 1. The chain of one node can be shorter than that of another\n"
+        "for a moment; `privity ps` shows how far each is.",
+    ),
     "E-BROKER": Explanation(
         "the broker does not answer",
         NOT_REACHABLE,

@@ -26,7 +26,8 @@ from node.wire import Frame, decode_frame
 QOS = 1
 FRAME_BYTES = 1 << 20
 FRAME_PACKETS = 5000
-OUTBOX_FRAMES = 100_000
+OUTBOX_PACKETS = 100_000
+OUTBOX_BYTES = 256 << 20
 SESSION_S = 600
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 3.0
@@ -69,17 +70,19 @@ class Link:
         self._outbox: dict[str, list[bytes]] = {}
         self._unsent: tuple[str, bytes] | None = None
         self._waiting = 0
+        self._waiting_bytes = 0
         self._wake = asyncio.Event()
         self._is_up = asyncio.Event()
         self.lamport = 0
 
     def send(self, topic: str, packet: bytes) -> None:
         """Put a packet into the outbox. Packets to one topic that wait together travel in one publish."""
-        if self._waiting >= OUTBOX_FRAMES:
+        if self._waiting >= OUTBOX_PACKETS or self._waiting_bytes + len(packet) > OUTBOX_BYTES:
             self._refuse("queue full")  # The newest goes; retransmission brings it again.
             return
         self._outbox.setdefault(topic, []).append(packet)
         self._waiting += 1
+        self._waiting_bytes += len(packet)
         self._wake.set()
 
     async def wait_until_up(self, timeout_s: float) -> bool:
@@ -184,5 +187,6 @@ class Link:
         if rest:
             self._outbox[topic] = rest
         self._waiting -= count
+        self._waiting_bytes -= size
         self.lamport += 1
         return topic, encode(Frame(1, self.lamport, tuple(chosen)))

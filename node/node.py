@@ -30,7 +30,7 @@ from consensus.state import Settings
 from node.answers import Answers
 from node.canonical import DecodeError, encode
 from node.consortium import ConsortiumTransaction, Network
-from node.errors import PrivityError
+from node.errors import WRONG_USAGE, PrivityError
 from node.events import EventLog
 from node.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
 from node.keys import PartyKeys
@@ -81,7 +81,19 @@ class Node:
         now_ms: int,
     ) -> None:
         position = network.position(name)
-        assert position is not None, name
+        if position is None:
+            raise PrivityError(
+                "E-PARTY", "the genesis file names no such party", where=name, exit_code=WRONG_USAGE
+            )
+        member = network.members[position]
+        own = (keys.signing.public.raw, keys.wrapping.public.raw)
+        if own != (member.signing_key, member.wrapping_key):
+            raise PrivityError(
+                "E-KEYS",
+                "these are not the keys that the genesis file gives this party",
+                where=name,
+                next="restore the two key files as they were when the network was founded",
+            )
         self._network = network
         self._name = name
         self._keys = keys
@@ -157,7 +169,7 @@ class Node:
     @property
     def deadline_ms(self) -> int:
         """When the next `tick` is wanted."""
-        due = self._replica.deadline_ms
+        due = None if self.failed else self._replica.deadline_ms
         return self._housekeeping_at if due is None else min(due, self._housekeeping_at)
 
     def handle(self, data: bytes, now_ms: int) -> None:

@@ -112,9 +112,9 @@ class NodeReading:
         path = self.folder / "index.sqlite"
         # Without a write-ahead log nobody writes; opened as usual, SQLite would leave two files behind.
         mode = "ro" if path.with_name("index.sqlite-wal").exists() else "ro&immutable=1"
-        with suppress(sqlite3.Error):
-            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True)) as database:
-                return dict(database.execute("SELECT id, payload FROM tx"))
+        address = f"{path.absolute().as_uri()}?mode={mode}"
+        with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as database:
+            return dict(database.execute("SELECT id, payload FROM tx"))
         return {}
 
 

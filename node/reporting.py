@@ -72,7 +72,7 @@ class Reporter:
         if note.need:
             fields["have"], fields["need"] = note.have, note.need
         elif note.have:
-            fields["count"] = note.have
+            fields["txs" if note.event == "pre_prepare" else "count"] = note.have
         if note.replica is not None:
             key = "to" if note.event in ("fetch", "fetch_requests", "timeout") else "from"
             fields[key] = self._name(note.replica)

@@ -9,9 +9,7 @@ import asyncio
 import errno
 import getpass
 import json
-import logging
 import os
-import secrets
 import shutil
 import socket
 import sys
@@ -20,31 +18,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import aiomqtt
-
 from node.broker_url import BrokerUrl
 from node.errors import PrivityError
 from node.private_files import make_private_folder
+from scenarios.broker_probe import Protocol, answering_protocol
 from scenarios.processes import Child, ProcessExit
 
-Protocol = Literal["3.1.1", "5"]
 Kind = Literal["embedded", "mosquitto", "url"]
 
-PROTOCOLS: dict[Protocol, aiomqtt.ProtocolVersion] = {
-    "5": aiomqtt.ProtocolVersion.V5,
-    "3.1.1": aiomqtt.ProtocolVersion.V311,
-}
 LOOPBACK = "127.0.0.1"
 START_S = 10.0  # A cold start on a busy machine included.
-ANSWER_S = 3.0  # For a connection, and again for each version of the protocol that is tried.
 MAX_PACKET_BYTES = 16 << 20
 # Debian puts daemons where an ordinary user's PATH does not look.
 EXTRA_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 PORT_TRIES = 5
-
-# A probe that fails is told once, by us; the client library would tell it again on stderr.
-_silent = logging.getLogger("privity.probe")
-_silent.setLevel(logging.CRITICAL)
 
 
 def find_mosquitto() -> str | None:
@@ -274,60 +261,3 @@ async def _says_running(child: Child, skip_bytes: int) -> bool:
                 return True
         await asyncio.sleep(0.01)
     return False
-
-
-async def answering_protocol(address: BrokerUrl) -> Protocol:
-    """The newest version of MQTT that the broker speaks, found out by connecting to it.
-
-    Raises PrivityError E-BROKER if nothing there answers as a broker does within seconds.
-    """
-    try:
-        async with asyncio.timeout(ANSWER_S):
-            _, writer = await asyncio.open_connection(address.host, address.port)
-        writer.close()
-    except TimeoutError:
-        raise _unanswered(address, f"no connection within {ANSWER_S:.0f} s") from None
-    except ConnectionRefusedError:
-        raise _unanswered(address, "nothing listens there") from None
-    except OSError as error:
-        raise _unanswered(address, (error.strerror or type(error).__name__).lower()) from None
-    refusal = ""
-    for protocol, version in PROTOCOLS.items():
-        try:
-            async with aiomqtt.Client(
-                **address.client_arguments(),
-                identifier=secrets.token_hex(8),
-                protocol=version,
-                timeout=ANSWER_S,
-                logger=_silent,
-            ):
-                return protocol
-        except (aiomqtt.MqttError, OSError) as error:
-            refusal = _reason(error)
-            if refusal.startswith("timed out"):
-                break
-    raise _unanswered(address, refusal)
-
-
-def _reason(error: Exception) -> str:
-    """Why a connection failed, in our own words, for those of a library may quote what it was given."""
-    if isinstance(error, aiomqtt.MqttCodeError):
-        code = getattr(error.rc, "value", error.rc)
-        if code in (4, 5, 134, 135):
-            return "it refused the user name and password, or wants some"
-        return f"it refused the connection (MQTT code {code})"
-    if "certificate" in str(error).lower():
-        return "its certificate is not one this machine trusts (SSL_CERT_FILE may name your own authority)"
-    if "timed out" in str(error).lower():
-        return "timed out: something accepts connections there, but no MQTT broker answered"
-    return "the connection was closed without an MQTT answer (mqtt:// where mqtts:// is meant looks so too)"
-
-
-def _unanswered(address: BrokerUrl, why: str) -> PrivityError:
-    return PrivityError(
-        "E-BROKER",
-        "the broker does not answer",
-        where=address.public,
-        why=why,
-        next="start it, mend the address, or use --broker embedded",
-    )

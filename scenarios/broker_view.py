@@ -17,9 +17,10 @@ _TRANSACTION, _COMMITTED = 3, 4
 
 @dataclass(slots=True)
 class BrokerView:
-    """`carried` maps the id of each transaction whose ciphertext passed whole to the first time it did.
+    """`carried` maps the id of each transaction whose ciphertext passed to the first time it did.
 
-    Times are in ms since genesis. `complete` is False when the recorder missed something, or there was none: then the broker may hold more.
+    Times are in ms since genesis. `complete` is False when the recorder missed something, or there was
+    none: then the broker may hold more.
     """
 
     carried: dict[bytes, int] = field(default_factory=dict)

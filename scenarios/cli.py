@@ -7,7 +7,7 @@ import sys
 import typer
 from typer._click.exceptions import ClickException
 
-from node import log_cli, node_cli
+from node import cli as node_cli
 from node.errors import INTERRUPTED, NOT_REACHABLE, PrivityError
 from node.terminal import needs_ascii, quiet_pipe
 from node.text import plain
@@ -35,7 +35,7 @@ def privity(
         raise typer.Exit
 
 
-for module in (file_cli, run_cli, node_cli, log_cli, who_sees_cli, help_cli, not_built):
+for module in (file_cli, run_cli, node_cli, who_sees_cli, help_cli, not_built):
     module.register(app)
 
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from node.cells import BY_SYMBOL, REASONS, cell_text
 from node.text import clean, plain
-from scenarios.matrix import BROKER, CIPHERTEXT, COMMITMENT, NOTHING, READS, Matrix, Row, Since
+from scenarios.matrix import CIPHERTEXT, COMMITMENT, NOTHING, READS, Matrix, Row, Since
 from scenarios.metadata import Metadata, possible_readers
+from scenarios.prediction import BROKER
 
 GAP = "   "
 LABEL_WIDTH = 11

@@ -23,7 +23,7 @@ from node.broker_url import BrokerUrl
 from node.errors import PrivityError
 from node.lifeline import die_with_parent
 from node.private_files import open_private
-from scenarios.broker import PROTOCOLS, Protocol
+from scenarios.broker_probe import PROTOCOLS, Protocol
 from scenarios.capture import Captured, Note, drop_torn_record, encode_record, summarize
 
 LISTENING_LINE = '{"listening": true}'

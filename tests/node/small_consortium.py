@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import random
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
@@ -9,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from node.content_key import ContentKey
 from node.envelope import Opened, Sealed, seal, unseal
 from node.keys import Entropy, PartyKeys, WrappingPublicKey
 from node.transaction import (
@@ -104,15 +104,19 @@ def resigned(transaction: PrivateTransaction, signer: str, **changes: Any) -> Pr
     return PrivateTransaction(header, PARTIES[signer].signing.sign(signed_bytes(header)))
 
 
-def signed_by_a_liar(
-    core: CoreHeader, plaintext: bytes, key: ContentKey, slots: tuple[bytes, ...], signer: str = "alice"
-) -> tuple[PrivateTransaction, Blob]:
-    """An envelope in good public form whose inside is whatever the sender put there."""
-    blob = Blob(key.encrypt(plaintext, core_digest(core)), slots)
-    return sign_blob(core, blob, signer)
-
-
 def sign_blob(core: CoreHeader, blob: Blob, signer: str = "alice") -> tuple[PrivateTransaction, Blob]:
     """The transaction that commits to this blob, whatever it holds."""
     header = PublicHeader(core, ciphertext_hash(blob.ciphertext), slots_hash(blob.slots))
     return PrivateTransaction(header, PARTIES[signer].signing.sign(signed_bytes(header))), blob
+
+
+def hkdf(key: bytes, info: bytes, length: int = 32) -> bytes:
+    """HKDF-SHA256 without salt, from RFC 5869 and the standard library alone."""
+    extracted = hmac.digest(bytes(32), key, "sha256")
+    first = hmac.digest(extracted, info + b"\x01", "sha256")
+    return (first + hmac.digest(extracted, first + info + b"\x02", "sha256"))[:length]
+
+
+def opens(slot: bytes, core: CoreHeader, name: str) -> bool:
+    """Whether this party's key opens the slot."""
+    return PARTIES[name].wrapping.unwrap(slot, info=WRAP_INFO + core_digest(core)) is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import os
 from itertools import pairwise
 from typing import Any
@@ -22,6 +21,7 @@ from small_consortium import (
     POLICY,
     WRAPPING_KEYS,
     check,
+    hkdf,
     read,
     resigned,
     seeded,
@@ -65,13 +65,6 @@ def test_readers_read_and_nobody_else(fields: dict[str, Any], to: set[str], seed
             with pytest.raises(NotAParty):
                 read(sealed, name)
     assert readers_of(sealed.transaction, sealed.blob, sealed.content_key, WRAPPING_KEYS) == {"alice", *to}
-
-
-def hkdf(key: bytes, info: bytes, length: int = 32) -> bytes:
-    """HKDF-SHA256 without salt, from RFC 5869 and the standard library alone."""
-    extracted = hmac.digest(bytes(32), key, "sha256")
-    first = hmac.digest(extracted, info + b"\x01", "sha256")
-    return (first + hmac.digest(extracted, first + info + b"\x02", "sha256"))[:length]
 
 
 def test_the_envelope_is_as_documented() -> None:

@@ -23,9 +23,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 import scenarios.broker
+import scenarios.broker_probe
 from node.broker_url import BrokerUrl
 from node.errors import NOT_REACHABLE, PrivityError
-from scenarios.broker import PROTOCOLS, RunningBroker, find_mosquitto, free_port, start_broker
+from scenarios.broker import RunningBroker, find_mosquitto, free_port, start_broker
+from scenarios.broker_probe import PROTOCOLS
 from scenarios.processes import Child, ProcessExit
 from tests.waiting import alive, eventually, listening
 
@@ -120,7 +122,7 @@ async def test_a_taken_port_is_refused(start: Start, kind: str) -> None:
     async with server(lambda reader, writer: asyncio.sleep(0)) as port:
         with pytest.raises(PrivityError) as refused:
             await start(kind, port=port)
-    assert ("E-PORT", NOT_REACHABLE) == (refused.value.code, refused.value.exit_code)
+    assert (refused.value.code, refused.value.exit_code) == ("E-PORT", NOT_REACHABLE)
     assert f"port {port} is taken" == refused.value.what
 
 
@@ -133,7 +135,7 @@ async def test_a_port_lost_meanwhile_is_told_at_the_restart(start: Start, kind: 
     async with taken:
         with pytest.raises(PrivityError) as refused:
             await broker.restart()
-    assert "E-PORT" == refused.value.code
+    assert refused.value.code == "E-PORT"
 
 
 @pytest.mark.parametrize("port", [0x10000, -1])
@@ -141,7 +143,7 @@ async def test_a_number_that_is_no_port_is_refused(start: Start, port: int) -> N
     """A number outside the range of ports is E-PORT."""
     with pytest.raises(PrivityError) as refused:
         await start("embedded", port=port)
-    assert "E-PORT" == refused.value.code
+    assert refused.value.code == "E-PORT"
 
 
 @pytest.mark.parametrize("kind", BOTH_KINDS)
@@ -156,7 +158,7 @@ async def test_a_broker_that_ends_by_itself_is_reported(start: Start, kind: str)
     assert [("broker", pid, -signal.SIGKILL)] == [(it.role, it.pid, it.code) for it in heard]
     await broker.restart()
     await broker.stop()
-    assert 1 == len(heard)
+    assert len(heard) == 1
 
 
 @pytest.mark.parametrize("kind", BOTH_KINDS)
@@ -192,7 +194,7 @@ async def first(one: aiomqtt.Client, count: int) -> AsyncIterator[aiomqtt.Messag
 
 @pytest.mark.mosquitto
 async def test_mosquitto_keeps_more_than_its_default_for_a_slow_reader(start: Start) -> None:
-    """1500 messages for a client that is away are all there when it returns; mosquitto's default keeps 1000."""
+    """1500 messages for a client that is away are all there when it returns; by default 1000 would be."""
     broker = await start("mosquitto")
     away = {"clean_session": False, "protocol": aiomqtt.ProtocolVersion.V311}
     address = broker.address.client_arguments()
@@ -204,7 +206,7 @@ async def test_mosquitto_keeps_more_than_its_default_for_a_slow_reader(start: St
                 group.create_task(fast.publish("slow/x", at.to_bytes(2, "big"), qos=1))
     async with asyncio.timeout(20), aiomqtt.Client(**address, identifier="slow", **away) as slow:
         got = {message.payload async for message in first(slow, 1500)}
-    assert 1500 == len(got)
+    assert len(got) == 1500
 
 
 @pytest.mark.parametrize("kind", BOTH_KINDS)
@@ -217,7 +219,7 @@ async def test_the_log_of_a_broker_names_no_topic_and_no_client(
     await broker.stop()
     log = (tmp_path / "broker" / "broker.log").read_text()
     assert "carries" not in log
-    assert 20 > log.count("\n")
+    assert log.count("\n") < 20
 
 
 @pytest.mark.parametrize("kind", BOTH_KINDS)
@@ -226,7 +228,7 @@ async def test_the_folder_of_a_broker_is_private(start: Start, kind: str, tmp_pa
     await start(kind)
     folder = tmp_path / "broker"
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / "broker.log")]
-    assert [0o700, 0o600] == modes
+    assert modes == [0o700, 0o600]
 
 
 async def test_without_mosquitto_the_error_says_how_to_get_it(
@@ -237,7 +239,7 @@ async def test_without_mosquitto_the_error_says_how_to_get_it(
     monkeypatch.setattr(scenarios.broker, "EXTRA_FOLDERS", ())
     with pytest.raises(PrivityError) as refused:
         await start("mosquitto")
-    assert ("E-BROKER", NOT_REACHABLE) == (refused.value.code, refused.value.exit_code)
+    assert (refused.value.code, refused.value.exit_code) == ("E-BROKER", NOT_REACHABLE)
     assert "apt-get install mosquitto" in refused.value.next
 
 
@@ -259,7 +261,7 @@ async def test_a_broker_that_cannot_start_says_what_it_said(
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     with pytest.raises(PrivityError) as refused:
         await start("mosquitto")
-    assert ("E-BROKER", "Error: no memory") == (refused.value.code, refused.value.why)
+    assert (refused.value.code, refused.value.why) == ("E-BROKER", "Error: no memory")
     assert str(tmp_path / "broker" / "broker.log") in refused.value.next
 
 
@@ -272,20 +274,20 @@ def program(path: Path, script: str) -> None:
 async def test_an_embedded_broker_by_its_url_speaks_3_1_1(
     start: Start, embedded_broker: RunningBroker
 ) -> None:
-    """A broker that speaks MQTT 3.1.1 only is found out by asking it; it is not ours, and stop leaves it be."""
+    """A broker that speaks MQTT 3.1.1 only is found out by asking it; it is not ours, and stop lets it be."""
     named = await start(embedded_broker.url)
-    assert ("url", "3.1.1", None) == (named.kind, named.protocol, named.pid)
+    assert (named.kind, named.protocol, named.pid) == ("url", "3.1.1", None)
     await named.stop()
     assert await carries(named)
     with pytest.raises(PrivityError) as refused:
         await named.restart()
-    assert "E-BROKER" == refused.value.code
+    assert refused.value.code == "E-BROKER"
 
 
 @pytest.mark.mosquitto
 async def test_a_mosquitto_by_its_url_speaks_5(start: Start, mosquitto_broker: RunningBroker) -> None:
     """A broker that speaks MQTT 5 is used with MQTT 5."""
-    assert "5" == (await start(mosquitto_broker.url)).protocol
+    assert (await start(mosquitto_broker.url)).protocol == "5"
 
 
 @asynccontextmanager
@@ -307,16 +309,16 @@ async def test_where_nothing_listens_the_broker_does_not_answer(start: Start) ->
     """A URL at which nothing listens is E-BROKER, exit code 5, and says so."""
     with pytest.raises(PrivityError) as refused:
         await start(f"mqtt://127.0.0.1:{free_port()}")
-    assert ("E-BROKER", NOT_REACHABLE) == (refused.value.code, refused.value.exit_code)
-    assert "nothing listens there" == refused.value.why
+    assert (refused.value.code, refused.value.exit_code) == ("E-BROKER", NOT_REACHABLE)
+    assert refused.value.why == "nothing listens there"
 
 
 @pytest.mark.parametrize("scheme", ["mqtt", "mqtts"])
 async def test_what_is_no_broker_is_refused_within_seconds(
     start: Start, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
-    """A program that accepts and never says a word, and one that speaks something else, are E-BROKER in time."""
-    monkeypatch.setattr(scenarios.broker, "ANSWER_S", 0.2)
+    """A program that accepts and says nothing, and one that speaks something else, are E-BROKER in time."""
+    monkeypatch.setattr(scenarios.broker_probe, "ANSWER_S", 0.2)
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
@@ -328,7 +330,7 @@ async def test_what_is_no_broker_is_refused_within_seconds(
         async with server(answer) as port, asyncio.timeout(10):
             with pytest.raises(PrivityError) as refused:
                 await start(f"{scheme}://127.0.0.1:{port}")
-            assert "E-BROKER" == refused.value.code
+            assert refused.value.code == "E-BROKER"
 
 
 @asynccontextmanager
@@ -350,7 +352,7 @@ async def guarded_mosquitto(folder: Path, extra: str) -> AsyncIterator[int]:
 
 @pytest.mark.mosquitto
 async def test_a_password_is_used_and_never_shown(start: Start, tmp_path: Path) -> None:
-    """The password in a URL opens the broker, and no message, text form or public URL has it; a wrong one is told."""
+    """The password in a URL opens the broker, and no message or text form shows it; a wrong one is told."""
     passwords = tmp_path / "passwords"
     passwords.touch()
     subprocess.run(
@@ -446,23 +448,23 @@ def test_an_address_that_cannot_be_used_is_not_repeated(url: str) -> None:
     """An address that is not well-formed is E-BROKER, wrong usage, and the message does not quote it."""
     with pytest.raises(PrivityError) as refused:
         BrokerUrl.parse(url)
-    assert ("E-BROKER", 2) == (refused.value.code, refused.value.exit_code)
+    assert (refused.value.code, refused.value.exit_code) == ("E-BROKER", 2)
     assert "s3cret" not in "\n".join(refused.value.lines())
 
 
 def test_an_address_keeps_its_parts() -> None:
     """Scheme, user, password, host and port are read, defaults filled in, and written back."""
     address = BrokerUrl.parse("mqtts://ann%40x:p%2Fw@[::1]:99")
-    assert (True, "::1", 99, "ann@x", "p/w") == (
+    assert (
         address.tls,
         address.host,
         address.port,
         address.username,
         address.password,
-    )
-    assert "mqtts://ann%40x:p%2Fw@[::1]:99" == address.full
-    assert "mqtts://ann%40x@[::1]:99" == address.public
-    assert (1883, 8883) == (BrokerUrl.parse("mqtt://h").port, BrokerUrl.parse("mqtts://h").port)
+    ) == (True, "::1", 99, "ann@x", "p/w")
+    assert address.full == "mqtts://ann%40x:p%2Fw@[::1]:99"
+    assert address.public == "mqtts://ann%40x@[::1]:99"
+    assert (BrokerUrl.parse("mqtt://h").port, BrokerUrl.parse("mqtts://h").port) == (1883, 8883)
 
 
 def test_a_child_gets_the_password_from_its_environment() -> None:
