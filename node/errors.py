@@ -28,8 +28,8 @@ CATALOGUE: dict[str, Explanation] = {
     "E-BLOCK": Explanation(
         "no such block",
         WRONG_USAGE,
-        "A block is named by its height, counted from 1. The chain of one node can be shorter than that of another\n"
-        "for a moment; `privity ps` shows how far each is.",
+        "A block is named by its height, counted from 1. The chain of one node can be shorter than that of\n"
+        "another for a moment; `privity ps` shows how far each is.",
     ),
     "E-BROKER": Explanation(
         "the broker does not answer",
@@ -62,8 +62,8 @@ CATALOGUE: dict[str, Explanation] = {
     "E-GENESIS": Explanation(
         "the genesis file cannot be trusted",
         NOT_REACHABLE,
-        "genesis.json holds the consortium as its first voter signed it, and the same in readable form. Both must\n"
-        "agree, because everything that a node or a client believes hangs on it.",
+        "genesis.json holds the consortium as its first voter signed it, and the same in readable form. Both\n"
+        "must agree, because everything that a node or a client believes hangs on it.",
     ),
     "E-ID": Explanation(
         "an id is used twice",
@@ -74,8 +74,9 @@ CATALOGUE: dict[str, Explanation] = {
     "E-JOURNAL": Explanation(
         "a journal is damaged",
         NOT_REACHABLE,
-        "A node writes all that it must remember into its journal, each record with a checksum. A node whose journal\n"
-        "is damaged might contradict its own earlier votes, so it does not vote; nobody else is held up by it.",
+        "A node writes all that it must remember into its journal, each record with a checksum. A node whose\n"
+        "journal is damaged might contradict its own earlier votes, so it does not vote; nobody else is held\n"
+        "up by it.",
     ),
     "E-KEY": Explanation(
         "unknown key",
@@ -127,8 +128,8 @@ CATALOGUE: dict[str, Explanation] = {
     "E-NOT-RUNNING": Explanation(
         "the run has stopped",
         NOT_REACHABLE,
-        "What is on the disk can still be shown (`privity show`, `who-sees`, `logs`), but nobody is there to order a\n"
-        "transaction or to answer a ping. `privity up FILE` starts a new run.",
+        "What is on the disk can still be shown (`privity show`, `who-sees`, `logs`), but nobody is there to\n"
+        "order a transaction or to answer a ping. `privity up FILE` starts a new run.",
     ),
     "E-NOT-YET": Explanation(
         "known, and not built yet",
@@ -201,8 +202,8 @@ CATALOGUE: dict[str, Explanation] = {
     "E-UNCONFIRMED": Explanation(
         "not confirmed in time",
         UNCONFIRMED,
-        "The transaction was handed to the broker and no proof of its order came back in time. It may be on the\n"
-        "ledger already or get there later, until its validity window closes; `privity show tx` tells.",
+        "The transaction was handed to the broker and no proof of its order came back in time. It may be on\n"
+        "the ledger already or get there later, until its validity window closes; `privity show tx` tells.",
     ),
     "E-UNIT": Explanation(
         "a number without its unit",

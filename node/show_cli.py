@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -32,7 +32,7 @@ from node.text import plain
 ANSWER_S = 1.0
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """What can be shown."""
 
     TX = "tx"

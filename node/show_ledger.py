@@ -161,12 +161,8 @@ def node_lines(node: dict[str, Any]) -> list[str]:
     if said is None:
         lines.append(_line("now", "does not answer"))
     else:
-        lines.append(
-            _line(
-                "now",
-                f"height {said['height']} · view {said['view']} · head {_short(said['head'])}: its signed word",
-            )
-        )
+        text = f"height {said['height']} · view {said['view']} · head {_short(said['head'])}"
+        lines.append(_line("now", f"{text}: its signed word"))
     return lines
 
 

@@ -1,4 +1,4 @@
-"""One transaction as somebody sees it: the public view, or what one party can make of it with its own keys."""
+"""One transaction as somebody sees it: the public view, or what a party makes of it with its own keys."""
 
 from __future__ import annotations
 
@@ -115,14 +115,9 @@ def transaction_lines(view: TransactionView) -> list[str]:
     status = f"committed · block {view.block.height} · view {view.block.certificate.view}{certified}"
     lines.append(_line("status", status))
     lines += _content(view)
-    recipients = ", ".join(view.readers) if view.readers else "hidden"
-    lines.append(
-        _line(
-            "commitment",
-            f"{short_id(core.payload_root)}… (salted)     sender {core.sender}     "
-            f"{'readers' if view.readers else 'recipients'} {recipients}     size {core.size_bucket} B (padded)",
-        )
-    )
+    whom = f"readers {', '.join(view.readers)}" if view.readers else "recipients hidden"
+    facts = (f"{short_id(core.payload_root)}… (salted)", f"sender {core.sender}", whom)
+    lines.append(_line("commitment", "     ".join((*facts, f"size {core.size_bucket} B (padded)"))))
     if view.access == NOT_PARTY:
         lines.append(_line(f"{view.seen_as} can", f"check that it is on the ledger   {_check(view)}"))
         lines.append(f"{'exit 6':>{_WIDTH + 6}}")

@@ -12,7 +12,7 @@ from scenarios.broker import RunningBroker, find_mosquitto, start_broker
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Without mosquitto, a test that needs it is skipped, or fails if PRIVITY_REQUIRE_MOSQUITTO=1 demands it."""
+    """Without mosquitto, what needs it is skipped, or fails if PRIVITY_REQUIRE_MOSQUITTO=1 demands it."""
     if item.get_closest_marker("mosquitto") is None or find_mosquitto() is not None:
         return
     reason = "mosquitto is not installed: apt-get install mosquitto, then run the tests again"

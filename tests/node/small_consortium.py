@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hmac
+import os
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 
+from node.content_key import ContentKey
 from node.envelope import Opened, Sealed, seal, unseal
 from node.keys import Entropy, PartyKeys, WrappingPublicKey
 from node.transaction import (
@@ -120,3 +122,17 @@ def hkdf(key: bytes, info: bytes, length: int = 32) -> bytes:
 def opens(slot: bytes, core: CoreHeader, name: str) -> bool:
     """Whether this party's key opens the slot."""
     return PARTIES[name].wrapping.unwrap(slot, info=WRAP_INFO + core_digest(core)) is not None
+
+
+def slots_of_a_lie(core: CoreHeader, wraps: Sequence[tuple[str, ContentKey]]) -> tuple[bytes, ...]:
+    """For each name a slot that is derived from, and holds, the key beside it; then random bytes."""
+    digest = core_digest(core)
+    slots = [
+        WRAPPING_KEYS[name].wrap(
+            key.raw,
+            info=WRAP_INFO + digest,
+            ephemeral=key.ephemeral(digest, index, WRAPPING_KEYS[name].raw),
+        )
+        for index, (name, key) in enumerate(wraps)
+    ]
+    return (*slots, *(os.urandom(80) for _ in range(4 - len(slots))))

@@ -1,4 +1,4 @@
-"""What a non-party learns from the public bytes: P01, P02, P04, P16 and P17 of the privacy failure modes."""
+"""What a non-party learns from the public bytes: failure modes P01, P02, P04, P16 and P17."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ def test_p17_the_readers_cannot_be_guessed(case: str) -> None:
 
 
 def test_p17_slots_cannot_be_recomputed_from_public_bytes() -> None:
-    """P17: who knows a reader's public key, but not the content key, cannot tell which slot is the reader's."""
+    """P17: who knows a reader's public key, but not the content key, cannot tell which slot is its own."""
     sealed = send({"a": 1}, to=["bob"])
     core = sealed.transaction.header.core
     digest = core_digest(core)

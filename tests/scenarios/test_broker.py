@@ -200,10 +200,12 @@ async def test_mosquitto_keeps_more_than_its_default_for_a_slow_reader(start: St
     address = broker.address.client_arguments()
     async with aiomqtt.Client(**address, identifier="slow", **away) as slow:
         await slow.subscribe("slow/x", qos=1)
-    async with client(broker, "fast", max_concurrent_outgoing_calls=2000) as fast:
-        async with asyncio.TaskGroup() as group:
-            for at in range(1500):
-                group.create_task(fast.publish("slow/x", at.to_bytes(2, "big"), qos=1))
+    async with (
+        client(broker, "fast", max_concurrent_outgoing_calls=2000) as fast,
+        asyncio.TaskGroup() as group,
+    ):
+        for at in range(1500):
+            group.create_task(fast.publish("slow/x", at.to_bytes(2, "big"), qos=1))
     async with asyncio.timeout(20), aiomqtt.Client(**address, identifier="slow", **away) as slow:
         got = {message.payload async for message in first(slow, 1500)}
     assert len(got) == 1500
@@ -373,7 +375,7 @@ async def test_a_password_is_used_and_never_shown(start: Start, tmp_path: Path) 
 async def test_a_broker_with_tls_must_be_trusted(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """mqtts:// connects where the certificate is one that the machine trusts, and refuses it where it is not."""
+    """mqtts:// connects where the machine trusts the certificate, and says so where it does not."""
     certificate(tmp_path)
     lines = f"allow_anonymous true\ncertfile {tmp_path}/certificate.pem\nkeyfile {tmp_path}/key.pem\n"
     async with guarded_mosquitto(tmp_path, lines) as port:
