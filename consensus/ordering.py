@@ -185,7 +185,7 @@ def on_prepare(state: State, vote: Prepare, signature: bytes) -> None:
     if not slot.prepares.add(vote.replica, vote.digest, signature):
         _ignore_second(state, vote, slot.prepares.first_digest(vote.replica))
         return
-    if vote.digest == slot.digest:
+    if vote.digest == slot.digest and not slot.prepared:
         state.note(
             "prepare",
             vote.sequence,

@@ -37,6 +37,12 @@ CATALOGUE: dict[str, Explanation] = {
         "Nothing accepted an MQTT connection at the address given. Start the broker, mend the address, or use\n"
         "--broker embedded, which needs nothing installed.",
     ),
+    "E-BUG": Explanation(
+        "Privity itself failed",
+        UNCONFIRMED,
+        "This should not happen, and is not your mistake. The message names the place in the program and the kind\n"
+        "of error, and nothing else, because its text could quote a payload.",
+    ),
     "E-CODE": Explanation(
         "no such code",
         WRONG_USAGE,
@@ -176,6 +182,12 @@ CATALOGUE: dict[str, Explanation] = {
         WRONG_USAGE,
         "send, ps, logs and down mean the latest run unless --run names one, so a second `up` is refused while one is\n"
         "up. PRIVITY_HOME names another folder for a second network.",
+    ),
+    "E-SCAN": Explanation(
+        "the leak scan cannot be trusted",
+        UNCONFIRMED,
+        "Each scan hides secrets of its own and must find them again. It did not, or a file of the run could not be\n"
+        "read, so nothing can be said of leaks: neither that there are any nor that there are none.",
     ),
     "E-STUCK": Explanation(
         "a process does not stop",

@@ -41,6 +41,17 @@ Connected = Callable[[bool], None]
 logging.getLogger("mqtt").setLevel(logging.CRITICAL)
 
 
+def _heed_cancellation() -> None:
+    """Go, if this task was told to.
+
+    Up to Python 3.11, `asyncio.wait_for`, which aiomqtt is made of, forgets a cancellation that arrives
+    together with its result (python/cpython#86296); the task itself still knows.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class Link:
     """One client of the broker.
 
@@ -106,22 +117,38 @@ class Link:
         """Connect, and connect again, until cancelled; jitter keeps clients from coming back all at once."""
         wait_s = FIRST_WAIT_S
         while True:
+            _heed_cancellation()
             try:
                 async with self._client() as client:
                     await self._subscribe(client)
+                    _heed_cancellation()
                     wait_s = FIRST_WAIT_S
                     self._is_up.set()
                     self._connected(True)
-                    async with asyncio.TaskGroup() as tasks:
-                        tasks.create_task(self._receive(client))
-                        tasks.create_task(self._publish(client))
-            except* (aiomqtt.MqttError, OSError, TimeoutError):
+                    await self._exchange(client)
+            except (aiomqtt.MqttError, OSError, TimeoutError):
                 pass
             if self._is_up.is_set():
                 self._is_up.clear()
                 self._connected(False)
             await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))
             wait_s = min(wait_s * 2, LONGEST_WAIT_S)
+
+    async def _exchange(self, client: aiomqtt.Client) -> None:
+        """Receive and publish until one of them fails, and raise what it failed with.
+
+        Not a TaskGroup: up to Python 3.12 that leaves the task around it marked as cancelled.
+        """
+        both = [asyncio.create_task(self._receive(client)), asyncio.create_task(self._publish(client))]
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in both:
+                task.cancel()
+            await asyncio.gather(*both, return_exceptions=True)
+        for task in both:
+            if not task.cancelled():
+                task.result()
 
     def _client(self) -> aiomqtt.Client:
         arguments: dict[str, Any] = dict(self._url.client_arguments())
@@ -169,6 +196,7 @@ class Link:
             # Returns at PUBACK: the broker has it. After a cut it is published again; receivers do not mind.
             await client.publish(topic, payload, qos=QOS)
             self._unsent = None
+            _heed_cancellation()
 
     def _next_frame(self) -> tuple[str, bytes]:
         """The packets that wait for one topic, as many as fit into one publish."""

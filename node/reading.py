@@ -1,4 +1,4 @@
-"""One node's folder, looked at from outside: its chain, its blobs, what it held when. Never writes.
+"""One node's folder, looked at from outside: its chain, its blobs, what it held when. Nothing is changed.
 
 Works beside the running node and after it stopped. The journal is the truth, so the chain comes from there
 and is executed again on the way; a last record that is being written at this moment is left out. The

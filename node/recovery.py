@@ -78,8 +78,8 @@ def _replay(journal: Journal, store: Store, network: Network) -> Recovered:
             by_sequence.setdefault(_sequence(record), []).append(record)
     if journal.is_new and indexed:
         raise _lost(indexed)
-    if indexed > recovered.ledger.height:
-        raise _IndexesDiffer
+    if indexed > recovered.ledger.height or store.count_certified() > len(certified):
+        raise _IndexesDiffer  # A power cut may take from the journal what the indexes have already.
     recovered.records = [*block_votes.values()]
     for sequence in sorted(by_sequence):
         recovered.records.extend(by_sequence[sequence])

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from node.broker_url import BrokerUrl
 from node.client import Client
 from node.errors import PrivityError
+from node.run_folder import RunFolder
 from node.run_reading import RunReading
 
 CONNECT_S = 5.0
@@ -19,11 +20,14 @@ _PROTOCOLS = {"embedded": "3.1.1"}
 def refuse_stopped(reading: RunReading) -> None:
     """Raise E-NOT-RUNNING unless the run's own process lives."""
     if not reading.folder.is_running():
+        others = [folder.number for folder in RunFolder.running()]
         raise PrivityError(
             "E-NOT-RUNNING",
             f"run {reading.folder.number} is not running",
             why="its process has ended",
-            next="privity up FILE starts a new run; who-sees, show and logs read what this one left",
+            next=f"run {others[-1]} is up: add --run {others[-1]}"
+            if others
+            else "privity up FILE starts a new run; who-sees, show and logs read what this one left",
         )
 
 

@@ -26,6 +26,7 @@ import msgspec
 from node.errors import PrivityError
 from node.event_fields import is_name
 from node.private_files import append_private, make_private_folder, replace_private
+from node.process_identity import process_started
 from node.text import did_you_mean
 
 SCHEMA = "privity.rundir/1"
@@ -93,6 +94,18 @@ class RunFolder:
             why=f"there are: {there}" if there else "no run was started from this directory",
             next="name one of these with --run" if there else "privity up FILE",
         )
+
+    @classmethod
+    def running(cls, home: Path | None = None) -> list[RunFolder]:
+        """The runs whose own process lives, oldest first."""
+        runs = (home or privity_home()) / "runs"
+        found = []
+        for number in sorted(_numbers(runs)):
+            folder = cls(runs / f"{number:04d}")
+            with suppress(PrivityError):  # Deleted meanwhile, or damaged: it does not count.
+                if folder.is_running():
+                    found.append(folder)
+        return found
 
     @property
     def number(self) -> str:
@@ -288,23 +301,6 @@ def tx_digits(text: str) -> str:
     """The digits when this can be the beginning of a transaction's hash, 4 at least; else nothing."""
     digits = text.lower().rstrip("….")
     return digits if _TX.fullmatch(digits) else ""
-
-
-def process_started(pid: int) -> int | None:
-    """When a process started, in the system's ticks since boot; None if no such process lives.
-
-    A number alone may belong to somebody else by now; number and start together do not. Where the
-    system has no /proc, all that can be said is that the process lives: 0.
-    """
-    try:
-        if not os.path.exists("/proc/self/stat"):
-            os.kill(pid, 0)
-            return 0
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in (b"Z", b"X") else int(fields[19])
 
 
 def _numbers(runs: Path) -> list[int]:

@@ -152,6 +152,10 @@ class Store:
         ).fetchall()
         return [BlockRow(*row) for row in rows]
 
+    def count_certified(self) -> int:
+        """How many blocks have a block certificate."""
+        return int(self._db.execute("SELECT COUNT(certified_at) FROM block").fetchone()[0])
+
     def transaction(self, identifier: bytes) -> TransactionRow | None:
         row = self._db.execute("SELECT * FROM tx WHERE id = ?", (identifier,)).fetchone()
         return None if row is None else TransactionRow(*row)

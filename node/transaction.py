@@ -33,7 +33,7 @@ SLOT_BYTES = 80
 NONCE_BYTES = 16
 TAG_BYTES = 16
 TRANSACTION_LIMIT = 512
-"""Bytes of an encoded transaction, at most; they are 347 with a sender's name of eight letters."""
+"""Bytes of an encoded transaction, at most; about 310 with a short name, 450 with the longest."""
 BLOB_LIMIT = SIZE_BUCKETS[-1] + TAG_BYTES + SLOT_BUCKETS[-1] * (SLOT_BYTES + 2) + 16
 
 Bytes16 = Annotated[bytes, Meta(min_length=16, max_length=16)]

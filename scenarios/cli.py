@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
+import traceback
+from pathlib import Path
 
 import typer
 from typer._click.exceptions import ClickException
 
 from node import cli as node_cli
-from node.errors import INTERRUPTED, NOT_REACHABLE, PrivityError
+from node.errors import INTERRUPTED, PrivityError
 from node.terminal import needs_ascii, quiet_pipe
-from node.text import plain
+from node.text import clean, plain
 from scenarios import VERSION, file_cli, help_cli, not_built, run_cli, who_sees_cli
 
 app = typer.Typer(
@@ -46,21 +49,42 @@ def main() -> int:
             code = app(standalone_mode=False)
         return code if isinstance(code, int) else 0
     except PrivityError as error:
-        simple = needs_ascii(sys.stderr, "--ascii" in sys.argv)
-        for line in error.lines():
-            print(plain(line, ascii_only=simple), file=sys.stderr)
-        return error.exit_code
+        return _told(error)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except ClickException as error:
         error.show()
         return int(error.exit_code)
-    except OSError as error:
-        # A path and the system's own words, nothing of a payload.
-        print(
-            plain(f"✗ {error.strerror or error}   {error.filename or ''}", ascii_only=True), file=sys.stderr
+    except (OSError, sqlite3.Error) as error:
+        # A path and the system's or SQLite's own words, nothing of a payload.
+        return _told(
+            PrivityError(
+                "E-DISK",
+                "the system refused",
+                where=str(getattr(error, "filename", "") or ""),
+                why=getattr(error, "strerror", None) or str(error),
+            )
         )
-        return NOT_REACHABLE
+    except Exception as error:
+        # A mistake of this program. Where it is, and of what kind; the text of the error may quote a payload.
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        return _told(
+            PrivityError(
+                "E-BUG",
+                "Privity itself failed",
+                where=f"{Path(at.filename).name}:{at.lineno}",
+                why=type(error).__name__,
+                next="please report it, with the command and the place",
+            )
+        )
+
+
+def _told(error: PrivityError) -> int:
+    """Print the error as a user sees it; its exit code."""
+    simple = needs_ascii(sys.stderr, "--ascii" in sys.argv)
+    for line in error.lines():
+        print(plain(clean(line), ascii_only=simple), file=sys.stderr)
+    return error.exit_code
 
 
 if __name__ == "__main__":

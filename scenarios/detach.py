@@ -6,7 +6,6 @@ import contextlib
 import os
 import select
 import signal
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from node.private_files import open_private
+from node.process_identity import process_started
 
 STOP_S = 20.0  # Longer than the supervisor's own bounds for its children.
 KILL_S = 5.0
@@ -58,23 +58,6 @@ def spawn_detached(argv: Sequence[str], log_path: Path, environment: Mapping[str
         os.close(log)
 
 
-def process_started(pid: int) -> str | None:
-    """A token that tells this process from any other that ever has the same id; None if it has ended.
-
-    On Linux it is made of the boot and the clock tick of the start, elsewhere it is what ps says.
-    """
-    try:
-        state, *_, started = _stat_fields(pid)
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
-    except FileNotFoundError:
-        if Path("/proc/self/stat").exists():
-            return None
-        return _started_by_ps(pid)
-    except ProcessLookupError:
-        return None
-    return None if state in ("Z", "X") else f"{boot}-{started}"
-
-
 def stop_supervisor(pid: int, started: str, *, within_s: float = STOP_S) -> StopReport:
     """End the process `pid` if it is the one that `process_started` gave the token `started` for.
 
@@ -95,20 +78,6 @@ def stop_supervisor(pid: int, started: str, *, within_s: float = STOP_S) -> Stop
     finally:
         if handle is not None:
             os.close(handle)
-
-
-def _stat_fields(pid: int) -> list[str]:
-    """State and start tick: fields 3 and 22 of /proc/PID/stat (proc(5)); field 2 may hold blanks."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return [fields[0], fields[19]]
-
-
-def _started_by_ps(pid: int) -> str | None:
-    command = ["ps", "-o", "state=,lstart=", "-p", str(pid)]
-    environment = {**os.environ, "LC_ALL": "C"}
-    said = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    state, _, started = said.stdout.strip().partition(" ")
-    return None if not started or state.startswith("Z") else started.strip()
 
 
 def _handle(pid: int) -> int | None:

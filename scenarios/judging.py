@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from node.consortium import Network
+from node.errors import PrivityError
 from node.run_folder import RunFolder
-from scenarios.canaries import Artefact, ScanResult, scan
+from scenarios.broker_view import read_broker
+from scenarios.canaries import Artefact, ScanBroken, ScanResult, scan
 from scenarios.chains import Chain, behind, first_disagreement
 from scenarios.live import Sent
 from scenarios.matrix import Matrix, build_matrix
@@ -53,6 +55,7 @@ class Evidence:
     chains: list[Chain]
     secrets: RunSecrets
     settled: bool
+    ended: tuple[str, ...] = ()  # Nodes, broker, recorder that ended by themselves.
     _matrices: dict[Moment, Matrix] = field(default_factory=dict)
     _scans: dict[frozenset[str], ScanResult] = field(default_factory=dict)
 
@@ -66,10 +69,25 @@ class Evidence:
     def scan(self, stores: frozenset[str]) -> ScanResult:
         """Look for every secret of the run in these stores: logs, broker, ledgers."""
         if stores not in self._scans:
-            self._scans[stores] = scan(
-                self.secrets.all, artefacts(self.folder, stores), root=self.folder.path, public=self._public()
-            )
+            found = artefacts(self.folder, stores)
+            try:
+                self._scans[stores] = scan(
+                    self.secrets.all, found, root=self.folder.path, public=self._public()
+                )
+            except ScanBroken as broken:
+                raise PrivityError(
+                    "E-SCAN",
+                    "the leak scan cannot be trusted",
+                    where=str(self.folder.path),
+                    why=str(broken),
+                    next="nothing is known of leaks; look at that file",
+                ) from None
         return self._scans[stores]
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the recorder heard all that the broker carried."""
+        return "recorder" not in self.ended and read_broker(self.folder.capture).complete
 
     def _public(self) -> list[str]:
         """Words that stand in public places by right, and are no leak even if a payload holds them too."""
@@ -117,9 +135,12 @@ def _agreement(evidence: Evidence, wanted: Agreement) -> Judgement:
     chains = evidence.chains
     if difference := first_disagreement(chains):
         return _judgement(wanted, "broken", difference, "privity logs --ev block.commit")
-    late = behind(chains)
-    if late:
+    if late := behind(chains):
         return _judgement(wanted, "unconfirmed", f"behind the others: {' '.join(late)}", "privity ps")
+    gone = [name for name in evidence.ended if name in evidence.network.names]
+    if gone or not evidence.settled:
+        detail = f"{' '.join(gone)} ended by itself" if gone else "the nodes did not come to rest in time"
+        return _judgement(wanted, "unconfirmed", detail, "privity logs --level warn")
     height = max(chain.height for chain in chains)
     return _judgement(wanted, "holds", f"{len(chains)} nodes hold the same {height} blocks and state roots")
 
@@ -203,8 +224,10 @@ def _no_plaintext(evidence: Evidence, wanted: NoPlaintext) -> Judgement:
         first = result.found[0]
         detail = f"{len(result.found)} found, the first a {first.kind} as {first.form} in {first.path}"
         return _judgement(wanted, "broken", detail)
-    if result.searched == 0:
+    if not evidence.sent:
         return _judgement(wanted, "unconfirmed", "no transaction was sent, so there was nothing to look for")
+    if "broker" in wanted.stores and not evidence.recorded:
+        return _judgement(wanted, "unconfirmed", "the recorder missed a part of what the broker carried")
     where = ", ".join(wanted.stores)
     return _judgement(wanted, "holds", f"0 of {result.searched} secrets found in {where}")
 
@@ -224,6 +247,14 @@ def _judgement(wanted: Expectation, result: Outcome, detail: str, more: str = ""
 
 def _names(parties: set[str] | Sequence[str]) -> str:
     return " ".join(sorted(parties)) or "nobody"
+
+
+def incidents(evidence: Evidence) -> list[str]:
+    """What keeps a run from passing, whatever its expectations say; each in words."""
+    found = [f"{name} ended by itself" for name in evidence.ended]
+    if not found and not evidence.settled:
+        found.append("the nodes did not come to rest in time")
+    return found
 
 
 def plan_differences(evidence: Evidence) -> list[str]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,18 +110,14 @@ class LiveRun:
             f"keys       {len(self.keys)} signing + {len(self.keys)} wrapping pairs, mode 600",
         )
         if self.options.record:
-            await self._supervisor.start_recorder(folder.capture, start_ms=self._clock())
+            capture_ms = self._clock()
+            await self._supervisor.start_recorder(folder.capture, start_ms=capture_ms)
+            folder.write_run(capture_ms=capture_ms)
         if not self.options.in_process:
             await self._start_processes()
         self.network = found(scenario, self.keys, os.urandom, self._clock())
         write_genesis(folder, self.network)
-        self.events = EventLog(
-            folder.operator_events,
-            run=folder.number,
-            node="operator",
-            start_ms=self.network.created_ms,
-            wall=self._clock,
-        )
+        self.events = self.operator_log()
         self.events.emit("run.start")
         folder.write_run(genesis_ms=self.network.created_ms, broker=self._broker_record())
         if self.options.in_process:
@@ -131,6 +128,16 @@ class LiveRun:
         self._height = max(status.sequence for status in statuses.values())
         folder.write_run(state="ready", pids=self._supervisor.pids)
         self.events.emit("run.ready", h=1, blk=next(iter(statuses.values())).block)
+
+    def operator_log(self) -> EventLog:
+        """The operator's own log, to append to. The caller closes it."""
+        return EventLog(
+            self.folder.operator_events,
+            run=self.folder.number,
+            node="operator",
+            start_ms=self.network.created_ms,
+            wall=self._clock,
+        )
 
     def _broker_record(self) -> dict[str, object]:
         return {"kind": self.broker.kind, "url": self.broker.public_url, "protocol": self.broker.protocol}
@@ -157,7 +164,15 @@ class LiveRun:
                 run=self.folder.number,
                 level=self.options.level,
             )
-            self._in_process[name] = (stop, asyncio.create_task(driver.run(stop), name=f"node {name}"))
+            task = asyncio.create_task(driver.run(stop), name=f"node {name}")
+            task.add_done_callback(functools.partial(self._on_end, name))
+            self._in_process[name] = (stop, task)
+
+    def _on_end(self, name: str, task: asyncio.Task[None]) -> None:
+        """A node inside this process fell over. Its error is named, not quoted: it may hold anything."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            said = str(error) if isinstance(error, PrivityError) else type(error).__name__
+            self._on_exit(ProcessExit(name, "node", os.getpid(), 1, said))
 
     @property
     def pids(self) -> dict[str, int]:
@@ -308,15 +323,17 @@ class LiveRun:
         while time.monotonic() < deadline:
             statuses = await self.statuses()
             heads = {(status.sequence, status.block, status.state_root) for status in statuses.values()}
-            if len(statuses) == len(self.network.members) and len(heads) == 1 and not self._unread():
-                return True
+            gone = {each.name for each in self.crashed if each.role == "node"}
+            rest = set(self.network.names) - gone
+            if rest <= set(statuses) and len(heads) == 1 and not self._unread(rest):
+                return not gone  # Nobody starts it again, so there is nothing to wait for.
             await asyncio.sleep(0.1)
         return False
 
-    def _unread(self) -> int:
-        """Payloads that some node has not looked at yet, or whose blob it lacks."""
+    def _unread(self, names: Iterable[str]) -> int:
+        """Payloads that one of these nodes has not looked at yet, or whose blob it lacks."""
         unread = 0
-        for name in self.network.names:
+        for name in names:
             with contextlib.closing(Store(self.folder.node(name), read_only=True)) as store:
                 unread += len(store.payloads(PENDING, 1)) + len(store.payloads(MISSING, 1))
         return unread

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from scenarios.excerpts import Excerpts
 from scenarios.model import ScenarioDocument
 from scenarios.model_types import Known
 from scenarios.names import expand
@@ -19,6 +20,7 @@ from scenarios.source import Path as YamlPath
 from scenarios.source import Source, parse_source
 
 MAX_FILE_BYTES = 1 << 20
+MAX_EXCERPTS = 20
 _SUFFIXES = {".yaml", ".yml"}
 
 
@@ -51,7 +53,11 @@ def parse_scenario(text: str, file: str, default_name: str = "scenario") -> Scen
     except ValidationError as error:
         # Not chained and without input: what pydantic was given holds payloads.
         details = error.errors(include_input=False, include_url=False)
-        found = [(problem_of(source, each), each["type"]) for each in details]
+        excerpts = Excerpts(source)
+        found = [
+            (problem_of(source, each, excerpts if number < MAX_EXCERPTS else None), each["type"])
+            for number, each in enumerate(details)
+        ]
         faulty = {fault.path for fault in source.faults}
         problems += [
             problem

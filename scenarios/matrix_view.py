@@ -72,7 +72,7 @@ def transaction_lines(
         symbol, _, reason = cell.partition(" ")
         text = cell_text(symbol, reason, ascii_only=ascii_only)
         lines.append(f"  {text:<4} {shown:<{width}}  {_why(symbol, reason, since, shown, on_chain)}")
-    if metadata is not None:
+    if metadata is not None and metadata.size:
         lines.append(f"{'metadata':<{LABEL_WIDTH}}{_metadata_sentence(metadata, matrix.columns)}")
         lines += _inference(metadata, len(matrix.columns) - 1)
     lines += notes_lines(matrix)
@@ -131,7 +131,7 @@ def _legend(matrix: Matrix, ascii_only: bool) -> str:
         for symbol in BY_SYMBOL
         if symbol in symbols
     ]
-    return " · ".join([*words, *(f"{reason} {REASONS[reason]}" for reason in REASONS if reason in reasons)])
+    return "   ".join([*words, *(f"{reason} {REASONS[reason]}" for reason in REASONS if reason in reasons)])
 
 
 def _groups(row: Row) -> list[tuple[str, list[str], list[Since]]]:

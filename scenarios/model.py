@@ -5,7 +5,7 @@ The default of each field stands beside it. Steps and expectations are in their 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -109,8 +109,14 @@ PartiesSection = Annotated[
     ],
     BeforeValidator(_enough_parties),
     AfterValidator(_can_agree),
-    Field(min_length=1),
 ]
+
+
+def _parties_schema(schema: dict[str, Any]) -> None:
+    """What the validators above do, said in JSON Schema."""
+    schema["minProperties"] = 1
+    schema["additionalProperties"] = {"anyOf": [schema["additionalProperties"], {"type": "null"}]}
+    schema["propertyNames"] = {"pattern": r"^[a-z0-9]([a-z0-9-]|\[\w+\.\.\w+\])*$"}
 
 
 class ScenarioDocument(Strict):
@@ -118,13 +124,14 @@ class ScenarioDocument(Strict):
 
     privity: Literal[1] = Field(description="1, the version of this format")
     name: Text = Field(default="", max_length=64, description="by default the name of the file")
-    about: Text = Field(default="", description="a sentence for the reader")
+    about: Text = Field(default="", max_length=500, description="a sentence for the reader")
     seed: Seed = Field(default=0, description="everything drawn comes from this number")
     network: NetworkSection = NetworkSection()
     consensus: ConsensusSection = ConsensusSection()
     privacy: PrivacySection = PrivacySection()
     parties: PartiesSection = Field(
-        description="names, each with role, votes and title; bank-[a..g] names seven"
+        json_schema_extra=_parties_schema,
+        description="names, each with role, votes and title; bank-[a..g] names seven",
     )
     steps: list[Step] = Field(default=[], description="what happens, each at its time")
     expect: list[Rule] = Field(default=[], description="what must be true")

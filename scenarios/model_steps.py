@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from scenarios.model_types import (
     Duration,
@@ -49,8 +42,8 @@ class SendStep(Strict):
     """One private transaction."""
 
     do: Literal["send"]
-    id: Identifier | None = Field(
-        default=None,
+    id: Identifier = Field(
+        default="",
         description="its name in messages and expectations; by default send-N, N its place among the steps",
     )
     at: Duration = Field(default=0, description="when, counted from the genesis; 0s by default")
@@ -72,9 +65,12 @@ def _form_of_readers(value: object) -> str | None:
     return "list" if isinstance(value, list) else "map" if isinstance(value, dict) else None
 
 
+# One branch for each form, in the schema too, where "random" would fit both.
+_OTHER_WORD = WithJsonSchema({"type": "string", "not": {"const": "random"}})
+
 Readers = Annotated[
     Annotated[Literal["random"], Tag("random")]
-    | Annotated[PartyPattern, Tag("word")]
+    | Annotated[PartyPattern, Tag("word"), _OTHER_WORD]
     | Annotated[list[PartyPattern], Tag("list")]
     | Annotated[RandomReaders, Tag("map")],
     Discriminator(
@@ -92,8 +88,8 @@ class LoadStep(Strict):
     """
 
     do: Literal["load"]
-    id: Identifier | None = Field(
-        default=None, description="its name; its transactions are NAME-0001 and so on; load-N by default"
+    id: Identifier = Field(
+        default="", description="its name; its transactions are NAME-0001 and so on; load-N by default"
     )
     at: Duration = Field(default=0, description="when the first is sent; 0s by default")
     as_: SomeParties = Field(alias="as", description="the sender of each is drawn from these")

@@ -152,12 +152,10 @@ OptionalHeight = Annotated[int | None, _whole(0, 2**53), _whole_schema(0, 2**53)
 def _printable(text: str) -> str:
     if not all(character.isprintable() for character in text.rstrip("\n")):
         raise refusal("E-VALUE", "only printable text is allowed here")
-    if len(text) > 500:
-        raise refusal("E-LIMIT", "at most 500 characters are allowed here")
     return text
 
 
-Text = Annotated[str, AfterValidator(_printable), Field(max_length=500)]
+Text = Annotated[str, AfterValidator(_printable)]
 
 
 def _broker(value: str) -> str:
@@ -227,20 +225,23 @@ def _identifier(identifier: str) -> str:
 PartyName = Annotated[str, AfterValidator(_one_party)]
 PartyPattern = Annotated[str, AfterValidator(_some_parties)]
 TransactionName = Annotated[str, AfterValidator(_known_transaction)]
-Identifier = Annotated[str, AfterValidator(_identifier), Field(pattern="^[a-z0-9][a-z0-9-]*$")]
+Identifier = Annotated[
+    str,
+    AfterValidator(_identifier),
+    WithJsonSchema({"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 40}),
+]
 
 
 def _form(value: object) -> str | None:
     return "word" if isinstance(value, str) else "list" if isinstance(value, list) else None
 
 
-Parties = Annotated[
-    Annotated[PartyPattern, Tag("word")] | Annotated[list[PartyPattern], Tag("list")],
-    Discriminator(
-        _form, custom_error_type="E-TYPE", custom_error_message="a name or a list of names is expected"
-    ),
-]
-SomeParties = Annotated[Parties, Field(min_length=1)]
+_ByForm = Discriminator(
+    _form, custom_error_type="E-TYPE", custom_error_message="a name or a list of names is expected"
+)
+_Word = Annotated[PartyPattern, Tag("word")]
+Parties = Annotated[_Word | Annotated[list[PartyPattern], Tag("list")], _ByForm]
+SomeParties = Annotated[_Word | Annotated[list[PartyPattern], Field(min_length=1), Tag("list")], _ByForm]
 
 
 def _payload(data: object) -> dict[str, Any]:

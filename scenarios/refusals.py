@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from node.text import did_you_mean
-from scenarios.excerpts import excerpt
+from scenarios.excerpts import Excerpts
 from scenarios.layout import CHECKS, STEPS, is_private, key_may_be_payload, keys_of, model_at, public_path
 from scenarios.problems import Problem
 from scenarios.source import Path, Source, Span
@@ -19,14 +19,17 @@ _KINDS = {"steps": STEPS, "expect": CHECKS}
 _QUOTE = "quote text that has a comma"
 
 
-def problem_of(source: Source, error: Details) -> tuple[Path, Problem]:
-    """What an entry of `ValidationError.errors(include_input=False)` says, and the path that it is about."""
+def problem_of(source: Source, error: Details, excerpts: Excerpts | None) -> tuple[Path, Problem]:
+    """What an entry of `ValidationError.errors(include_input=False)` says, and the path that it is about.
+
+    Without `excerpts` an unknown key is told, and not shown in its line.
+    """
     path = _path_in_file(source, error)
     code, message = _said(source, path, error)
     entry = source.nearest(path)
     is_key = error["type"] == "extra_forbidden" or "[key]" in error["loc"]
     span = entry.key if is_key and entry.key else entry.place
-    lines = excerpt(source, path) if error["type"] == "extra_forbidden" else ()
+    lines = excerpts.of_key(path) if excerpts and error["type"] == "extra_forbidden" else ()
     return path, problem_at(source, path, span, code, message, lines)
 
 
@@ -118,6 +121,10 @@ def _not_boolean(source: Source, path: Path, error: Details) -> tuple[str, str]:
     return "E-TYPE", "write true or false"
 
 
+def _too_long(source: Source, path: Path, error: Details) -> tuple[str, str]:
+    return "E-LIMIT", f"at most {error['ctx']['max_length']} characters are allowed here"
+
+
 def _always(code: str, message: str) -> Callable[[Source, Path, Details], tuple[str, str]]:
     return lambda source, path, error: (code, message)
 
@@ -130,7 +137,7 @@ _WORDS: dict[str, Callable[[Source, Path, Details], tuple[str, str]]] = {
     "literal_error": _not_one_of,
     "bool_type": _not_boolean,
     "string_type": _always("E-TYPE", "text is expected; a number, true or false needs quotes to be text"),
-    "string_too_long": _always("E-LIMIT", "too long"),
+    "string_too_long": _too_long,
     "list_type": _always("E-TYPE", "a list is expected, as in [a, b]"),
     "dict_type": _always("E-TYPE", "a map is expected, as in {key: value}"),
     "model_type": _always("E-TYPE", "a map is expected, as in {key: value}"),

@@ -96,7 +96,7 @@ class _Resolver:
         return tuple(name for name in self._names if name in meant)
 
     def _step(self, index: int, step: SendStep | LoadStep) -> Step:
-        assert step.id is not None, "every step has been given an id"
+        assert step.id, "every step has been given an id"
         path: Path = ("steps", index)
         line = self._source.entries[path].value.line
         if isinstance(step, SendStep):

@@ -16,7 +16,8 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from node.errors import FINE, INTERRUPTED, WRONG_USAGE, PrivityError
+from node.errors import FINE, INTERRUPTED, UNCONFIRMED, WRONG_USAGE, PrivityError
+from node.process_identity import process_started
 from node.run_folder import LATEST, RunFolder
 from node.terminal import needs_ascii
 from node.text import plain
@@ -62,32 +63,48 @@ def run(
     """Start, play the steps, judge the expectations, stop. The exit code is the verdict."""
     refuse_flag("run", "--report", report is not None)
     refuse_flag("run", "--seeds", seeds is not None)
-    scenario = _load(file, seed, transport)
+    scenario = _load("run", file, seed, transport)
+    if junit is not None:
+        _refuse_unwritable(junit)
     folder = new_folder(scenario)
     narrator = Narrator(quiet=quiet, ascii_only=ascii_only)
     options = Options(broker=broker, in_process=in_process, level=_level(verbose))
-    judged = _guarded(lambda: asyncio.run(_run(scenario, file, folder, options, narrator, keep)))
-    if isinstance(judged, int):
-        raise typer.Exit(judged)
-    if junit is not None:
-        write_junit(junit, judged.document, judged.judgements)
-    _print_verdict(judged, as_json, quiet, _command(file, broker, seed, in_process), ascii_only)
-    raise typer.Exit(EXIT_CODES[judged.document["verdict"]])
+    command = _command(file, broker, seed, in_process)
+
+    def tell(judged: Judged) -> None:
+        if junit is not None:
+            write_junit(junit, judged.document, judged.judgements)
+        _print_verdict(judged, as_json, quiet, command, ascii_only)
+
+    # Whoever stops a run gets no verdict, and so never the exit code of a pass.
+    verdict = _guarded(
+        lambda: asyncio.run(_run(scenario, file, folder, options, narrator, keep, tell)), by_down=INTERRUPTED
+    )
+    raise typer.Exit(verdict if isinstance(verdict, int) else EXIT_CODES[verdict])
 
 
 async def _run(
-    scenario: Scenario, file: Path, folder: RunFolder, options: Options, narrator: Narrator, keep: bool
-) -> Judged:
+    scenario: Scenario,
+    file: Path,
+    folder: RunFolder,
+    options: Options,
+    narrator: Narrator,
+    keep: bool,
+    tell: Callable[[Judged], None],
+) -> str:
     session = Session(scenario, file, folder, options, narrator.say)
     async with session.running():
         narrator.say("note", f"           run {folder.number}     simulation: not for real data")
         settled = await session.play()
         if keep:
             judged = session.judge(settled)
+            tell(judged)
             narrator.say("note", "The network stays up; Ctrl-C or `privity down` stops it.")
             await session.stay()
-            return judged
-    return session.judge(settled)
+    if not keep:
+        judged = session.judge(settled)
+        tell(judged)
+    return str(judged.document["verdict"])
 
 
 def up(
@@ -110,28 +127,25 @@ def up(
 ) -> None:
     """Start, play the steps, judge, and stay up until Ctrl-C or `privity down`."""
     refuse_flag("up", "--open", open_)
-    scenario = _load(file, seed, transport)
+    scenario = _load("up", file, seed, transport)
+    narrator = Narrator(quiet=quiet, ascii_only=ascii_only)
     if into is None:
         _refuse_second()
-    narrator = Narrator(quiet=quiet, ascii_only=ascii_only)
-    if detach:
-        raise typer.Exit(_detach(scenario, file, narrator))
+        if detach:
+            raise typer.Exit(_detach(scenario, narrator))
     folder = new_folder(scenario, into=into)
     options = Options(broker=broker, in_process=in_process, level=_level(verbose), steps=not no_steps)
-    code = _guarded(lambda: asyncio.run(_up(scenario, file, folder, options, narrator, ascii_only)))
-    raise typer.Exit(code)
+    raise typer.Exit(_guarded(lambda: asyncio.run(_up(scenario, file, folder, options, narrator))))
 
 
-async def _up(
-    scenario: Scenario, file: Path, folder: RunFolder, options: Options, narrator: Narrator, ascii_only: bool
-) -> int:
+async def _up(scenario: Scenario, file: Path, folder: RunFolder, options: Options, narrator: Narrator) -> int:
     session = Session(scenario, file, folder, options, narrator.say)
     async with session.running():
         narrator.say("note", f"           run {folder.number}     simulation: not for real data")
         if options.steps:
             settled = await session.play()
             judged = session.judge(settled)
-            words = in_words(judged.document, judged.judgements, f"privity run {file}")
+            words = in_words(judged.document, judged.judgements, judged.incidents, f"privity run {file}")
             for line in words[1:]:
                 if not line.startswith("✓"):
                     narrator.say("note", line)
@@ -146,7 +160,9 @@ async def _up(
 
 
 def down(
-    run_number: Annotated[str, typer.Option("--run", help="Which run; the latest by default.")] = LATEST,
+    run_number: Annotated[
+        str, typer.Option("--run", help="Which run; the latest that is up by default.")
+    ] = LATEST,
     purge: Annotated[
         bool, typer.Option("--purge", help="Delete the run's folder too: keys, logs, all.")
     ] = False,
@@ -154,6 +170,8 @@ def down(
 ) -> None:
     """Stop a running consortium: nodes, recorder, broker."""
     folder = RunFolder.find(run=run_number)
+    if run_number == LATEST and (running := RunFolder.running()):
+        folder = running[-1]  # A run that came and went meanwhile is not what is to be stopped.
     record = folder.read_run()
     was_running = folder.is_running()
     if was_running:
@@ -174,9 +192,8 @@ def down(
         print(f"deleted run {folder.number}")
 
 
-def _load(file: Path, seed: int | None, transport: str | None) -> Scenario:
-    scenario = load_scenario(file)
-    refuse_flag("run", "--transport memory", transport == "memory")
+def _load(verb: str, file: Path, seed: int | None, transport: str | None) -> Scenario:
+    refuse_flag(verb, "--transport memory", transport == "memory")
     if transport not in (None, "memory", "mqtt"):
         raise PrivityError(
             "E-USAGE",
@@ -185,7 +202,18 @@ def _load(file: Path, seed: int | None, transport: str | None) -> Scenario:
             why="it is mqtt or memory",
             exit_code=WRONG_USAGE,
         )
+    scenario = load_scenario(file)
     return scenario if seed is None else dataclasses.replace(scenario, seed=seed)
+
+
+def _refuse_unwritable(junit: Path) -> None:
+    """Before anything starts: a run whose verdict cannot be written would be for nothing."""
+    try:
+        junit.open("a").close()
+    except OSError as error:
+        raise PrivityError(
+            "E-USAGE", "the report cannot be written there", where="--junit", why=error.strerror or ""
+        ) from None
 
 
 def _level(verbose: bool) -> str:
@@ -194,53 +222,69 @@ def _level(verbose: bool) -> str:
 
 def _refuse_second() -> None:
     """One network at a time and place: `send`, `ps` and `down` mean the latest run."""
-    try:
-        folder = RunFolder.find()
-        running = folder.is_running()
-    except PrivityError:
-        return
-    if running:
+    if running := RunFolder.running():
         raise PrivityError(
             "E-RUNNING",
-            f"run {folder.number} is up already",
+            f"run {running[-1].number} is up already",
             why="commands without --run mean the latest run, so two at once would be confused",
             next="stop it with `privity down`, or set PRIVITY_HOME to another folder",
         )
 
 
-def _detach(scenario: Scenario, file: Path, narrator: Narrator) -> int:
-    """Start the same command in the background, show what it says, and leave once it is ready."""
+def _detach(scenario: Scenario, narrator: Narrator) -> int:
+    """Start the same command in the background, show what it says, and leave once it is ready.
+
+    Whoever gives up waiting, Ctrl-C included, leaves nothing in the background.
+    """
     folder = new_folder(scenario)
     log = folder.operator / "up.log"
-    arguments = [argument for argument in sys.argv[1:] if argument not in ("-d", "--detach")]
-    pid = spawn_detached([sys.executable, "-m", "scenarios.cli", *arguments, "--into", folder.number], log)
+    # With --into the command stays in the process it is given.
+    pid = spawn_detached([sys.executable, "-m", "scenarios.cli", *sys.argv[1:], "--into", folder.number], log)
+    ready = False
+    try:
+        ended = _show_until_ready(folder, log, pid, narrator)
+        ready = ended is None
+    finally:
+        if not ready and (started := process_started(pid)) is not None:
+            stop_supervisor(pid, started)
+    if ended is not None:
+        return ended if ended >= 0 else UNCONFIRMED
+    narrator.say("note", f"run {folder.number} goes on in the background; `privity down` stops it")
+    return FINE
+
+
+def _show_until_ready(folder: RunFolder, log: Path, pid: int, narrator: Narrator) -> int | None:
+    """Repeat what the process says until it is ready; its exit code if it ends before that."""
     shown, deadline = 0, time.monotonic() + DETACHED_READY_S
-    while True:
+    while time.monotonic() < deadline:
         ended, status = os.waitpid(pid, os.WNOHANG)
-        text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-        *lines, _ = text[shown:].split("\n")
+        ready = not ended and folder.read_run().get("state") == "ready"
+        # Read last, so that what was said before these two is not missed.
+        *lines, _ = log.read_text(encoding="utf-8", errors="replace")[shown:].split("\n")
         for line in lines:
-            narrator.say("plain", line)
+            narrator.say("error" if ended else "plain", line)
             shown += len(line) + 1
         if ended:
             return os.waitstatus_to_exitcode(status)
-        if folder.read_run().get("state") == "ready":
-            narrator.say("note", f"run {folder.number} goes on in the background; `privity down` stops it")
-            return FINE
-        if time.monotonic() > deadline:
-            raise PrivityError(
-                "E-READY", "the run in the background is not ready yet", next="privity ps, privity logs"
-            )
+        if ready:
+            return None
         time.sleep(0.05)
+    raise PrivityError(
+        "E-READY",
+        "the run in the background was not ready in time",
+        where=f"run {folder.number}",
+        why=f"it had {DETACHED_READY_S:.0f} s, and was stopped",
+        next="privity logs --level warn shows what the nodes miss",
+    )
 
 
-def _guarded(work: Callable[[], T]) -> T | int:
-    """What `work` gives, or the exit code if somebody stopped us meanwhile."""
+def _guarded(work: Callable[[], T], by_down: int = FINE) -> T | int:
+    """What `work` gives, or the exit code if somebody stopped us meanwhile: `by_down` for SIGTERM."""
     try:
         return work()
     except Interrupted as stopped:
         print("stopped; nothing is left running", file=sys.stderr)
-        return INTERRUPTED if stopped.by == signal.SIGINT else FINE
+        return INTERRUPTED if stopped.by == signal.SIGINT else by_down
 
 
 def _command(file: Path, broker: str | None, seed: int | None, in_process: bool) -> str:
@@ -256,7 +300,7 @@ def _print_verdict(judged: Judged, as_json: bool, quiet: bool, command: str, asc
     if as_json:
         print(json.dumps(judged.document, ensure_ascii=False))
         return
-    lines = in_words(judged.document, judged.judgements, command)
+    lines = in_words(judged.document, judged.judgements, judged.incidents, command)
     if quiet and judged.document["verdict"] == "pass":
         lines = lines[:1]
     for line in lines:

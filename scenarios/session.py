@@ -14,10 +14,11 @@ from typing import Any
 
 from node.errors import PrivityError
 from node.log_view import merge_events
-from node.run_folder import RunFolder, process_started
+from node.process_identity import process_started
+from node.run_folder import RunFolder
 from scenarios import VERSION
 from scenarios.chains import read_chains
-from scenarios.judging import Evidence, Judgement, judge
+from scenarios.judging import Evidence, Judgement, incidents, judge
 from scenarios.live import LiveRun, Options, Say
 from scenarios.scenario import Scenario
 from scenarios.verdict import verdict_of, write_verdict
@@ -37,6 +38,7 @@ class Judged:
 
     document: dict[str, Any]
     judgements: list[Judgement]
+    incidents: list[str]
 
 
 def new_folder(scenario: Scenario, *, into: str | None = None) -> RunFolder:
@@ -121,7 +123,9 @@ class Session:
 
     def judge(self, settled: bool) -> Judged:
         """The verdict on what there is now."""
-        run, events = self.run, self.run.events
+        run = self.run
+        with contextlib.suppress(PrivityError):
+            merge_events(self.folder)
         evidence = Evidence(
             scenario=self.scenario,
             folder=self.folder,
@@ -130,9 +134,8 @@ class Session:
             chains=read_chains(self.folder, run.network.names),
             secrets=run.secrets,
             settled=settled,
+            ended=tuple(gone.name for gone in run.crashed),
         )
-        with contextlib.suppress(PrivityError):
-            merge_events(self.folder)
         judgements = judge(evidence)
         document = verdict_of(
             evidence,
@@ -142,7 +145,10 @@ class Session:
             seconds=time.monotonic() - self._started,
         )
         words = {"holds": "expect.pass", "broken": "expect.fail", "unconfirmed": "expect.unknown"}
-        for judgement in judgements:
-            events.emit(words[judgement.result])
+        with contextlib.closing(run.operator_log()) as events:
+            for judgement in judgements:
+                events.emit(words[judgement.result])
+        with contextlib.suppress(PrivityError):
+            merge_events(self.folder)
         write_verdict(self.folder.verdict, document)
-        return Judged(document, judgements)
+        return Judged(document, judgements, incidents(evidence))

@@ -71,7 +71,7 @@ def _inside(data: Data, where: str, depth: int) -> Iterator[tuple[str, Data]]:
 
 def _unpacked(data: Data) -> Iterator[tuple[str, bytes]]:
     head = data[:6]
-    for magic, kind, make in _STREAMS:
+    for magic, kind, make in STREAMS:
         if head.startswith(magic) and (unpacked := _stream(make, data)):
             yield kind, unpacked
     if head.startswith(b"\x28\xb5\x2f\xfd"):
@@ -101,7 +101,7 @@ def _stream(make: Callable[[], Any], data: Data) -> bytes:
     return b"".join(parts)
 
 
-_STREAMS: tuple[tuple[bytes, str, Callable[[], Any]], ...] = (
+STREAMS: tuple[tuple[bytes, str, Callable[[], Any]], ...] = (
     (b"\x1f\x8b\x08", "gzip", lambda: zlib.decompressobj(31)),
     (b"\x78\x01", "zlib", zlib.decompressobj),
     (b"\x78\x5e", "zlib", zlib.decompressobj),

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from node.errors import CHECK_FAILED, FINE, UNCONFIRMED
 from node.private_files import replace_private
 from scenarios.chains import committed_everywhere
-from scenarios.judging import Evidence, Judgement, plan_differences
+from scenarios.judging import Evidence, Judgement, incidents, plan_differences
 
 SCHEMA = "privity.run/1"
 ALL_STORES = frozenset(("logs", "broker", "ledgers", "keys"))
@@ -61,16 +61,16 @@ def verdict_of(
         "canaries": {"searched": canaries.searched, "found": len(canaries.found)},
         "run_dir": str(evidence.folder.path),
     }
-    document["verdict"] = _word(document, judgements)
+    document["verdict"] = _word(document, judgements, bool(incidents(evidence)))
     return document
 
 
-def _word(document: dict[str, Any], judgements: list[Judgement]) -> str:
+def _word(document: dict[str, Any], judgements: list[Judgement], unsure: bool) -> str:
     results = {judgement.result for judgement in judgements}
     transactions = document["transactions"]
     if "broken" in results or document["canaries"]["found"] or document["plan"]["differing"]:
         return "fail"
-    if "unconfirmed" in results or transactions["committed"] < transactions["submitted"]:
+    if unsure or "unconfirmed" in results or transactions["committed"] < transactions["submitted"]:
         return "unconfirmed"
     return "pass"
 
@@ -80,8 +80,10 @@ def write_verdict(path: Path, document: dict[str, Any]) -> None:
     replace_private(path, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def in_words(document: dict[str, Any], judgements: list[Judgement], command: str) -> list[str]:
-    """The verdict as `privity run` prints it."""
+def in_words(
+    document: dict[str, Any], judgements: list[Judgement], incidents: list[str], command: str
+) -> list[str]:
+    """The verdict as `privity run` prints it; `command` is what repeats the run."""
     counts = {result: sum(j.result == result for j in judgements) for result in _MARKS}
     total = len(judgements)
     transactions, canaries = document["transactions"], document["canaries"]
@@ -101,6 +103,7 @@ def in_words(document: dict[str, Any], judgements: list[Judgement], command: str
         lines.append(f"{_MARKS[judgement.result]} {place}  {judgement.check}  {judgement.detail}")
         if judgement.more:
             lines.append(f"    see   {judgement.more}")
+    lines += [f"? run  {incident}" for incident in incidents]
     lines += [f"✗ plan  {difference}" for difference in document["plan"]["first"]]
     mark = "✗" if canaries["found"] else "✓"
     found = f"{canaries['found']} of {canaries['searched']} secrets found"

@@ -112,7 +112,9 @@ class Alone:
             "block": self.blocks[-1],
             "records": self.records,
             "open_blocks": {
-                sequence: block for sequence, block in enumerate(self.blocks) if sequence and sequence not in certified
+                sequence: block
+                for sequence, block in enumerate(self.blocks)
+                if sequence and sequence not in certified
             },
         }
         fresh.replica = Replica(self.settings, signer(self.settings.replica), **(arguments | changes))
@@ -122,6 +124,14 @@ class Alone:
         """All messages of some kinds that were sent, repeated ones included."""
         signed_ones = [send.packet for send in self.sent if isinstance(send, Send)]
         return [p.message for p in signed_ones if isinstance(p, Signed) and isinstance(p.message, kinds)]
+
+    def asked(self, kind: type[Message]) -> list[int | None]:
+        """Whom messages of one kind were sent to, one by one."""
+        asked: list[int | None] = []
+        for send in self.sent:
+            if isinstance(send, Send) and isinstance(send.packet, Signed):
+                asked += [send.to] * isinstance(send.packet.message, kind)
+        return asked
 
     def proposals(self) -> list[Proposal]:
         """All proposals that were sent."""
@@ -155,12 +165,12 @@ def proposal_of(batch: Batch, *, view: int = 0, epoch: int = 0, replica: int = 0
 
 def prepare(replica: int, batch: Batch, /, **changes: Any) -> Prepare:
     """A backup's prepare for a batch."""
-    return _changed(Prepare(0, 0, batch.sequence, batch.digest(), replica), changes)
+    return Prepare(**_fields(Prepare(0, 0, batch.sequence, batch.digest(), replica), changes))
 
 
 def commit(replica: int, batch: Batch, /, **changes: Any) -> Commit:
     """A replica's commit for a batch."""
-    return _changed(Commit(0, 0, batch.sequence, batch.digest(), replica), changes)
+    return Commit(**_fields(Commit(0, 0, batch.sequence, batch.digest(), replica), changes))
 
 
 def block_vote(replica: int, sequence: int, block: bytes, epoch: int = 0) -> BlockVote:
@@ -173,9 +183,8 @@ def status(replica: int, sequence: int) -> Status:
     return Status(0, 0, sequence, bytes(32), bytes(32), bytes(8), replica)
 
 
-def _changed(vote: Any, changes: dict[str, Any]) -> Any:
-    fields = {name: getattr(vote, name) for name in vote.__struct_fields__}
-    return type(vote)(**(fields | changes))
+def _fields(vote: Message, changes: dict[str, Any]) -> dict[str, Any]:
+    return {name: getattr(vote, name) for name in vote.__struct_fields__} | changes
 
 
 def commit_certificate(batch: Batch, voters: Iterable[int], epoch: int = 0) -> CommitCertificate:

@@ -360,13 +360,23 @@ class Cluster:
                 if number in targets:
                     self.nodes[number].submit(body)
 
+    def crash_all(self) -> None:
+        """Stop everybody."""
+        for number in self.nodes:
+            self.crash(number)
+
+    def restart_all(self) -> None:
+        """Start everybody who is down."""
+        for number in self.nodes:
+            self.restart(number)
+
     def heal(self) -> None:
         """A network without faults, and everybody up."""
         self.faults = Faults()
         self.drop = lambda source, target, packet: False
-        for number, node in self.nodes.items():
+        for node in self.nodes.values():
             node.crash_at = None
-            self.restart(number)
+        self.restart_all()
 
     # What can be seen.
 

@@ -69,7 +69,7 @@ def busy(n: int, seed: int, scripts: dict[int, Script], crashes: int) -> Cluster
 
     def split() -> None:
         cluster.drop = lambda source, target, packet: (
-            source in side and target not in side or not one_way and target in side and source not in side
+            (source in side and target not in side) or (not one_way and target in side and source not in side)
         )
 
     def rejoin() -> None:
@@ -113,9 +113,7 @@ def equivocating_voter(number: int, draw: Random) -> Script:
                         signed(vote(number, batch, digest=digest, sequence=sequence, view=view)),
                     )
             if draw.random() < 0.5:
-                cluster.send(
-                    number, target, signed(block_vote(number, batch.sequence, draw.choice(digests)))
-                )
+                cluster.send(number, target, signed(block_vote(number, batch.sequence, draw.choice(digests))))
         cluster.happened["equivocation"] += 1
 
     return act
@@ -136,19 +134,17 @@ def test_an_equivocating_voter_stops_nobody(n: int, seed: int) -> None:
     assert cluster.happened["halted"] == 0
 
 
-def equivocating_primary(seed: int) -> Script:
-    """A primary that proposes two batches at each sequence number, and votes for anything."""
-    draw = Random(f"{seed}/script")
+def equivocating_primary() -> Script:
+    """A primary that votes for whatever anybody votes for."""
+    seen: set[tuple[int, bytes]] = set()
 
     def act(cluster: Cluster, packet: Packet) -> None:
         message = getattr(packet, "message", None)
-        if not isinstance(message, Prepare | Commit):
+        if not isinstance(message, Prepare | Commit) or (message.sequence, message.digest) in seen:
             return
-        for target in cluster.members:
-            for vote in (Prepare, Commit):
-                echo = vote(0, 0, message.sequence, message.digest, 0)
-                cluster.send(0, target, signed(echo))
-        cluster.happened["echo"] += draw.random() < 2
+        seen.add((message.sequence, message.digest))
+        for vote in (Prepare, Commit):
+            cluster.publish(0, signed(vote(0, 0, message.sequence, message.digest, 0)))
 
     return act
 
@@ -167,7 +163,7 @@ def test_an_equivocating_primary_never_forks(n: int, order: int) -> None:
     """
     decided = equivocations = 0
     for mask in splits(n):
-        cluster = Cluster(n, followers=1, seed=mask, scripts={0: equivocating_primary(mask)})
+        cluster = Cluster(n, followers=1, seed=mask, scripts={0: equivocating_primary()})
         first, second = cluster.request(), cluster.request()
         cluster.run_for(5)
         for sequence in (1, 2):
@@ -184,8 +180,8 @@ def test_an_equivocating_primary_never_forks(n: int, order: int) -> None:
         cluster.run_for(3_000)
         decided += max(cluster.heights().values()) > 0
         equivocations += cluster.happened["second pre-prepare"]
-    assert 0 < decided < len(splits(n))
-    assert order == 0 or equivocations > 0
+    assert decided > 0
+    assert equivocations > 0 if order else decided < len(splits(n))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -198,7 +194,9 @@ def test_a_byzantine_primary_that_sends_nearly_right_things(seed: int) -> None:
         cluster.run_for(draw.choice([0, 1, 20]))
         target = draw.randint(1, 4)
         requests = tuple(draw.sample(ids, draw.choice([1, 1, 1, 2, 0])))
-        batch = Batch(draw.randint(1, 4), draw.choice([0, 0, 0, 1]), 1_000 + draw.randint(0, 3) * 10, requests)
+        batch = Batch(
+            draw.randint(1, 4), draw.choice([0, 0, 0, 1]), 1_000 + draw.randint(0, 3) * 10, requests
+        )
         vote = PrePrepare(
             draw.choice([0, 0, 0, 1]), draw.choice([0, 0, 0, 1]), batch.sequence, batch.digest(), 0
         )
@@ -232,8 +230,8 @@ def test_all_replicas_restart_at_once_and_go_on() -> None:
     for number in range(30):
         cluster.request(at_ms=1_010 + 100 * number)
     for when_ms in (1_300, 2_017, 2_905):
-        cluster.at(when_ms, lambda: [cluster.crash(number) for number in cluster.nodes])  # type: ignore[func-returns-value]
-        cluster.at(when_ms + 150, lambda: [cluster.restart(number) for number in cluster.nodes])  # type: ignore[func-returns-value]
+        cluster.at(when_ms, cluster.crash_all)
+        cluster.at(when_ms + 150, cluster.restart_all)
     cluster.run_for(2_500)
     cluster.run_until(cluster.all_executed, 20_000)
     cluster.run_until(cluster.all_certified, 20_000)
@@ -246,7 +244,7 @@ def test_the_checker_sees_a_fork() -> None:
     cluster = Cluster(4, scripts=scripts)
     ids = [cluster.request(), cluster.request()]
     cluster.run_for(5)
-    with pytest.raises(AssertionError, match="I[123]:"):
+    with pytest.raises(AssertionError, match=r"I[123]:"):
         for backup, identifier in zip((2, 3), ids, strict=True):
             batch = Batch(1, 0, cluster.now_ms, (identifier,))
             cluster.send(0, backup, proposal_of(batch))

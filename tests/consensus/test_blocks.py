@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from consensus.messages import BlockVote, Commit, Prepare, Signed, Status
@@ -25,7 +27,7 @@ BATCH = batch_of(R1)
 BLOCK = block_hash(bytes(32), BATCH)
 
 
-def after_one_block(replica: int = 1, n: int = 4, **settings: int) -> Alone:
+def after_one_block(replica: int = 1, n: int = 4, **settings: Any) -> Alone:
     """A replica that executed the first batch by votes."""
     alone = Alone(replica, n, **settings)
     alone.submit(R1, R2)
@@ -113,6 +115,7 @@ def test_a_primary_that_halts_proposes_no_more() -> None:
     alone.receive(decided(batch, (1, 2, 3)))
     alone.receive(*(block_vote(replica, 1, other_digest()) for replica in (1, 2, 3)))
     assert alone.replica.halted
+    alone.tick(1_000)  # Its pace would allow a proposal now.
     assert_silent(alone)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from consensus.messages import NO_DIGEST, Fetch, Status
-from consensus.output import Send
 from tests.consensus.alone import (
     R1,
     R2,
@@ -29,11 +28,8 @@ BATCHES = [batch_of(each, sequence=i, time_ms=START_MS + i) for i, each in enume
 
 def questions(alone: Alone) -> list[tuple[int | None, int]]:
     """Whom it asked, and from which sequence number on."""
-    return [
-        (send.to, send.packet.message.sequence)  # type: ignore[union-attr]
-        for send in alone.sent
-        if isinstance(send, Send) and isinstance(getattr(send.packet, "message", None), Fetch)
-    ]
+    first = [message.sequence for message in alone.messages(Fetch)]
+    return list(zip(alone.asked(Fetch), first, strict=True))
 
 
 def test_a_status_is_sent_now_and_then_also_when_idle() -> None:
@@ -180,7 +176,9 @@ def one_behind(n: int, behind: int, *, followers: int = 0, crash: bool) -> Clust
 
 @pytest.mark.parametrize("bodies", [True, False])
 @pytest.mark.parametrize("crash", [True, False])
-@pytest.mark.parametrize(("n", "behind", "followers"), [(4, 3, 0), (4, 4, 1), (5, 2, 0), (6, 5, 0), (7, 8, 2)])
+@pytest.mark.parametrize(
+    ("n", "behind", "followers"), [(4, 3, 0), (4, 4, 1), (5, 2, 0), (6, 5, 0), (7, 8, 2)]
+)
 def test_a_replica_catches_up_in_an_idle_network(
     n: int, behind: int, followers: int, crash: bool, bodies: bool
 ) -> None:
@@ -237,7 +235,9 @@ def test_a_liar_about_its_height_keeps_nobody_from_catching_up(liar: int) -> Non
             block = cluster.nodes[0].disk.blocks[0]
             old = decided(block.batch, (0, liar, 2), last=True)
             cluster.send(liar, message.replica, Answer(old))
-            cluster.send(liar, message.replica, Answer(decided(batch_of(R3, sequence=message.sequence), (liar,))))
+            cluster.send(
+                liar, message.replica, Answer(decided(batch_of(R3, sequence=message.sequence), (liar,)))
+            )
         elif isinstance(message, Status):
             cluster.publish(liar, signed(status(liar, claim)))
 
@@ -245,7 +245,9 @@ def test_a_liar_about_its_height_keeps_nobody_from_catching_up(liar: int) -> Non
     cluster.crash(4)
     for number in range(6):
         cluster.request(at_ms=cluster.now_ms + 300 * number, to=[0])
-        cluster.request(at_ms=cluster.now_ms + 300 * number, to=[number for number in cluster.nodes if number < 4])
+        cluster.request(
+            at_ms=cluster.now_ms + 300 * number, to=[number for number in cluster.nodes if number < 4]
+        )
     cluster.run_for(5_000)
     cluster.heal()
     cluster.run_until(cluster.all_certified, 20_000)

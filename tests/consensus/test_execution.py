@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 from consensus.messages import Batch, FetchRequests
 from tests.consensus.alone import (
@@ -53,7 +54,8 @@ def test_one_step_executes_all_that_a_gap_held_up() -> None:
 
 def test_two_ways_of_deciding_execute_once() -> None:
     """A batch that is decided by votes and by a fetched certificate executes once, in either order."""
-    votes = [proposal_of(BATCHES[0]), prepare(2, BATCHES[0]), *(commit(i, BATCHES[0]) for i in (0, 2, 3))]
+    votes: list[Any] = [proposal_of(BATCHES[0]), prepare(2, BATCHES[0])]
+    votes += [commit(i, BATCHES[0]) for i in (0, 2, 3)]
     answer = decided(BATCHES[0])
     for place in range(len(votes) + 1):
         alone = Alone(1)
@@ -66,7 +68,8 @@ def test_all_messages_twice_execute_once() -> None:
     """Duplicates of what led to a decision lead to nothing."""
     alone = Alone(1)
     alone.submit(R1)
-    packets = [proposal_of(BATCHES[0]), prepare(2, BATCHES[0]), *(commit(i, BATCHES[0]) for i in (0, 2, 3))]
+    packets: list[Any] = [proposal_of(BATCHES[0]), prepare(2, BATCHES[0])]
+    packets += [commit(i, BATCHES[0]) for i in (0, 2, 3)]
     alone.receive(*(packet for packet in packets for _ in range(2)), *packets)
     assert len(alone.decisions) == 1
     assert len(alone.records) == 5  # Proposal, prepare, prepared certificate, commit, block vote.
@@ -88,7 +91,7 @@ def test_missing_bodies_are_asked_of_everybody_who_can_have_them() -> None:
     alone = Alone(1, fetch_ms=300)
     alone.receive(decided(BATCHES[0], (1, 2, 3)))
     alone.run_for(1500)
-    asked = [send.to for send in alone.sent if isinstance(getattr(send.packet, "message", None), FetchRequests)]  # type: ignore[union-attr]
+    asked = alone.asked(FetchRequests)
     assert asked[:4] == [0, 2, 3, 0]
     assert alone.messages(FetchRequests)[0].requests == (R1.id,)
 
@@ -98,7 +101,7 @@ def test_a_primary_that_lacks_bodies_asks_those_who_signed() -> None:
     alone = Alone(0)
     alone.receive(decided(BATCHES[0], (1, 2, 3)))
     alone.run_for(1000)
-    asked = [send.to for send in alone.sent if isinstance(getattr(send.packet, "message", None), FetchRequests)]  # type: ignore[union-attr]
+    asked = alone.asked(FetchRequests)
     assert set(asked) == {1, 2, 3}
 
 
@@ -109,7 +112,7 @@ def test_bodies_that_a_proposal_lacks_are_asked_of_the_primary_first() -> None:
     alone.run_for(49)
     assert alone.messages(FetchRequests) == []
     alone.run_for(1000)
-    asked = [send.to for send in alone.sent if isinstance(getattr(send.packet, "message", None), FetchRequests)]  # type: ignore[union-attr]
+    asked = alone.asked(FetchRequests)
     assert asked == [0, 3, 2, 0]
 
 

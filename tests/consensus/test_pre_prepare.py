@@ -45,8 +45,8 @@ def test_a_backup_prepares_a_valid_proposal() -> None:
 def _altered(**changes: Any) -> Proposal:
     """A valid proposal with some fields of its pre-prepare changed, and signed as it stands."""
     batch = batch_of(R1)
-    fields = {"epoch": 0, "view": 0, "sequence": 1, "digest": batch.digest(), "replica": 0} | changes
-    vote = PrePrepare(**fields)
+    fields: dict[str, Any] = {"epoch": 0, "view": 0, "sequence": 1, "digest": batch.digest(), "replica": 0}
+    vote = PrePrepare(**(fields | changes))
     return Proposal(vote, signature_of(vote.replica, vote), batch)
 
 
@@ -71,6 +71,26 @@ def test_a_proposal_with_one_wrong_field_is_ignored(changes: dict[str, Any], rea
     assert (alone.records, alone.messages(Prepare)) == ([], [])
     alone.receive(_altered())
     assert len(alone.messages(Prepare)) == 1
+
+
+def test_the_digest_covers_every_field_of_a_batch() -> None:
+    """Sequence number, proposer, time, requests and their order: one digest stands for one batch (R28)."""
+    batches = [
+        batch_of(R1, R2),
+        batch_of(R2, R1),
+        batch_of(R1),
+        batch_of(R1, R2, sequence=2),
+        batch_of(R1, R2, time_ms=START_MS + 1),
+        batch_of(R1, R2, proposer=1),
+    ]
+    assert len({batch.digest() for batch in batches}) == len(batches)
+
+
+def test_the_digest_does_not_cover_the_view() -> None:
+    """A batch that is proposed again in a later view keeps its digest (R28)."""
+    batch = batch_of(R1)
+    digests = {proposal_of(batch, view=view).pre_prepare.digest for view in (0, 1, 7)}
+    assert digests == {batch.digest()}
 
 
 def test_a_replica_ignores_a_proposal_in_its_own_name() -> None:

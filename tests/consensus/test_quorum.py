@@ -51,7 +51,9 @@ def test_the_pre_prepare_is_one_vote_of_the_quorum(n: int) -> None:
     assert prepares_needed(n) == quorum(n) - 1
 
 
-@pytest.mark.parametrize(("n", "size"), [(1, 1), (2, 2), (3, 2), (4, 3), (5, 4), (6, 4), (7, 5), (8, 6), (50, 34)])
+@pytest.mark.parametrize(
+    ("n", "size"), [(1, 1), (2, 2), (3, 2), (4, 3), (5, 4), (6, 4), (7, 5), (8, 6), (50, 34)]
+)
 def test_known_sizes(n: int, size: int) -> None:
     """Some sizes, counted by hand."""
     assert quorum(n) == size

@@ -1,4 +1,4 @@
-"""Requests: ordered once, put to the primary when they wait too long, forgotten when they expire (R24, R26)."""
+"""Requests: ordered once, put to the primary when overdue, forgotten when they expire (R24, R26)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def test_a_pending_request_is_proposed_once() -> None:
     alone.run_for(10)
     alone.submit(R1, R2, R3)
     alone.run_for(1_000)
-    named = [identifier for proposal in dict.fromkeys(alone.proposals()) for identifier in proposal.batch.requests]
+    named = [
+        identifier for proposal in dict.fromkeys(alone.proposals()) for identifier in proposal.batch.requests
+    ]
     assert named == [R1.id, R2.id, R3.id]
 
 
@@ -58,7 +60,9 @@ def test_an_executed_request_is_not_proposed() -> None:
     alone.submit(R1)
     alone.submit(R2)
     first = alone.proposals()[0].batch
-    alone.receive(decided(first, (1, 2, 3)), decided(batch_of(R2, sequence=2, time_ms=START_MS + 5), (1, 2, 3)))
+    alone.receive(
+        decided(first, (1, 2, 3)), decided(batch_of(R2, sequence=2, time_ms=START_MS + 5), (1, 2, 3))
+    )
     alone.run_for(1_000)
     assert [proposal.batch.requests for proposal in alone.proposals()] == [(R1.id,)]
     assert alone.replica.pending == 0

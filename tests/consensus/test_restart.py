@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from consensus.messages import BlockVote, Commit, Prepare, Signed, encode
+from consensus.messages import BlockVote, Commit, FetchRequests, Prepare, Signed, encode
 from consensus.output import PreparedRecord, ProposalRecord, Send, VoteRecord
 from tests.consensus.alone import (
     R1,
@@ -39,7 +39,7 @@ def run(crash_at: dict[int, int], n: int = 4, **settings: Any) -> Cluster:
     for number in range(3):
         cluster.request(at_ms=1010 + 250 * number)
     for when_ms in range(1700, 9000, 900):
-        cluster.at(when_ms, lambda: [cluster.restart(number) for number in cluster.nodes])  # type: ignore[func-returns-value]
+        cluster.at(when_ms, cluster.restart_all)
     cluster.run_for(2_000)
     cluster.run_until(cluster.all_executed, 20_000)
     cluster.run_until(cluster.all_certified, 20_000)
@@ -94,7 +94,7 @@ def test_an_output_names_what_to_persist_before_what_to_send() -> None:
     alone = Alone(1)
     alone.submit(R1)
     durable: set[bytes] = set()
-    packets = [proposal_of(BATCH), prepare(2, BATCH), commit(0, BATCH), commit(3, BATCH)]
+    packets: list[Any] = [proposal_of(BATCH), prepare(2, BATCH), commit(0, BATCH), commit(3, BATCH)]
     seen = 0
     for packet in packets:
         output = alone.receive(packet)
@@ -177,7 +177,9 @@ def test_executed_sequence_numbers_are_not_recalled() -> None:
     decide(alone, BATCH)
     alone.receive(*(block_vote(i, 1, alone.blocks[1]) for i in (0, 2, 3)))
     assert len(alone.certified) == 1
-    again = alone.restart(records=[r for r in alone.records if not isinstance(getattr(r, "vote", None), BlockVote)])
+    again = alone.restart(
+        records=[r for r in alone.records if not isinstance(getattr(r, "vote", None), BlockVote)]
+    )
     again.run_for(20_000)
     assert again.messages(Prepare, Commit, BlockVote) == []
     assert again.replica.executed_sequence == 1
@@ -185,7 +187,7 @@ def test_executed_sequence_numbers_are_not_recalled() -> None:
 
 @pytest.mark.parametrize("kept", [1, 2, 3, 4])
 def test_a_journal_torn_within_one_step_is_continued(kept: int) -> None:
-    """If only the first records of a step are on the disk, the votes that should follow are cast on restart."""
+    """If a disk has only the first records of a step, the votes that should follow are cast on restart."""
     alone = Alone(1)
     alone.submit(R1)
     alone.receive(prepare(2, BATCH), prepare(3, BATCH), proposal_of(BATCH))
@@ -232,6 +234,17 @@ def test_bodies_of_recalled_proposals_are_asked_for() -> None:
     assert again.replica.wants(R1.id)
 
 
+def test_bodies_of_a_recalled_prepared_proposal_are_asked_of_those_who_prepared_it() -> None:
+    """The prepared certificate names replicas that have them (R7)."""
+    alone = Alone(1)
+    alone.submit(R1)
+    alone.receive(proposal_of(BATCH), prepare(3, BATCH))
+    again = alone.restart()
+    again.tick()
+    again.run_for(1_000)
+    assert set(again.asked(FetchRequests)) == {0, 3}
+
+
 def test_a_block_without_certificate_is_voted_for_after_a_restart() -> None:
     """Also when the stop came after execution and before the block vote was recorded."""
     alone = Alone(1)
@@ -241,7 +254,9 @@ def test_a_block_without_certificate_is_voted_for_after_a_restart() -> None:
     for kept in (records, alone.records):
         again = alone.restart(records=kept)
         again.tick()
-        assert again.messages(BlockVote) == [block_vote(1, 1, alone.blocks[1])] * len(again.messages(BlockVote))
+        assert again.messages(BlockVote) == [block_vote(1, 1, alone.blocks[1])] * len(
+            again.messages(BlockVote)
+        )
         assert again.messages(BlockVote)
         again.receive(*(block_vote(i, 1, alone.blocks[1]) for i in (0, 2)))
         assert [certificate.sequence for certificate in again.certified] == [1]

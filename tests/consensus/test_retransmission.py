@@ -43,8 +43,9 @@ def _lossy(kind: type) -> Cluster:
     cluster = Cluster(4, followers=1)
     chosen = is_kind(kind)
     if kind in UNLESS_DEAF:
-        cluster.drop = lambda source, target, packet: chosen(packet) or (
-            target == 3 and isinstance(packet, Signed) and isinstance(packet.message, Commit)
+        cluster.drop = lambda source, target, packet: (
+            chosen(packet)
+            or (target == 3 and isinstance(packet, Signed) and isinstance(packet.message, Commit))
         )
     else:
         cluster.drop = lambda source, target, packet: chosen(packet)

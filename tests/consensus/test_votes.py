@@ -101,7 +101,9 @@ def test_votes_of_followers_are_not_counted(follower: int) -> None:
     assert alone.reasons()[-1] == "not a voter"
 
 
-@pytest.mark.parametrize("message", [prepare(2, BATCH, epoch=1), commit(2, BATCH, epoch=1), block_vote(2, 1, other_digest(), 1)])
+@pytest.mark.parametrize(
+    "message", [prepare(2, BATCH, epoch=1), commit(2, BATCH, epoch=1), block_vote(2, 1, other_digest(), 1)]
+)
 def test_votes_of_another_epoch_are_not_counted(message: Any) -> None:
     """They are ignored whole."""
     alone = ready(4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_what_is_outside_the_watermarks_is_ignored(executed: int, what: str) -> 
             decide(alone, batch_of(R1, sequence=number + 1))
         alone.notes.clear()
         batch = batch_of(R2, sequence=sequence, time_ms=START_MS + 9)
-        packet = {
+        packet: Any = {
             "proposal": proposal_of(batch),
             "prepare": prepare(2, batch),
             "commit": commit(2, batch),
@@ -132,7 +133,10 @@ def test_a_peer_can_make_a_replica_remember_only_so_much() -> None:
                 alone.receive(block_vote(2, sequence, batch.digest()))
         return len(pickle.dumps(alone.replica))
 
-    assert spam(Alone(1, window=window), range(1, 500)) <= spam(Alone(1, window=window), range(1, window + 1)) + 200
+    assert (
+        spam(Alone(1, window=window), range(1, 500))
+        <= spam(Alone(1, window=window), range(1, window + 1)) + 200
+    )
 
 
 def test_memory_does_not_grow_with_the_chain() -> None:

@@ -29,7 +29,15 @@ from node.keys import PartyKeys
 from node.node import Node
 from node.store import PAYLOAD_STATES, PENDING, Store
 from node.topics import Topics
-from node.wire import Inquiry, Packet, SignedInquiry, TransactionPacket, decode_packet, signed_bytes
+from node.wire import (
+    CommittedBatch,
+    Inquiry,
+    Packet,
+    SignedInquiry,
+    TransactionPacket,
+    decode_packet,
+    signed_bytes,
+)
 from tests.node.small_consortium import seeded
 
 NAMES = ("ann", "bob", "cyd", "dan", "eve", "fay", "gus", "hal")
@@ -39,7 +47,14 @@ GENESIS_MS = 1_700_000_000_000
 RULES = Rules(block_every_ms=20, view_timeout_ms=400, validity_window=50)
 
 
-def founded(voters: int = 4, followers: int = 0, *, rules: Rules = RULES, salt: int = 0) -> Network:
+def founded(
+    voters: int = 4,
+    followers: int = 0,
+    *,
+    rules: Rules = RULES,
+    salt: int = 0,
+    created_ms: int = GENESIS_MS,
+) -> Network:
     """A network of the first of NAMES. Another `salt` makes another network of the same parties."""
     members = tuple(
         Member(
@@ -47,7 +62,7 @@ def founded(voters: int = 4, followers: int = 0, *, rules: Rules = RULES, salt: 
         )
         for place, name in enumerate(NAMES[: voters + followers])
     )
-    consortium = Consortium(1, salt.to_bytes(16, "big"), GENESIS_MS, members, Policy(), rules)
+    consortium = Consortium(1, salt.to_bytes(16, "big"), created_ms, members, Policy(), rules)
     return Network.founded(consortium, PARTIES[NAMES[0]].signing)
 
 
@@ -106,6 +121,14 @@ class Running:
     stepping: bool = False
 
 
+# What stands between the broker and a receiver: receiver, topic, packet; another packet, or None for none.
+Tap = Callable[[str, str, bytes], bytes | None]
+
+
+def _untouched(receiver: str, topic: str, data: bytes) -> bytes | None:
+    return data
+
+
 class World:
     """Some nodes, their broker and their clock. Used as a context manager: it ends with all files closed."""
 
@@ -129,7 +152,7 @@ class World:
         self.events: dict[str, list[Event]] = defaultdict(list)
         self.said: list[tuple[str, str, Packet]] = []  # Everything handed to the broker: who, where, what.
         self.inboxes: dict[str, list[Packet]] = defaultdict(list)  # Of clients, by topic.
-        self.tap: Callable[[str, str, bytes], bytes | None] = lambda receiver, topic, data: data
+        self.tap: Tap = _untouched
         self.crash_plan: CrashPlan | None = None
         self.effects: Counter[str] = Counter()
         self.up: dict[str, Running] = {}
@@ -229,6 +252,18 @@ class World:
         heights = {name: running.node.ledger.height for name, running in self.up.items()}
         return f"at {self.now_ms - GENESIS_MS} ms: {heights}, {dict(self.happened)}"
 
+    def hand(self, name: str, data: bytes) -> Counter[str]:
+        """Hand a node one packet at once, past the broker; what it dropped because of it, by reason."""
+        node = self.node(name)
+        before, self._stepping = node.report.dropped.copy(), name
+        try:
+            node.handle(data, self.now_ms)
+            node.flush()
+        finally:
+            self._stepping = None
+        self._wake(name, max(node.deadline_ms, self.now_ms + 1))
+        return node.report.dropped - before
+
     def at(self, when_ms: int, action: Callable[[], None]) -> None:
         """Do this then."""
         heapq.heappush(self._heap, (when_ms, next(self._order), action))
@@ -268,7 +303,8 @@ class World:
     # The broker.
 
     def _publish(self, name: str, topic: str, data: bytes) -> None:
-        self._effect(name)
+        if self._effect(name):
+            raise Crash
         packet = decode_packet(data)
         self._check(name, packet)
         self.said.append((name, topic, packet))
@@ -308,6 +344,22 @@ class World:
             return
         running.inbox.append(data)
         self._wake(receiver, self.now_ms)
+
+    def withhold_blobs(self, receiver: str) -> None:
+        """From now on no blob reaches this node, whoever sends it."""
+
+        def without(packet: Packet) -> Packet:
+            if isinstance(packet, TransactionPacket) and packet.blob is not None:
+                self.happened["blob withheld"] += 1
+                return TransactionPacket(packet.transaction, None)
+            if isinstance(packet, CommittedBatch):
+                bodies = tuple(TransactionPacket(each.transaction, None) for each in packet.transactions)
+                return CommittedBatch(packet.decided, bodies)
+            return packet
+
+        self.tap = lambda name, topic, data: (
+            encode(without(decode_packet(data))) if name == receiver else data
+        )
 
     # Effects.
 

@@ -173,10 +173,10 @@ def test_a_stranger_with_the_content_key_reads() -> None:
     assert open_with(sealed.transaction, sealed.blob, sealed.content_key).payload == sealed.payload
     for use in (open_with, lambda *all_three: readers_of(*all_three, WRAPPING_KEYS)):
         with pytest.raises(Unreadable) as refusal:
-            use(sealed.transaction, sealed.blob, bytes(32))  # type: ignore[operator]
+            use(sealed.transaction, sealed.blob, bytes(32))
         assert (refusal.value.reason, refusal.value.proof) == ("content_key", None)
         with pytest.raises(Unreadable) as refusal:
-            use(sealed.transaction, send(DEAL, seed=1).blob, sealed.content_key)  # type: ignore[operator]
+            use(sealed.transaction, send(DEAL, seed=1).blob, sealed.content_key)
         assert (refusal.value.reason, refusal.value.proof) == ("blob_hash", None)
 
 

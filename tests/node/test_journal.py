@@ -98,16 +98,16 @@ def test_a_record_cut_short_at_the_end_is_forgotten_at_every_length(written: Pat
         assert read_back(written) == [*RECORDS[:whole], vote(9)], length
 
 
-def test_a_flipped_byte_is_damage_wherever_it_is(written: Path) -> None:
-    """One wrong byte anywhere in whole records makes the journal refuse, and none is ever cut off (R21)."""
+def test_a_flipped_bit_is_damage_wherever_it_is(written: Path) -> None:
+    """One wrong bit anywhere in whole records makes the journal refuse, and none is ever cut off (R21)."""
     data = written.read_bytes()
     for place in range(len(data)):
-        for mask in (0x01, 0x80, 0xFF):
-            written.write_bytes(data[:place] + bytes([data[place] ^ mask]) + data[place + 1 :])
-            with pytest.raises(PrivityError) as refused:
-                read_back(written)
-            assert refused.value.code == "E-JOURNAL"
-            assert len(written.read_bytes()) == len(data)
+        flipped = data[place] ^ (1 << place % 8)
+        written.write_bytes(data[:place] + bytes([flipped]) + data[place + 1 :])
+        with pytest.raises(PrivityError) as refused:
+            read_back(written)
+        assert refused.value.code == "E-JOURNAL"
+        assert len(written.read_bytes()) == len(data)
 
 
 def test_a_flipped_byte_in_an_unfinished_record_is_never_believed(written: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyhpke import AEADId, CipherSuite, KDFId, KEMId, KEMKey, KEMKeyPair
 from small_consortium import PARTIES, seeded
@@ -61,6 +61,7 @@ def test_the_high_twin_of_a_signature_is_refused() -> None:
     public.verify(utils.encode_dss_signature(r, ORDER - s), b"message", ec.ECDSA(hashes.SHA256()))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_a_second_implementation_agrees(message: bytes) -> None:
     """The pure Python `ecdsa` accepts each of our signatures, which has 64 bytes and is low-s."""
@@ -73,6 +74,7 @@ def test_a_second_implementation_agrees(message: bytes) -> None:
     assert public.verify(signature, message)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80), st.binary(max_size=40))
 def test_no_bytes_are_a_signature_by_chance(signature: bytes, message: bytes) -> None:
     """Any bytes at all are judged without an exception, and are not a signature."""
@@ -147,6 +149,7 @@ def test_the_other_library_opens_the_vectors_of_rfc_9180() -> None:
     assert text == reader.unwrap(vector("enc") + sealed, info=vector("info"))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=64), st.binary(max_size=64), st.binary(min_size=32, max_size=32))
 def test_what_is_wrapped_opens_for_its_reader_only(secret: bytes, info: bytes, ephemeral: bytes) -> None:
     """A wrap opens with the reader's key under the same info, and with nothing else."""
@@ -157,6 +160,7 @@ def test_what_is_wrapped_opens_for_its_reader_only(secret: bytes, info: bytes, e
     assert BOB.wrapping.unwrap(wrapped, info=info) is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=100))
 def test_no_bytes_are_a_wrap_by_chance(wrapped: bytes) -> None:
     """Any bytes at all are tried without an exception, and do not open."""

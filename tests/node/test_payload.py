@@ -71,6 +71,7 @@ def framed(packed: bytes, bucket: int | None = None) -> bytes:
 # Fields.
 
 
+@settings(deadline=None)
 @given(payload_fields.filter(lambda fields: depth(fields) <= DEPTH_LIMIT))
 @example({})
 @example({"a": {}, "b": [], "c": [[], {}, [{}]], "d": {"e": {}}})
@@ -341,6 +342,7 @@ def test_a_payload_has_one_plaintext(case: str) -> None:
     assert reason == refusal.value.reason
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_raise_anything_else(data: bytes) -> None:
     """Any bytes, and any bytes as content of a well-formed frame, are refused with DecodeError alone."""
@@ -352,7 +354,7 @@ def test_no_bytes_raise_anything_else(data: bytes) -> None:
             Payload.parse(plaintext)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_a_changed_plaintext_is_refused_or_another_payload(data: st.DataObject) -> None:
     """A byte changed anywhere gives DecodeError or a payload with another root: never the same root."""
@@ -367,6 +369,7 @@ def test_a_changed_plaintext_is_refused_or_another_payload(data: st.DataObject) 
     assert changed.root(OWNER) != payload.root(OWNER)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.lists(names | st.integers(0, 3), max_size=3), plain), max_size=6))
 def test_nesting_is_the_inverse_of_flattening(leaves: list[tuple[list[str | int], object]]) -> None:
     """Leaves that nest at all are exactly those that their fields flatten to."""

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from node.errors import PrivityError
-from node.run_folder import Label, RunFolder, process_started
+from node.process_identity import process_started
+from node.run_folder import Label, RunFolder
 
 VISIT = Label(id="visit", tx="7f3a91c2" * 8, sender="acme", to=("city",), t=4100)
 LOAN = Label(id="loan-1", tx="7f3b91c2" * 8, sender="bolt", to=("city", "acme"), t=4200)
@@ -201,7 +202,7 @@ def test_a_run_lives_as_long_as_its_process(tmp_path: Path) -> None:
     me = os.getpid()
     folder.write_run(pid=me, pid_started=process_started(me))
     assert folder.is_running()
-    folder.write_run(pid_started=(process_started(me) or 0) - 1)  # The number was given to another process.
+    folder.write_run(pid_started=process_started(os.getppid()))  # The number was given to another process.
     assert not folder.is_running()
     folder.write_run(pid_started=process_started(me), state="stopped")
     assert not folder.is_running()

@@ -210,6 +210,21 @@ def test_the_schema_refuses_what_the_models_refuse() -> None:
     assert not re.fullmatch(schema["$defs"]["SendStep"]["properties"]["at"]["pattern"], "12")
 
 
+def test_the_schema_accepts_what_the_models_accept() -> None:
+    """A party may have no settings, a network may not have no party; readers fit one branch."""
+    schema = scenario_schema()
+    parties = schema["properties"]["parties"]
+    assert parties["additionalProperties"]["anyOf"] == [{"$ref": "#/$defs/PartySpec"}, {"type": "null"}]
+    assert parties["minProperties"] == 1
+    for name in ("alice", "bank-[a..g]", "node-[1..7]"):
+        assert re.search(parties["propertyNames"]["pattern"], name)
+    for name in ("bank#1", "a/b", "Bob", ""):
+        assert not re.search(parties["propertyNames"]["pattern"], name)
+    random_word, other_word, *_ = schema["$defs"]["LoadStep"]["properties"]["to"]["oneOf"]
+    assert (random_word["const"], other_word["not"]) == ("random", {"const": "random"})
+    assert schema["$defs"]["LoadStep"]["properties"]["at"]["default"] == "0s"
+
+
 def test_the_schema_is_a_document_for_editors() -> None:
     """The schema is JSON of the 2020-12 draft and describes its fields."""
     schema = json.loads(schema_text())

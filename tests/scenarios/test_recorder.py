@@ -78,7 +78,7 @@ async def publish(broker: RunningBroker, *messages: tuple[str, bytes], retain: b
 async def test_everything_published_is_in_the_capture(
     record: Record, broker: RunningBroker, tmp_path: Path
 ) -> None:
-    """All that the broker had accepted before the stop is there, in order, byte by byte, and called complete."""
+    """All that the broker had accepted before the stop is there, in order, and called complete."""
     child = await record(broker)
     sent = [(f"any/{number % 7}", number.to_bytes(2, "big") * number) for number in range(300)]
     await publish(broker, *sent)
@@ -113,7 +113,7 @@ async def test_times_count_from_the_start_of_the_run(
 async def test_a_full_capture_says_so_and_stays_within_its_limit(
     record: Record, broker: RunningBroker, tmp_path: Path
 ) -> None:
-    """At the limit a last note says "truncated" and nothing follows, not even from a recorder that comes back."""
+    """At the limit a last note says "truncated" and nothing follows, even if the recorder comes back."""
     capture = tmp_path / "capture.bin"
     child = await record(broker, "--limit-bytes", "5000")
     await publish(broker, *[("any/x", bytes(1000))] * 10)
@@ -160,7 +160,7 @@ async def test_stopped_while_the_broker_is_gone_it_says_so(
 async def test_a_killed_recorder_loses_nothing_it_heard(
     record: Record, broker: RunningBroker, tmp_path: Path
 ) -> None:
-    """Each message is in the file as soon as it is heard; without a stop on record it is not called complete."""
+    """A message is in the file as soon as it is heard; without a stop on record it is not called complete."""
     child = await record(broker)
     await publish(broker, *[("any/x", b"heard")] * 20)
     await eventually(lambda: summarize(tmp_path / "capture.bin").messages == 20)
@@ -177,9 +177,7 @@ async def test_the_capture_is_private(record: Record, broker: RunningBroker, tmp
 
 async def test_a_broker_that_refuses_is_told(tmp_path: Path) -> None:
     """Where the broker's rules keep anybody from reading everything, the recorder ends with E-BROKER."""
-    rules = {
-        "amqtt.plugins.topic_checking.TopicAccessControlListPlugin": {"subscribe_acl": {"anonymous": ["a"]}}
-    }
+    rules = {"amqtt.plugins.topic_checking.TopicAccessControlListPlugin": {"acl": {"anonymous": ["a"]}}}
     allow = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
     strict = Broker(
         {"listeners": {"default": {"type": "tcp", "bind": "127.0.0.1:0"}}, "plugins": {**allow, **rules}}

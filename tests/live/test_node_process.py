@@ -1,0 +1,320 @@
+"""Nodes as processes on a real broker: killed, cut off, stopped and lied to, they end at one head."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import closing
+from pathlib import Path
+
+import aiomqtt
+import pytest
+import pytest_asyncio
+
+from consensus.messages import Prepare, Signed, Status
+from consensus.output import VoteRecord
+from node.canonical import encode
+from node.client import Client
+from node.consortium import Network, Rules
+from node.journal import Journal
+from node.store import Store
+from node.topics import Topics
+from node.wire import Frame, TransactionPacket, signed_bytes
+from scenarios.broker import RunningBroker, start_broker
+from tests.node.network_of_nodes import PARTIES, founded, sealed_for
+from tests.waiting import eventually
+
+RULES = Rules(block_every_ms=50)
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.mosquitto
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Processes:
+    """The nodes of one network, a process each, and a client of it."""
+
+    def __init__(self, folder: Path, network: Network, broker: RunningBroker, client: Client) -> None:
+        self.folder = folder
+        self.network = network
+        self.broker = broker
+        self.client = client
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.sent: list[bytes] = []
+
+    def start(self, name: str) -> None:
+        arguments = [str(self.folder / name), "--genesis", str(self.folder / "genesis.json")]
+        arguments += ["--broker", self.broker.public_url, "--parent-pid", str(os.getpid())]
+        with (self.folder / f"{name}.stderr").open("ab") as errors:
+            self.running[name] = subprocess.Popen(
+                [sys.executable, "-m", "node", *arguments],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+            )
+
+    def kill(self, name: str) -> None:
+        """End a node as a power cut of its process does."""
+        process = self.running.pop(name)
+        process.kill()
+        assert process.wait(10) == -signal.SIGKILL
+
+    def errors(self) -> str:
+        """What any node said on stderr, which is for crashes only."""
+        return "".join(path.read_text() for path in sorted(self.folder.glob("*.stderr")))
+
+    def submit(self, count: int, seed: object) -> list[bytes]:
+        """Publish that many transactions; their ids."""
+        identifiers = []
+        for n in range(count):
+            sealed = sealed_for(self.network, {"n": n}, seed=(seed, n), to=("bob", "eve"), valid=(1, 900))
+            self.client.submit(sealed.transaction, sealed.blob)
+            identifiers.append(sealed.transaction.id)
+        self.sent += identifiers
+        return identifiers
+
+    async def certified(self, identifiers: Iterable[bytes], within_s: float = 20) -> None:
+        wanted = list(identifiers)
+        proofs = await self.client.certified(wanted, ("ann", PARTIES["ann"].signing), within_s)
+        assert len(proofs) == len(wanted), f"{len(proofs)} of {len(wanted)}\n{self.errors()}"
+
+    async def statuses(self) -> dict[str, Status]:
+        return await self.client.statuses([(name, PARTIES[name].signing) for name in self.running], 1)
+
+    async def one_head(self, least: int = 1, within_s: float = 10) -> Status:
+        """Wait until all that run stand at one head of at least that height."""
+        deadline = time.monotonic() + within_s
+        while True:
+            statuses = await self.statuses()
+            heads = {(status.sequence, status.block, status.state_root) for status in statuses.values()}
+            if len(statuses) == len(self.running) and len(heads) == 1:
+                (status, *_) = statuses.values()
+                if status.sequence >= least:
+                    return status
+            seen = {name: status.sequence for name, status in statuses.items()}
+            assert time.monotonic() < deadline, f"{seen}\n{self.errors()}"
+
+    def ledger_of(self, name: str) -> list[tuple[bytes, str]]:
+        """The transactions on a node's ledger with their outcomes, without the first."""
+        with closing(Store(self.folder / name, read_only=True)) as store:
+            return [(row.id, row.outcome) for row in store.all_transactions()][1:]
+
+    def everyone_has_each_once(self) -> None:
+        """Nothing that was sent is lost, and nothing was executed twice, on any node."""
+        for name in self.running:
+            assert sorted(self.ledger_of(name)) == sorted((each, "executed") for each in self.sent)
+
+    def votes_of(self, name: str) -> dict[tuple[object, ...], set[bytes]]:
+        """What a node recorded as its votes: for each kind, view and height, what it voted for."""
+        votes: dict[tuple[object, ...], set[bytes]] = {}
+        with closing(Journal.open_read_only(self.folder / name / "journal", self.network.id)) as journal:
+            for _, record in journal.replay():
+                if isinstance(record, VoteRecord):
+                    vote = record.vote
+                    key = (type(vote), getattr(vote, "view", 0), vote.sequence)
+                    votes.setdefault(key, set()).add(encode(vote))
+        return votes
+
+
+def prepare_folders(folder: Path) -> Network:
+    """Keys and genesis of a new network, as a run folder has them."""
+    network = founded(voters=4, followers=1, rules=RULES, salt=now_ms(), created_ms=now_ms())
+    for name in network.names:
+        (folder / name).mkdir(mode=0o700)
+        PARTIES[name].save(folder / name / "keys")
+    (folder / "genesis.json").write_text(network.to_json())
+    return network
+
+
+@pytest_asyncio.fixture
+async def processes(tmp_path: Path) -> AsyncIterator[Processes]:
+    """Four voters and a follower on a mosquitto of their own, past block 1."""
+    network = prepare_folders(tmp_path)
+    broker = await start_broker("mosquitto", tmp_path / "broker")
+    client = Client(network, broker.address, broker.protocol, os.urandom)
+    found = Processes(tmp_path, network, broker, client)
+    try:
+        for name in network.names:
+            found.start(name)
+        async with client:
+            await found.one_head(within_s=30)
+            yield found
+    finally:
+        for process in found.running.values():
+            process.kill()
+            process.wait(10)
+        await broker.stop()
+    assert found.errors() == ""
+
+
+async def test_who_is_killed_comes_back_with_its_journal_whole(processes: Processes) -> None:
+    """Killed with -9 under load and restarted, a voter and a follower reach the others' head (R20, R23)."""
+    for turn, name in enumerate(("dan", "eve")):
+        first = processes.submit(60, (turn, 1))
+        await eventually(lambda name=name: len(processes.ledger_of(name)) > 60 * turn)  # type: ignore[misc]
+        votes = processes.votes_of(name)
+        processes.kill(name)
+        second = processes.submit(30, (turn, 2))
+        await processes.certified([*first, *second])
+        processes.start(name)
+        processes.submit(10, (turn, 3))
+        await processes.certified(processes.sent)
+        await processes.one_head()
+        processes.everyone_has_each_once()
+        after = processes.votes_of(name)
+        assert votes.items() <= after.items()
+        assert all(len(each) == 1 for each in after.values())
+    assert processes.votes_of("dan") and not processes.votes_of("eve")
+
+
+async def test_who_comes_back_after_the_traffic_has_stopped_catches_up(processes: Processes) -> None:
+    """Restarted when nobody sends anything more, a voter and a follower have the others' head within 10 s."""
+    for name in ("cyd", "eve"):
+        processes.kill(name)
+    await processes.certified(processes.submit(40, "quiet"))
+    head = await processes.one_head()
+    for name in ("cyd", "eve"):
+        processes.start(name)
+    assert await processes.one_head(least=head.sequence) != head
+    processes.everyone_has_each_once()
+
+
+async def test_a_broker_that_goes_and_comes_back_loses_nothing(processes: Processes) -> None:
+    """Killed under load and back on its port after some seconds, the broker has cost no transaction (R38)."""
+    before = processes.submit(40, "before")
+    await eventually(lambda: len(processes.ledger_of("ann")) > 0)
+    await processes.broker.kill()
+    during = processes.submit(20, "during")
+    down_until = time.monotonic() + 3
+    await eventually(lambda: time.monotonic() > down_until)
+    await processes.broker.restart()
+    after = processes.submit(20, "after")
+    await processes.certified([*before, *during, *after], within_s=40)
+    await processes.one_head()
+    processes.everyone_has_each_once()
+
+
+async def test_lies_on_other_peoples_topics_change_nothing(processes: Processes) -> None:
+    """Forged, retained and malformed publishes on a node's own topic and inbox are refused; all goes on (R36)."""
+    network, topics = processes.network, Topics(processes.network.id)
+    head = await processes.one_head()
+    vote = Prepare(0, 0, head.sequence + 1, bytes(32), 0)
+    stranger = PARTIES["hal"].signing
+    forged = encode(Signed(vote, stranger.sign(signed_bytes(network.id, vote))))
+    status = Status(0, 0, 2**40, bytes(32), bytes(32), bytes(8), 0)
+    far = encode(Signed(status, stranger.sign(signed_bytes(network.id, status))))
+    unsent = sealed_for(network, {"n": 1}, sender="bob", seed="retained", valid=(1, 900))
+    good = encode(TransactionPacket(unsent.transaction, unsent.blob))
+    frames = [
+        b"",
+        b"junk",
+        encode(Frame(1, 2**52, (forged, far, b"", b"\xc1"))),
+        encode(Frame(1, 7, (bytes(100_000),))),
+    ]
+    url = processes.broker.address
+    async with aiomqtt.Client(url.host, url.port, protocol=aiomqtt.ProtocolVersion.V5) as liar:
+        for replica in range(5):
+            for topic in (topics.broadcast(replica), topics.inbox_of(replica), topics.transactions):
+                for frame in frames:
+                    await liar.publish(topic, frame, qos=1, retain=True)
+        await liar.publish(topics.inbox_of(4), encode(Frame(1, 1, (good,))), qos=1, retain=True)
+        processes.kill("eve")
+        processes.start("eve")  # It subscribes anew, and gets what the broker retained.
+        assert await processes.one_head(least=head.sequence) != head
+        assert len(processes.ledger_of("ann")) == 0
+        await processes.certified(processes.submit(10, "lies"))
+        await processes.one_head()
+        processes.everyone_has_each_once()
+        for replica in range(5):
+            for topic in (topics.broadcast(replica), topics.inbox_of(replica), topics.transactions):
+                await liar.publish(topic, b"", qos=1, retain=True)
+
+
+async def test_an_orderly_stop_is_exit_0(processes: Processes) -> None:
+    """SIGTERM and SIGINT end a node with code 0, with a broker and without; its last word is its state."""
+    await processes.certified(processes.submit(5, "stop"))
+    await processes.one_head()
+    for name, number in (("ann", signal.SIGTERM), ("bob", signal.SIGINT)):
+        process = processes.running.pop(name)
+        process.send_signal(number)
+        assert await asyncio.to_thread(process.wait, 10) == 0
+        lines = (processes.folder / name / "events.jsonl").read_text().splitlines()
+        assert '"ev":"node.state"' in lines[-2] and '"ev":"node.stop"' in lines[-1]
+    await processes.broker.kill()
+    for name in ("cyd", "dan"):
+        process = processes.running.pop(name)
+        process.terminate()
+        assert await asyncio.to_thread(process.wait, 10) == 0
+
+
+def run_node(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Start a node that is expected to end by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "node", str(folder), *arguments],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+def test_what_keeps_a_node_from_starting_is_told_in_one_message(tmp_path: Path) -> None:
+    """Bad arguments, keys, names and journals end a node with their own exit code, and never with a traceback."""
+    network = prepare_folders(tmp_path)
+    genesis = str(tmp_path / "genesis.json")
+    usual = ("--genesis", genesis, "--broker", "mqtt://127.0.0.1:1")
+    zoe, keyless, stranger = tmp_path / "zoe", tmp_path / "bob", tmp_path / "cyd"
+    zoe.mkdir(mode=0o700)
+    PARTIES["gus"].save(zoe / "keys")
+    (keyless / "keys" / "wrapping.pem").unlink()
+    shutil.rmtree(stranger / "keys")
+    PARTIES["hal"].save(stranger / "keys")
+    (tmp_path / "dan" / "journal").write_bytes(b"no journal")
+    with closing(Journal(tmp_path / "eve" / "journal", founded(salt=9).id)) as journal:
+        list(journal.replay())
+    altered = tmp_path / "altered.json"
+    altered.write_text(network.to_json().replace('"window": 128', '"window": 64'))
+    ann = tmp_path / "ann"
+    cases: list[tuple[tuple[object, ...], int, str]] = [
+        ((ann,), 2, "required"),
+        ((ann, *usual, "--level", "loud"), 2, "--level"),
+        ((ann, *usual, "--run", "no/name"), 2, "--run"),
+        ((ann, *usual[:2], "--broker", "http://here"), 2, "E-BROKER"),
+        ((ann, "--genesis", str(altered), *usual[2:]), 5, "E-GENESIS"),
+        ((tmp_path / "gone", *usual), 5, "E-NO-RUN"),
+        ((zoe, *usual), 2, "E-PARTY"),
+        ((keyless, *usual), 5, "E-KEYS"),
+        ((stranger, *usual), 5, "E-KEYS"),
+        ((tmp_path / "dan", *usual), 5, "E-JOURNAL"),
+        ((tmp_path / "eve", *usual), 5, "E-JOURNAL"),
+    ]
+    for (folder, *arguments), code, word in cases:
+        done = run_node(Path(str(folder)), *(str(argument) for argument in arguments))
+        assert (done.returncode, word in done.stderr) == (code, True), (word, done)
+        assert "Traceback" not in done.stderr
+    assert (tmp_path / "dan" / "journal").read_bytes() == b"no journal"
+
+
+async def test_a_second_process_of_one_party_is_refused(processes: Processes) -> None:
+    """While a node runs, another process on its folder ends at once: it could only contradict the first."""
+    done = await asyncio.to_thread(
+        run_node,
+        processes.folder / "bob",
+        "--genesis",
+        str(processes.folder / "genesis.json"),
+        "--broker",
+        processes.broker.public_url,
+    )
+    assert done.returncode == 5
+    assert "another process" in done.stderr and "Traceback" not in done.stderr
+    await processes.certified(processes.submit(3, "second"))

@@ -1,0 +1,428 @@
+"""What a node gives to those who ask: enough to catch up and to prove, never without bound, never on a lie's word."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from consensus.certificates import Decided
+from consensus.messages import Fetch, FetchRequests, Signed, Status
+from node.answers import ANSWER_BYTES, MAX_WATCHED, PAUSE_MS
+from node.broker_url import BrokerUrl
+from node.canonical import encode
+from node.client import Client
+from node.wire import (
+    CommittedBatch,
+    Frame,
+    Inclusion,
+    Inquiry,
+    SignedInquiry,
+    TransactionPacket,
+    Verifier,
+    signed_bytes,
+)
+from tests.node.network_of_nodes import NAMES, PARTIES, STRANGER, World, founded, ready, sealed_for
+from tests.node.small_consortium import seeded
+
+NETWORK = founded(voters=4, followers=1)
+VERIFIER = Verifier(NETWORK)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """Four voters and a follower at height 1."""
+    with ready(tmp_path, NETWORK) as world:
+        yield world
+
+
+def signed(message: Any, by: str, name: str | None = None) -> bytes:
+    return encode(Signed(message, PARTIES[name or by].signing.sign(signed_bytes(NETWORK.id, message))))
+
+
+def said_to(world: World, receiver: str, sender: str = "ann") -> list[Any]:
+    """What a node sent to another's inbox, and forget it."""
+    topic = world.topics.inbox_of(NAMES.index(receiver))
+    found = [packet for who, where, packet in world.said if who == sender and where == topic]
+    world.said.clear()
+    return found
+
+
+def batches(world: World, first: int = 1, receiver: str = "eve") -> list[CommittedBatch]:
+    """What ann answers when asked for decided batches."""
+    world.run(PAUSE_MS)
+    world.said.clear()
+    world.hand("ann", signed(Fetch(0, first, NAMES.index(receiver)), receiver))
+    return [packet for packet in said_to(world, receiver) if isinstance(packet, CommittedBatch)]
+
+
+# Catching up.
+
+
+@pytest.mark.parametrize("late", ["bob", "eve"])
+def test_who_was_away_catches_up_in_a_quiet_network(world: World, late: str) -> None:
+    """A voter or a follower that comes back when nobody says anything new fetches by certificate (R23)."""
+    world.crash(late)
+    for seed in range(5):
+        world.settle(world.send(3, seed=seed))
+    world.run(10_000)
+    height = world.height("ann")
+    world.start(late)
+    world.run_until(lambda: world.height(late) == height, within_ms=5000)
+    world.settle(within_ms=5000)
+    assert len(world.heads()) == 1
+    assert any(isinstance(p, Signed) and isinstance(p.message, Fetch) for p in world.packets(late))
+
+
+def test_who_begins_from_nothing_catches_up(tmp_path: Path) -> None:
+    """A follower that starts late with an empty folder gets every block, body and blob."""
+    with World(tmp_path, NETWORK, start=False) as world:
+        for name in ("ann", "bob", "cyd", "dan"):
+            world.start(name)
+        identifiers = []
+        for seed in range(4):
+            identifiers += world.send(3, seed=seed, to=("eve",))
+            world.settle(identifiers)
+        world.run(5000)
+        world.start("eve")
+        world.run_until(lambda: world.have_executed(identifiers, ["eve"]), within_ms=5000)
+        world.run_until(lambda: world.node("eve").private_view.counts["delivered"] == 12)
+
+
+def test_a_decided_batch_comes_with_proof_and_bodies(world: World) -> None:
+    """An answer to a fetch verifies by itself: both certificates, and each body with its blob."""
+    world.settle(world.send(3))
+    answers = batches(world)
+    assert [answer.decided.batch.sequence for answer in answers] == list(range(1, world.height("ann") + 1))
+    for answer in answers:
+        assert VERIFIER.decided(answer.decided) is None
+        assert answer.decided.block_certificate is not None
+        assert tuple(b.transaction.id for b in answer.transactions) == answer.decided.batch.requests
+    assert [answer.decided.last for answer in answers] == [False] * (len(answers) - 1) + [True]
+    assert all(body.blob is not None for body in answers[-1].transactions)
+
+
+def forgeries(answer: CommittedBatch, other: CommittedBatch) -> dict[str, CommittedBatch]:
+    """What a liar could make of an honest answer."""
+    decided, replace = answer.decided, msgspec.structs.replace
+    certificate, block = decided.certificate, decided.block_certificate
+    assert block is not None
+
+    def with_decided(**changes: Any) -> CommittedBatch:
+        return CommittedBatch(replace(decided, **changes), answer.transactions)
+
+    def flipped(signatures: Any) -> Any:
+        replica, signature = signatures[0]
+        return ((replica, bytes([signature[0] ^ 1]) + signature[1:]), *signatures[1:])
+
+    batch = decided.batch
+    return {
+        "another time": with_decided(batch=replace(batch, time_ms=batch.time_ms + 1)),
+        "another proposer": with_decided(batch=replace(batch, proposer=1)),
+        "a transaction left out": with_decided(batch=replace(batch, requests=batch.requests[1:])),
+        "another order": with_decided(batch=replace(batch, requests=batch.requests[::-1])),
+        "another height": with_decided(batch=replace(batch, sequence=batch.sequence + 1)),
+        "a certificate of another batch": with_decided(certificate=other.decided.certificate),
+        "another digest": with_decided(certificate=replace(certificate, digest=bytes(32))),
+        "another view": with_decided(certificate=replace(certificate, view=1)),
+        "another epoch": with_decided(certificate=replace(certificate, epoch=1)),
+        "a commit too few": with_decided(
+            certificate=replace(certificate, signatures=certificate.signatures[1:])
+        ),
+        "a commit twice": with_decided(
+            certificate=replace(
+                certificate, signatures=(certificate.signatures[0], *certificate.signatures[:-1])
+            )
+        ),
+        "a signature altered": with_decided(
+            certificate=replace(certificate, signatures=flipped(certificate.signatures))
+        ),
+        "another block": with_decided(block_certificate=replace(block, block=bytes(32))),
+        "a block vote altered": with_decided(
+            block_certificate=replace(block, signatures=flipped(block.signatures))
+        ),
+        "a block vote too few": with_decided(
+            block_certificate=replace(block, signatures=block.signatures[1:])
+        ),
+        "block certificate of another height": with_decided(
+            block_certificate=other.decided.block_certificate
+        ),
+    }
+
+
+def test_a_forged_answer_is_refused_whatever_was_forged(tmp_path: Path) -> None:
+    """A decided batch with any part altered, exchanged or left out is not executed, and the honest one is (R23)."""
+    with ready(tmp_path / "1", NETWORK) as world:
+        world.settle(world.send(3))
+        honest = batches(world, 2)[0]
+        first = batches(world, 1)[0]
+        height = honest.decided.batch.sequence
+    with World(tmp_path / "2", NETWORK, start=False) as world:
+        world.start("eve")
+        world.run(1)
+        world.hand("eve", encode(first))
+        assert world.height("eve") == 1
+        for what, forged in forgeries(honest, first).items():
+            dropped = world.hand("eve", encode(forged))
+            assert sum(dropped.values()) == 1, what
+            assert world.height("eve") == 1, what
+        assert world.hand("eve", encode(honest)) == Counter()
+        assert world.height("eve") == height == 2
+
+
+def test_bodies_in_an_answer_are_checked_too(tmp_path: Path) -> None:
+    """A certificate does not make its bodies good: one with a bad signature is asked for elsewhere."""
+    with ready(tmp_path / "1", NETWORK) as world:
+        world.settle(world.send(1))
+        first, honest = batches(world)
+        stray = sealed_for(NETWORK, {"n": 1}, seed="stray")
+    body = honest.transactions[0]
+    bad = TransactionPacket(msgspec.structs.replace(body.transaction, signature=bytes(64)), body.blob)
+    extra = TransactionPacket(stray.transaction, stray.blob)
+    with World(tmp_path / "2", NETWORK, start=False) as world:
+        node = world.start("eve")
+        world.run(1)
+        world.hand("eve", encode(first))
+        assert world.hand("eve", encode(CommittedBatch(honest.decided, (bad, extra)))) == {"signature": 1}
+        assert world.height("eve") == 1 and len(node._mempool) == 0
+        world.hand("eve", encode(body))
+        assert world.height("eve") == 2
+
+
+def test_a_batch_that_is_certified_already_is_not_verified_again(world: World) -> None:
+    """A repeated answer about a block whose certificate is here costs one look, and no signature check."""
+    world.settle(world.send(1))
+    answer = batches(world, 2)[0]
+    certificate = answer.decided.certificate
+    junk = msgspec.structs.replace(certificate, signatures=((0, bytes(64)), (1, bytes(64)), (2, bytes(64))))
+    packet = CommittedBatch(
+        Decided(answer.decided.batch, junk, answer.decided.block_certificate, True), answer.transactions
+    )
+    assert world.hand("bob", encode(packet)) == {"already certified": 1}
+
+
+def test_one_answer_is_bounded_and_the_next_goes_on(tmp_path: Path) -> None:
+    """However far behind somebody is, one answer holds about a megabyte, and asking goes on from there."""
+    large = {"text": "x" * 60_000}
+    with ready(tmp_path, NETWORK) as world:
+        world.crash("eve")
+        for seed in range(20):
+            world.settle([world.submit(sealed_for(NETWORK, large, seed=seed))])
+        answers = batches(world)
+        size = sum(len(encode(body)) for answer in answers for body in answer.transactions)
+        assert ANSWER_BYTES / 2 < size <= ANSWER_BYTES
+        assert len(answers) < world.height("ann")
+        world.start("eve")
+        world.run_until(lambda: world.height("eve") == world.height("ann"), within_ms=5000)
+
+
+def test_who_asks_too_often_waits_a_moment(world: World) -> None:
+    """A replica gets one answer of each kind in a pause, and others get theirs."""
+    world.settle(world.send(2))
+    world.run(1000)
+    question = signed(Fetch(0, 1, NAMES.index("eve")), "eve")
+    world.said.clear()
+    for _ in range(10):
+        world.hand("ann", question)
+    assert len(said_to(world, "eve")) == world.height("ann")
+    world.hand("ann", signed(Fetch(0, 1, NAMES.index("bob")), "bob"))
+    assert len(said_to(world, "bob")) == world.height("ann")
+    world.run(PAUSE_MS)
+    world.said.clear()
+    world.hand("ann", question)
+    assert len(said_to(world, "eve")) == world.height("ann")
+
+
+def test_bodies_are_given_by_id(world: World) -> None:
+    """Asked for bodies, a node sends those it has, waiting or executed, with their blobs."""
+    sealed = sealed_for(NETWORK, {"n": 1})
+    executed = world.submit(sealed)
+    world.settle([executed])
+    waiting = sealed_for(NETWORK, {"n": 2}, seed=1)
+    world.hand("ann", encode(TransactionPacket(waiting.transaction, waiting.blob)))
+    world.said.clear()
+    unknown = sha256(b"unknown").digest()
+    question = FetchRequests(0, (executed, unknown, waiting.transaction.id), NAMES.index("eve"))
+    world.hand("ann", signed(question, "eve"))
+    assert said_to(world, "eve") == [
+        TransactionPacket(sealed.transaction, sealed.blob),
+        TransactionPacket(waiting.transaction, waiting.blob),
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b"\x92\xc4", b"garbage" * 100])
+def test_a_blob_damaged_on_the_disk_is_not_given_and_harms_nobody(world: World, content: bytes) -> None:
+    """A node whose copy of a blob is damaged sends the body without it, and goes on."""
+    (identifier,) = world.send(1)
+    world.settle([identifier])
+    (world.home("ann") / "blobs" / identifier.hex()).write_bytes(content)
+    world.said.clear()
+    world.hand("ann", signed(FetchRequests(0, (identifier,), NAMES.index("eve")), "eve"))
+    (packet,) = said_to(world, "eve")
+    assert packet.transaction.id == identifier and packet.blob is None
+    assert world.node("ann").failed == ""
+
+
+# Inquiries and proofs.
+
+
+def inclusions(world: World, topic: str) -> list[Inclusion]:
+    return [packet for packet in world.inboxes[topic] if isinstance(packet, Inclusion)]
+
+
+def proof_of(world: World, seed: object = "proof") -> tuple[bytes, Inclusion]:
+    (identifier,) = world.send(2, seed=seed)[:1]
+    world.settle([identifier])
+    topic = world.ask("ann", "bob", [identifier])
+    world.run(50)
+    return identifier, inclusions(world, topic)[-1]
+
+
+def test_a_member_is_told_where_a_node_stands(world: World) -> None:
+    """A signed inquiry of a member is answered with a signed status that repeats its token."""
+    topic = world.ask("eve", "bob", token=b"question")
+    world.run(50)
+    (answer,) = world.inboxes[topic]
+    assert isinstance(answer, Signed) and isinstance(answer.message, Status)
+    status = answer.message
+    assert (status.sequence, status.block, status.state_root) in world.heads()
+    assert (status.echo, status.replica) == (b"question", NAMES.index("bob"))
+    assert VERIFIER.message(status, answer.signature, status.replica)
+
+
+def test_a_stranger_is_told_nothing(world: World) -> None:
+    """Without a member's signature over this very inquiry there is no answer."""
+    inquiry = Inquiry(0, b"stranger", b"stranger", (NETWORK.transaction.id,))
+    for signature in (
+        bytes(64),
+        STRANGER.signing.sign(signed_bytes(NETWORK.id, inquiry)),
+        PARTIES["bob"].signing.sign(signed_bytes(NETWORK.id, inquiry)),
+        PARTIES["ann"].signing.sign(signed_bytes(founded(salt=1).id, inquiry)),
+    ):
+        assert world.hand("bob", encode(SignedInquiry(inquiry, signature))) == {"bad signature": 1}
+    assert world.inboxes[world.topics.inbox(b"stranger")] == []
+
+
+def test_who_asked_is_told_when_the_block_is_certified(world: World) -> None:
+    """An inquiry about a transaction not yet ordered is answered once, when its block's certificate is whole."""
+    sealed = sealed_for(NETWORK, {"n": 1})
+    topic = world.ask("ann", "bob", [sealed.transaction.id])
+    world.run(50)
+    assert inclusions(world, topic) == []
+    world.settle([world.submit(sealed)])
+    (proof,) = inclusions(world, topic)
+    assert sealed.transaction.id in proof.batch.requests
+    assert VERIFIER.inclusion(proof) is None
+    world.settle(world.send(1, seed=1))
+    assert len(inclusions(world, topic)) == 1
+
+
+def altered_proofs(proof: Inclusion, other: Inclusion) -> Iterator[tuple[str, Inclusion]]:
+    """The proof with one field after the other changed, and with each part taken from another proof."""
+
+    def changed(value: Any) -> Any:
+        if isinstance(value, int):
+            return value + 1
+        if isinstance(value, bytes):
+            return bytes([value[0] ^ 1]) + value[1:]
+        return value[1:]
+
+    for part in ("batch", "certificate", "header", "block_certificate"):
+        struct = getattr(proof, part)
+        yield f"another {part}", msgspec.structs.replace(proof, **{part: getattr(other, part)})
+        for name in struct.__struct_fields__:
+            new = msgspec.structs.replace(struct, **{name: changed(getattr(struct, name))})
+            yield f"{part}.{name}", msgspec.structs.replace(proof, **{part: new})
+        if hasattr(struct, "signatures"):
+            replica, signature = struct.signatures[0]
+            wrong = ((replica, changed(signature)), *struct.signatures[1:])
+            new = msgspec.structs.replace(struct, signatures=wrong)
+            yield f"a signature of {part}", msgspec.structs.replace(proof, **{part: new})
+
+
+def test_a_proof_with_anything_altered_proves_nothing(world: World) -> None:
+    """Each field of a proof of inclusion matters: with any one altered a client does not believe it (R25)."""
+    _, proof = proof_of(world)
+    _, other = proof_of(world, "other")
+    assert VERIFIER.inclusion(proof) is None
+    count = 0
+    for what, forged in altered_proofs(proof, other):
+        assert VERIFIER.inclusion(forged) is not None, what
+        count += 1
+    assert count == 4 + 4 + 5 + 9 + 4 + 2
+
+
+def test_a_proof_of_another_network_proves_nothing(world: World) -> None:
+    """The same proof held against another network's members fails at the first signature."""
+    _, proof = proof_of(world)
+    assert Verifier(founded(voters=4, followers=1, salt=1)).inclusion(proof) == "bad signature"
+
+
+async def test_a_client_believes_proofs_and_signed_statuses_only(world: World) -> None:
+    """What arrives at a client's inbox is believed when it verifies, whoever sent it, and else ignored."""
+    identifier, proof = proof_of(world)
+    _, other = proof_of(world, "other")
+    client = Client(NETWORK, BrokerUrl.parse("mqtt://127.0.0.1:1"), "5", seeded("client"))
+    asker = ("ann", PARTIES["ann"].signing)
+
+    async def believed(packets: list[bytes]) -> dict[bytes, Inclusion]:
+        client._deliver("anywhere", Frame(1, 1, tuple(packets)))
+        return await client.certified([identifier], asker, 0)
+
+    forged = [encode(packet) for _, packet in altered_proofs(proof, other)]
+    assert await believed([b"", b"junk", encode(NETWORK.transaction), *forged]) == {}
+    assert await believed([encode(proof)]) == {identifier: proof}
+
+
+def test_an_answer_to_an_inquiry_is_bounded(tmp_path: Path) -> None:
+    """Asked about many blocks at once, a node proves about a megabyte of them, the oldest first."""
+    network = founded(voters=1, rules=msgspec.structs.replace(NETWORK.rules, block_every_ms=1))
+    with ready(tmp_path, network) as world:
+        for seed in range(12):
+            world.settle(world.send(1, seed=seed))
+        identifiers = [row.id for row in world.node("ann")._store.all_transactions()]
+        one = len(encode(inclusions_of(world, identifiers[:1])[0]))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("node.answers.ANSWER_BYTES", 4 * one)
+            found = inclusions_of(world, identifiers)
+        assert 3 <= len(found) <= 6
+        assert found[0].batch.sequence == 1
+
+
+def inclusions_of(world: World, about: list[bytes]) -> list[Inclusion]:
+    token = sha256(bytes(len(about))).digest()[:8]
+    world.inboxes.clear()
+    topic = world.ask("ann", "ann", about, token=token)
+    world.run(50)
+    return inclusions(world, topic)
+
+
+def test_watchers_are_bounded_and_the_newest_stay(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A party that asks about more than a node keeps an eye on loses its own oldest questions, nobody else's."""
+    assert MAX_WATCHED >= 10_000
+    monkeypatch.setattr("node.answers.MAX_WATCHED", 5)
+    sealed = [sealed_for(NETWORK, {"n": n}, seed=("watched", n)) for n in range(3)]
+    first, second, third = (each.transaction.id for each in sealed)
+    bobs = world.ask("bob", "cyd", [first], token=b"bobs own")
+    world.run(20)
+    unknown = [sha256(bytes([n])).digest() for n in range(40)]
+    anns = world.ask("ann", "cyd", [first, second], token=b"anns own")
+    world.run(20)
+    for start in range(0, 40, 10):
+        world.ask("ann", "cyd", unknown[start : start + 10], token=b"anns own")
+        world.run(20)
+    world.ask("ann", "cyd", [third], token=b"anns own")
+    world.run(20)
+    answers = world.node("cyd")._answers
+    assert sum(len(inboxes) for inboxes in answers._watchers.values()) == 5 + 1
+    assert [len(watched) for watched in answers._watched_by.values()] == [1, 5]
+    for each in sealed:
+        world.settle([world.submit(each)])
+    assert {request for proof in inclusions(world, anns) for request in proof.batch.requests} == {third}
+    assert {request for proof in inclusions(world, bobs) for request in proof.batch.requests} == {first}
+    assert len(answers._watchers) == 4 and [len(w) for w in answers._watched_by.values()] == [0, 4]

@@ -1,0 +1,427 @@
+"""A node comes back from its disk alone, whenever it went, and never contradicts what it said before (R20)."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from consensus.messages import BlockVote, Commit, Prepare, Proposal, Signed
+from consensus.output import ProposalRecord, VoteRecord
+from node.canonical import encode
+from node.consortium import Network
+from node.errors import PrivityError
+from node.events import EventLog
+from node.journal import HEAD_BYTES, BlockRecord, Journal
+from node.keys import PartyKeys
+from node.node import Node
+from node.store import DELIVERED, MISSING
+from node.wire import TransactionPacket
+from tests.node.network_of_nodes import (
+    GENESIS_MS,
+    PARTIES,
+    Broker,
+    CrashPlan,
+    World,
+    founded,
+    ready,
+    sealed_for,
+)
+
+NETWORK = founded(voters=4, followers=1)
+
+
+def holdings(world: World, name: str) -> list[str]:
+    path = world.home(name) / "holdings.jsonl"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def records(home: Path) -> list[object]:
+    with closing(Journal.open_read_only(home / "journal", NETWORK.id)) as journal:
+        return [record for _, record in journal.replay()]
+
+
+def test_a_restarted_node_stands_where_it_stood(tmp_path: Path) -> None:
+    """From its folder alone a node has the same height, head, state root, indexes and payload states."""
+    with ready(tmp_path, NETWORK) as world:
+        for seed in range(3):
+            world.settle(world.send(4, seed=seed))
+        world.run(100)
+        for name in NETWORK.names:
+            heads, indexes = world.heads(), world.indexes(name)
+            counts = dict(world.node(name).private_view.counts)
+            world.crash(name)
+            node = world.start(name)
+            assert world.heads() == heads
+            assert world.indexes(name) == indexes
+            assert node.private_view.counts == counts
+            assert not node.has_idle_work
+
+
+@pytest.mark.parametrize(("victim", "power_cut"), [("ann", True), ("bob", False), ("eve", True)])
+def test_a_crash_at_any_effect_loses_nothing(tmp_path: Path, victim: str, power_cut: bool) -> None:
+    """Crashed at each write, sync and send in turn, a node comes back, contradicts nothing, and all agree."""
+    network = founded(voters=4, followers=1 if victim == "eve" else 0)
+    at, crashes = 0, 0
+    while True:
+        with World(tmp_path / str(at), network, seed=7) as world:
+            world.crash_plan = CrashPlan(victim, at, torn=at % 3 == 2)
+            identifiers = [world.submit(sealed_for(network, {"n": n}, seed=n)) for n in range(2)]
+            world.run(60)
+            crashed = victim not in world.up
+            if crashed:
+                crashes += 1
+                if power_cut:
+                    _cut_power(world, victim)
+                world.start(victim)
+            for n in range(2):  # What the broker gave to a node that was down is published again.
+                world.submit(sealed_for(network, {"n": n}, seed=n))
+            world.settle([network.transaction.id, *identifiers])
+            assert world.height("ann") == world.height("cyd")
+            world.run_until(lambda: not world.node(victim).has_idle_work)
+            _indexes_agree_with_a_rebuild(world, victim)
+        shutil.rmtree(tmp_path / str(at))
+        if not crashed:
+            break
+        at += 1
+    assert crashes > (8 if victim == "eve" else 15)
+
+
+def _cut_power(world: World, name: str) -> None:
+    """What was not synced is gone from the journal, while the indexes may have it."""
+    os.truncate(world.home(name) / "journal", world._durable[name])
+
+
+def _indexes_agree_with_a_rebuild(world: World, name: str) -> None:
+    before = world.indexes(name)
+    held = {line.split('"gained":')[1] for line in holdings(world, name)}
+    world.stop(name)
+    (world.home(name) / "index.sqlite").unlink()
+    node = world.start(name)
+    assert world.indexes(name) == before
+    while node.has_idle_work:
+        node.idle()
+    # Whatever a rebuild finds that this party holds was noted when it was gained.
+    assert {line.split('"gained":')[1] for line in holdings(world, name)} == held
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_restarts_at_arbitrary_moments_lose_nothing(tmp_path: Path, seed: int) -> None:
+    """With crashes of one node after another, loss and repeats, all end at one head with each transaction once."""
+    source = random.Random(seed)
+    broker = Broker(loss=0.05, duplication=0.1, delay_ms=(1, 25))
+    with ready(tmp_path, NETWORK, seed=seed, broker=broker) as world:
+        sent = []
+        for turn in range(6):
+            sealed = [sealed_for(NETWORK, {"n": n}, seed=(turn, n), valid=(1, 50)) for n in range(3)]
+            sent += sealed
+            for each in sealed:
+                world.submit(each)
+            world.run(source.randint(1, 120))
+            victim = source.choice(NETWORK.names)
+            world.crash(victim, power_cut=source.random() < 0.5)
+            world.run(source.randint(1, 200))
+            world.start(victim)
+        for each in sent:
+            world.submit(each)
+        world.settle([each.transaction.id for each in sent], within_ms=60_000)
+        assert world.happened["crash"] == 6 and world.happened["lost"] > 20
+        for name in world.up:
+            rows = world.node(name)._store.all_transactions()
+            assert len(rows) == len({row.id for row in rows}) == 1 + len(sent)
+            assert {row.outcome for row in rows} == {"executed"}
+
+
+def test_all_may_stop_at_once(tmp_path: Path) -> None:
+    """All nodes crashed together come back with one head, and the chain goes on."""
+    with ready(tmp_path, NETWORK) as world:
+        sent = world.send(6)
+        world.run(9)
+        for name in NETWORK.names:
+            world.crash(name, power_cut=True)
+        for name in NETWORK.names:
+            world.start(name)
+        again = world.send(6)
+        assert again == sent
+        world.settle([*sent, *world.send(2, seed=1)])
+
+
+def test_votes_are_repeated_byte_by_byte(tmp_path: Path) -> None:
+    """After a restart a voter says again what it said of an undecided height, to the byte."""
+    with ready(tmp_path, NETWORK) as world:
+        for name in ("cyd", "dan"):
+            world.crash(name)
+        (identifier,) = world.send(1)
+        world.run(100)
+
+        def said() -> set[bytes]:
+            return {
+                encode(packet)
+                for packet in world.packets("bob")
+                if isinstance(packet, Signed) and isinstance(packet.message, Prepare | Commit | BlockVote)
+            }
+
+        before = said()
+        assert len(before) == 3 + 1  # All three votes of height 1, and the prepare of height 2.
+        world.crash("bob")
+        world.said.clear()
+        world.start("bob")
+        world.run(3000)
+        assert said() and said() <= before
+        for name in ("cyd", "dan"):
+            world.start(name)
+        world.settle([identifier])
+
+
+def test_a_primary_repeats_its_proposal_and_makes_no_other(tmp_path: Path) -> None:
+    """A primary that restarts with an undecided height proposes the same batch for it, whatever came since."""
+    with ready(tmp_path, NETWORK) as world:
+        for name in ("bob", "cyd", "dan", "eve"):
+            world.crash(name)
+        world.send(1)
+        world.run(50)
+        (proposal,) = {p for p in world.packets("ann") if isinstance(p, Proposal) and p.batch.sequence == 2}
+        world.crash("ann")
+        world.start("ann")
+        world.send(3, seed=1)
+        world.run(1500)
+        proposals = {p for p in world.packets("ann") if isinstance(p, Proposal) and p.batch.sequence == 2}
+        assert proposals == {proposal}
+        for name in ("bob", "cyd", "dan", "eve"):
+            world.start(name)
+        world.settle(list(proposal.batch.requests))
+
+
+def test_bodies_of_a_proposal_survive_with_their_blobs(tmp_path: Path) -> None:
+    """What a node voted for it can supply after a restart, body and blob, when nobody else has it (R7)."""
+    with ready(tmp_path, NETWORK) as world:
+        sealed = sealed_for(NETWORK, {"amount": 1})
+        world.tap = lambda receiver, topic, data: None if receiver in ("cyd", "dan") else data
+        identifier = world.submit(sealed)
+        world.run_until(
+            lambda: any(
+                isinstance(r, ProposalRecord) and r.proposal.batch.sequence == 2
+                for r in records(world.home("bob"))
+            )
+        )
+        world.crash("ann")
+        world.crash("bob", power_cut=True)
+        node = world.start("bob")
+        assert identifier in node._mempool
+        assert node._answers.transaction(identifier) == TransactionPacket(sealed.transaction, sealed.blob)
+        world.start("ann")
+        world.tap = lambda receiver, topic, data: data
+        world.settle([identifier])
+
+
+def delete(path: Path) -> None:
+    path.unlink()
+
+
+def overwrite(path: Path) -> None:
+    path.write_bytes(b"this is not a database, whatever its name says" * 200)
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def with_sql(*statements: str) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        with closing(sqlite3.connect(path, isolation_level=None)) as database:
+            for statement in statements:
+                database.execute(statement)
+
+    return change
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "deleted": delete,
+    "overwritten": overwrite,
+    "cut": cut,
+    "empty": empty,
+    "a block missing": with_sql("DELETE FROM block WHERE height = 2"),
+    "the last block missing": with_sql("DELETE FROM block WHERE height = (SELECT MAX(height) FROM block)"),
+    "a block altered": with_sql("UPDATE block SET hash = zeroblob(32) WHERE height = 2"),
+    "a state root altered": with_sql("UPDATE block SET state_root = zeroblob(32) WHERE height = 2"),
+    "an offset altered": with_sql("UPDATE block SET at = at + 1 WHERE height = 2"),
+    "a certificate's offset altered": with_sql("UPDATE block SET certified_at = 60 WHERE height = 2"),
+    "a certificate forgotten": with_sql("UPDATE block SET certified_at = NULL WHERE height = 2"),
+    "a transaction missing": with_sql("DELETE FROM tx WHERE height = 2"),
+    "a transaction elsewhere": with_sql("UPDATE tx SET height = 1 WHERE height = 2"),
+    "a body elsewhere": with_sql("UPDATE tx SET body_at = body_at + 1 WHERE height = 2"),
+    "an outcome altered": with_sql("UPDATE tx SET outcome = 'duplicate' WHERE height = 2"),
+    "a payload forgotten": with_sql("UPDATE tx SET payload = 'none' WHERE height = 2"),
+    "ahead": with_sql(
+        "INSERT INTO block SELECT height + 1, hash, state_root, time_ms, at, certified_at FROM block"
+        " ORDER BY height DESC LIMIT 1"
+    ),
+    "without tables": with_sql("DROP TABLE tx", "DROP TABLE block"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_indexes_are_rebuilt_when_they_disagree_with_the_journal(tmp_path: Path, damage: str) -> None:
+    """Indexes deleted, damaged, behind or ahead lead to the same head and the same indexes as before."""
+    with ready(tmp_path, NETWORK) as world:
+        for seed in range(2):
+            world.settle(world.send(3, seed=seed))
+        world.run(50)
+        before, head, held = world.indexes("bob"), world.heads(), holdings(world, "bob")
+        world.stop("bob")
+        path = world.home("bob") / "index.sqlite"
+        DAMAGES[damage](path)
+        node = world.start("bob")
+        assert world.heads() == head
+        assert world.indexes("bob") == before
+        world.run(50)
+        assert node.private_view.counts[DELIVERED] == 6
+        assert {line.split('"gained":')[1] for line in holdings(world, "bob")} == {
+            line.split('"gained":')[1] for line in held
+        }
+        world.settle(world.send(1, seed="after"))
+
+
+def test_a_journal_that_is_gone_is_missed(tmp_path: Path) -> None:
+    """Indexes without their journal tell of votes forgotten: such a node does not start (R22)."""
+    with ready(tmp_path, NETWORK) as world:
+        world.stop("bob")
+        (world.home("bob") / "journal").unlink()
+        for _ in range(2):
+            with pytest.raises(PrivityError, match="gone") as refused:
+                world.start("bob")
+            assert refused.value.code == "E-JOURNAL"
+            (world.home("bob") / "journal").unlink()
+
+
+def test_a_damaged_journal_keeps_a_node_from_starting(tmp_path: Path) -> None:
+    """A node whose journal is damaged says nothing at all, and the others go on without it (R21)."""
+    with ready(tmp_path, NETWORK) as world:
+        world.settle(world.send(3))
+        world.stop("bob")
+        path = world.home("bob") / "journal"
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+        world.said.clear()
+        for _ in range(2):
+            with pytest.raises(PrivityError) as refused:
+                world.start("bob")
+            assert refused.value.code == "E-JOURNAL"
+        assert not list(world.packets("bob"))
+        world.settle(world.send(2, seed=1))
+
+
+def test_a_journal_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
+    """A block that leads elsewhere when executed again, or whose bodies are not there, is damage."""
+    with ready(tmp_path, NETWORK) as world:
+        world.settle(world.send(2))
+        world.stop("bob")
+        home = world.home("bob")
+        found = records(home)
+        (block,) = [r for r in found if isinstance(r, BlockRecord) and r.header.height == 2]
+        original = (home / "journal").read_bytes()
+        for leave_out in (type(block), type(found[0])):
+            kept = [r for r in found if type(r) is not leave_out or (leave_out is BlockRecord and r != block)]
+            (home / "journal").unlink()
+            with closing(Journal(home / "journal", NETWORK.id)) as journal:
+                list(journal.replay())
+                for record in [*kept, block] if leave_out is not BlockRecord else [*kept, block, block]:
+                    journal.append(record)  # type: ignore[arg-type]
+            (home / "index.sqlite").unlink(missing_ok=True)
+            with pytest.raises(PrivityError, match="E-JOURNAL"):
+                world.start("bob")
+        (home / "journal").write_bytes(original)
+        world.start("bob")
+        world.settle()
+
+
+def test_blobs_that_were_lost_are_fetched_again(tmp_path: Path) -> None:
+    """With its indexes and blobs gone a reader asks the others for the blobs and has its payloads again."""
+    with ready(tmp_path, NETWORK) as world:
+        world.settle(world.send(5, to=("bob",)))
+        world.stop("bob")
+        shutil.rmtree(world.home("bob") / "blobs")
+        (world.home("bob") / "index.sqlite").unlink()
+        node = world.start("bob")
+        world.run(1)
+        assert node.private_view.counts[MISSING] == 5
+        world.run_until(lambda: node.private_view.counts[DELIVERED] == 5)
+
+
+def test_what_expired_meanwhile_does_not_stay_in_the_mempool(tmp_path: Path) -> None:
+    """A body recorded for a proposal that was never decided is not kept for ever after a restart."""
+    with ready(tmp_path, NETWORK) as world:
+        sealed = sealed_for(NETWORK, {"n": 1}, valid=(1, 3), seed="short")
+        for turn in range(4):
+            world.settle(world.send(1, seed=turn))
+        world.stop("bob")
+        with closing(Journal(world.home("bob") / "journal", NETWORK.id)) as journal:
+            bodies = [r for _, r in journal.replay() if type(r).__name__ == "BodiesRecord"]
+            journal.append(type(bodies[0])((sealed.transaction,)))
+        node = world.start("bob")
+        assert sealed.transaction.id not in node._mempool
+        assert len(node._mempool) == 0
+        world.settle(world.send(1, seed="after"))
+
+
+def test_holdings_are_noted_before_they_are_relied_on(tmp_path: Path) -> None:
+    """Whatever the moment of a crash, each key and blob that a node holds stands in its holdings."""
+    with ready(tmp_path, NETWORK) as world:
+        identifiers = world.send(3, to=("bob",))
+        world.settle(identifiers)
+        world.run(10)
+        lines = "\n".join(holdings(world, "bob"))
+        for identifier in identifiers:
+            assert f'"gained":"key","tx":"{identifier.hex()}"' in lines
+            assert f'"gained":"blob","tx":"{identifier.hex()}"' in lines
+        assert '"gained":"key"' not in "\n".join(holdings(world, "cyd"))
+
+
+def start_node(home: Path, name: str, keys: PartyKeys, network: Network) -> Node:
+    events = EventLog(None, run="0001", node=name, start_ms=0, wall=lambda: 0, sink=lambda event: None)
+    return Node(network, name, keys, home, lambda topic, data: None, events, GENESIS_MS)
+
+
+def test_a_node_starts_only_as_the_party_whose_keys_it_has(tmp_path: Path) -> None:
+    """Another party's keys, or a name that the genesis file does not have, are refused before anything else."""
+    mixed = PartyKeys(PARTIES["bob"].signing, PARTIES["cyd"].wrapping)
+    for name, keys, code in (
+        ("bob", PARTIES["ann"], "E-KEYS"),
+        ("bob", mixed, "E-KEYS"),
+        ("zoe", PARTIES["bob"], "E-PARTY"),
+    ):
+        with pytest.raises(PrivityError) as refused:
+            start_node(tmp_path, name, keys, NETWORK)
+        assert refused.value.code == code
+    assert not list(tmp_path.iterdir())
+    start_node(tmp_path, "bob", PARTIES["bob"], NETWORK).close()
+
+
+def test_every_vote_in_the_journal_is_followed_by_no_other_for_its_place(tmp_path: Path) -> None:
+    """In the journals of a run with crashes there is one vote for each kind, view and height."""
+    with ready(tmp_path, NETWORK, broker=Broker(loss=0.1), seed=11) as world:
+        for turn in range(4):
+            world.send(2, seed=turn)
+            world.run(50)
+            world.crash("cyd", power_cut=True)
+            world.start("cyd")
+        world.run(3000)
+        assert HEAD_BYTES < (world.home("cyd") / "journal").stat().st_size
+        votes: dict[tuple[object, ...], object] = {}
+        for record in records(world.home("cyd")):
+            if isinstance(record, VoteRecord):
+                vote = record.vote
+                key = (type(vote), getattr(vote, "view", 0), vote.sequence)
+                assert votes.setdefault(key, record) == record
+        assert len(votes) > 6
