@@ -61,8 +61,8 @@ def drop_expired(state: State) -> None:
     """Forget requests that no later sequence number may order."""
     expired = [
         identifier
-        for identifier, pending in state.requests.items()
-        if pending.request.valid_until <= state.executed and identifier in state.waiting
+        for identifier in state.waiting
+        if state.requests[identifier].request.valid_until <= state.executed
     ]
     for identifier in expired:
         del state.requests[identifier]

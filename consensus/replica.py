@@ -7,8 +7,7 @@ and signs for the replica through the function given to it; RFC 6979 makes that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
 
 from consensus import blocks, execution, ordering
 from consensus.certificates import BlockCertificate, Decided
@@ -30,7 +29,6 @@ from consensus.state import Pending, Settings, Sign, State
 # Own undecided votes are repeated for this many sequence numbers at a time, the oldest ones.
 RESEND_AT_ONCE = 8
 RELAY_AT_ONCE = 64
-NO_BLOCKS: Mapping[int, bytes] = MappingProxyType({})
 
 
 class Replica:
@@ -39,8 +37,8 @@ class Replica:
     `executed`, `time_ms` and `block` are the last sequence number that the driver executed before, its
     batch's time and its block's hash; 0, the genesis time and zeros in the beginning. `records` is all
     that earlier outputs asked to persist, in order: with it the replica repeats what it said before a
-    restart, and says nothing else (R20). `open_blocks` are blocks executed before, by sequence number,
-    whose certificates the driver does not have.
+    restart, and says nothing else (R20). Before the first tick the driver calls `executed` again for
+    each recent block whose certificate it does not have.
     """
 
     def __init__(
@@ -53,15 +51,11 @@ class Replica:
         block: bytes = NO_DIGEST,
         state_root: bytes = NO_DIGEST,
         records: Iterable[Record] = (),
-        open_blocks: Mapping[int, bytes] = NO_BLOCKS,
     ) -> None:
         self._state = State(settings, sign, executed=executed, time_ms=time_ms, block=block)
         self._state.state_root = state_root
         for record in records:
             self._recall(record)
-        self._state.own_blocks.update(open_blocks)
-        while (slot := self._state.slots.get(self._state.accepted + 1)) is not None and slot.accepted:
-            self._state.accepted = slot.sequence
         self._started = False
 
     def _recall(self, record: Record) -> None:

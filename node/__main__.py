@@ -74,12 +74,9 @@ def main() -> int:
             run=arguments.run,
             level=arguments.level,
         )
-        if sys.platform != "win32":
-            import uvloop
-
-            uvloop.run(_serve(driver))
-        else:
-            asyncio.run(_serve(driver))
+        # Not uvloop: a connection that breaks leaves a closed handle there under its descriptor's number, and
+        # the next socket of that number can never be written to (uvloop 0.22, UVPoll after a fatal error).
+        asyncio.run(_serve(driver))
     except PrivityError as error:
         print("\n".join(error.lines()), file=sys.stderr)
         return error.exit_code

@@ -28,20 +28,20 @@ CATALOGUE: dict[str, Explanation] = {
     "E-BLOCK": Explanation(
         "no such block",
         WRONG_USAGE,
-        "A block is named by its height, counted from 1. The chain of one node can be shorter than that of\n"
-        "another for a moment; `privity ps` shows how far each is.",
+        "A block is named by its height, counted from 1. The chain of one node can be shorter than that\n"
+        "of another for a moment; `privity ps` shows how far each is.",
     ),
     "E-BROKER": Explanation(
         "the broker does not answer",
         NOT_REACHABLE,
-        "Nothing accepted an MQTT connection at the address given. Start the broker, mend the address, or use\n"
-        "--broker embedded, which needs nothing installed.",
+        "Nothing accepted an MQTT connection at the address given. Start the broker, mend the address,\n"
+        "or use --broker embedded, which needs nothing installed.",
     ),
     "E-BUG": Explanation(
         "Privity itself failed",
         UNCONFIRMED,
-        "This should not happen, and is not your mistake. The message names the place in the program and the kind\n"
-        "of error, and nothing else, because its text could quote a payload.",
+        "This should not happen, and is not your mistake. The message names the place in the program\n"
+        "and the kind of error, and nothing else, because its text could quote a payload.",
     ),
     "E-CODE": Explanation(
         "no such code",
@@ -51,8 +51,8 @@ CATALOGUE: dict[str, Explanation] = {
     "E-DISK": Explanation(
         "the disk refused a write",
         UNCONFIRMED,
-        "A node never sends a vote that is not on its disk, so a node that cannot write stops voting and says so.\n"
-        "Free some space, then start it again: it resumes from what it had written.",
+        "A node never sends a vote that is not on its disk, so a node that cannot write stops voting\n"
+        "and says so. Free some space, then start it again: it resumes from what it had written.",
     ),
     "E-DURATION": Explanation(
         "a length of time without its unit",
@@ -68,8 +68,8 @@ CATALOGUE: dict[str, Explanation] = {
     "E-GENESIS": Explanation(
         "the genesis file cannot be trusted",
         NOT_REACHABLE,
-        "genesis.json holds the consortium as its first voter signed it, and the same in readable form. Both\n"
-        "must agree, because everything that a node or a client believes hangs on it.",
+        "genesis.json holds the consortium as its first voter signed it, and the same in readable form.\n"
+        "Both must agree, because everything that a node or a client believes hangs on it.",
     ),
     "E-ID": Explanation(
         "an id is used twice",
@@ -80,90 +80,95 @@ CATALOGUE: dict[str, Explanation] = {
     "E-JOURNAL": Explanation(
         "a journal is damaged",
         NOT_REACHABLE,
-        "A node writes all that it must remember into its journal, each record with a checksum. A node whose\n"
-        "journal is damaged might contradict its own earlier votes, so it does not vote; nobody else is held\n"
-        "up by it.",
+        "A node writes all that it must remember into its journal, each record with a checksum. A node\n"
+        "whose journal is damaged might contradict its own earlier votes, so it does not vote; nobody\n"
+        "else is held up by it.",
     ),
     "E-KEY": Explanation(
         "unknown key",
         SCENARIO_INVALID,
-        "A key that the format does not have is refused, because a typo would otherwise change a scenario\n"
-        "in silence. Inside {…} a comma begins the next key: quote text that has one, as in {title:\n"
-        '"Smith, Jones"}.',
+        "A key that the format does not have is refused, because a typo would otherwise change a\n"
+        "scenario in silence. Inside {…} a comma begins the next key: quote text that has one, as in\n"
+        '{title: "Smith, Jones"}.',
     ),
     "E-KEYS": Explanation(
         "a party's keys cannot be used",
         NOT_REACHABLE,
-        "Each party has a signing key and a wrapping key, two files of mode 600 that hold two different keys.",
+        "Each party has a signing key and a wrapping key, two files of mode 600 that hold two different\n"
+        "keys.",
     ),
     "E-LIMIT": Explanation(
         "over a limit",
         WRONG_USAGE,
-        "A payload has at most 256 leaves, 8 levels and 64 KiB; a transaction at most 31 readers beside the sender;\n"
-        "a consortium at most 64 parties.",
+        "A payload has at most 256 leaves, 8 levels and 64 KiB; a transaction at most 31 readers beside\n"
+        "the sender; a consortium at most 64 parties.",
     ),
     "E-MISSING": Explanation(
         "something is missing",
         SCENARIO_INVALID,
-        "A key without which the scenario says too little. `privity check --fill` shows what is filled in\n"
-        "by default.",
+        "A key without which the scenario says too little. `privity check --fill` shows what is filled\n"
+        "in by default.",
     ),
     "E-NAME": Explanation(
         "not a usable name",
         SCENARIO_INVALID,
-        "Names of parties and ids of steps are words of a-z and 0-9 joined by hyphens: a party's at most\n"
-        "32 characters, an id at most 40. They stand in logs and topics, where +, # and / mean something.",
+        "Names of parties and ids of steps are words of a-z and 0-9 joined by hyphens: a party's at\n"
+        "most 32 characters, an id at most 40. They stand in logs and topics, where +, # and / mean\n"
+        "something.",
     ),
     "E-NO-RUN": Explanation(
         "no such run",
         NOT_REACHABLE,
-        "There is no run folder of that number below .privity/runs, or it is gone. `privity up FILE` makes one.",
+        "There is no run folder of that number below .privity/runs, or it is gone. `privity up FILE`\n"
+        "makes one.",
     ),
     "E-NODE": Explanation(
         "a process of the run ended by itself",
         UNCONFIRMED,
-        "A node, the broker or the recorder ended without being asked to. Its folder below nodes/ or broker/ holds\n"
-        "its last words in stderr.log.",
+        "A node, the broker or the recorder ended without being asked to. Its folder below nodes/ or\n"
+        "broker/ holds its last words in stderr.log.",
     ),
     "E-NOT-PARTY": Explanation(
         "this party may not read it",
         NOT_ALLOWED,
-        "Only the sender and the named parties hold a key to the content. Others hold the commitment: a salted\n"
-        "hash that shows that something was ordered, when, and by whom.",
+        "Only the sender and the named parties hold a key to the content. Others hold the commitment: a\n"
+        "salted hash that shows that something was ordered, when, and by whom.",
     ),
     "E-NOT-RUNNING": Explanation(
         "the run has stopped",
         NOT_REACHABLE,
-        "What is on the disk can still be shown (`privity show`, `who-sees`, `logs`), but nobody is there to\n"
-        "order a transaction or to answer a ping. `privity up FILE` starts a new run.",
+        "What is on the disk can still be shown (`privity show`, `who-sees`, `logs`), but nobody is\n"
+        "there to order a transaction or to answer a ping. `privity up FILE` starts a new run.",
     ),
     "E-NOT-YET": Explanation(
         "known, and not built yet",
         SCENARIO_INVALID,
-        "Privity knows this word and will not pretend: what is not built is refused, never silently ignored.",
+        "Privity knows this word and will not pretend: what is not built is refused, never silently\n"
+        "ignored.",
     ),
     "E-PARTIES": Explanation(
         "the parties cannot form a network",
         SCENARIO_INVALID,
-        "At least one party is needed, at least one must vote, and no name may come twice. A series such\n"
-        "as bank-[a..g] stands for seven names.",
+        "At least one party is needed, at least one must vote, and no name may come twice. A series\n"
+        "such as bank-[a..g] stands for seven names.",
     ),
     "E-PARTY": Explanation(
         "no party of that name",
         SCENARIO_INVALID,
         "Every name used in a step or an expectation must be one of `parties`.",
     ),
-    "E-PORT": Explanation(
-        "the port cannot be used",
-        NOT_REACHABLE,
-        "Another program listens on the port that was asked for, or the system does not let this user have it.\n"
-        "Without a port being asked for, a free one is found.",
-    ),
     "E-PAYLOAD": Explanation(
         "this cannot be a payload",
         WRONG_USAGE,
-        "A payload is a map of named fields. A value is a map, a list, text, a number (a whole number of 64\n"
-        "bits, or a finite decimal), true, false, null or bytes. The message counts fields, never quotes them.",
+        "A payload is a map of named fields. A value is a map, a list, text, a number (a whole number\n"
+        "of 64 bits, or a finite decimal), true, false, null or bytes. The message counts fields, never\n"
+        "quotes them.",
+    ),
+    "E-PORT": Explanation(
+        "the port cannot be used",
+        NOT_REACHABLE,
+        "Another program listens on the port that was asked for, or the system does not let this user\n"
+        "have it. Without a port being asked for, a free one is found.",
     ),
     "E-PRIVATE": Explanation(
         "a private value in a public place",
@@ -174,20 +179,21 @@ CATALOGUE: dict[str, Explanation] = {
     "E-READY": Explanation(
         "the network is not ready in time",
         UNCONFIRMED,
-        "Ready means: block 1 is committed with the same hash on every node. `privity logs --level warn` shows what\n"
-        "the nodes miss; a slow machine may simply need longer.",
+        "Ready means: block 1 is committed with the same hash on every node. `privity logs --level\n"
+        "warn` shows what the nodes miss; a slow machine may simply need longer.",
     ),
     "E-RUNNING": Explanation(
         "a run is up already",
         WRONG_USAGE,
-        "send, ps, logs and down mean the latest run unless --run names one, so a second `up` is refused while one is\n"
-        "up. PRIVITY_HOME names another folder for a second network.",
+        "send, ps, logs and down mean the latest run unless --run names one, so a second `up` is\n"
+        "refused while one is up. PRIVITY_HOME names another folder for a second network.",
     ),
     "E-SCAN": Explanation(
         "the leak scan cannot be trusted",
         UNCONFIRMED,
-        "Each scan hides secrets of its own and must find them again. It did not, or a file of the run could not be\n"
-        "read, so nothing can be said of leaks: neither that there are any nor that there are none.",
+        "Each scan hides secrets of its own and must find them again. It did not, or a file of the run\n"
+        "could not be read, so nothing can be said of leaks: neither that there are any nor that there\n"
+        "are none.",
     ),
     "E-STUCK": Explanation(
         "a process does not stop",
@@ -202,8 +208,9 @@ CATALOGUE: dict[str, Explanation] = {
     "E-TX": Explanation(
         "no such transaction",
         WRONG_USAGE,
-        "A transaction is named by the id it was submitted under, or by the first digits of its hash: at least\n"
-        "four, and enough to tell it from the others. `privity logs --ev tx.submit` lists them.",
+        "A transaction is named by the id it was submitted under, or by the first digits of its hash:\n"
+        "at least four, and enough to tell it from the others. `privity logs --ev tx.submit` lists\n"
+        "them.",
     ),
     "E-TYPE": Explanation(
         "another kind of value is expected",
@@ -214,8 +221,9 @@ CATALOGUE: dict[str, Explanation] = {
     "E-UNCONFIRMED": Explanation(
         "not confirmed in time",
         UNCONFIRMED,
-        "The transaction was handed to the broker and no proof of its order came back in time. It may be on\n"
-        "the ledger already or get there later, until its validity window closes; `privity show tx` tells.",
+        "The transaction was handed to the broker and no proof of its order came back in time. It may\n"
+        "be on the ledger already or get there later, until its validity window closes; `privity show\n"
+        "tx` tells.",
     ),
     "E-UNIT": Explanation(
         "a number without its unit",
@@ -271,8 +279,8 @@ CATALOGUE: dict[str, Explanation] = {
     "W-VOTERS": Explanation(
         "voters that add nothing",
         FINE,
-        "Only n = 3f + 1 voters make full use of each one: 5 and 6 voters tolerate the same single fault\n"
-        "as 4.",
+        "Only n = 3f + 1 voters make full use of each one: 5 and 6 voters tolerate the same single\n"
+        "fault as 4.",
     ),
 }
 

@@ -27,6 +27,7 @@ QOS = 1
 FRAME_BYTES = 1 << 20
 FRAME_PACKETS = 5000
 OUTBOX_PACKETS = 100_000
+HIGHEST_LAMPORT = 2**53 - 1  # The highest that a frame can hold (consensus.messages.Counter).
 OUTBOX_BYTES = 256 << 20
 SESSION_S = 600
 FIRST_WAIT_S = 0.1
@@ -182,7 +183,7 @@ class Link:
             except DecodeError as error:
                 self._refuse(error.reason)
                 continue
-            self.lamport = max(self.lamport, frame.lamport) + 1
+            self._advance(frame.lamport)
             self._deliver(str(message.topic), frame)
 
     async def _publish(self, client: aiomqtt.Client) -> None:
@@ -197,6 +198,10 @@ class Link:
             await client.publish(topic, payload, qos=QOS)
             self._unsent = None
             _heed_cancellation()
+
+    def _advance(self, seen: int) -> None:
+        """Move the Lamport clock. Anybody may name any number: at the highest one it stands still."""
+        self.lamport = min(max(self.lamport, seen) + 1, HIGHEST_LAMPORT)
 
     def _next_frame(self) -> tuple[str, bytes]:
         """The packets that wait for one topic, as many as fit into one publish."""
@@ -216,5 +221,5 @@ class Link:
             self._outbox[topic] = rest
         self._waiting -= count
         self._waiting_bytes -= size
-        self.lamport += 1
+        self._advance(self.lamport)
         return topic, encode(Frame(1, self.lamport, tuple(chosen)))

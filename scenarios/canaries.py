@@ -44,7 +44,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
-    """A file, or a folder with all below it, which may hold what `owner` may read: nothing if that is None."""
+    """A file, or a folder with all below it. It may hold what `owner` may read; nothing if that is None."""
 
     path: Path
     owner: str | None

@@ -46,7 +46,7 @@ def main() -> int:
     """Run the command; the exit code."""
     try:
         with quiet_pipe():
-            code = app(standalone_mode=False)
+            code = app(prog_name="privity", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except PrivityError as error:
         return _told(error)
@@ -60,9 +60,10 @@ def main() -> int:
         return _told(
             PrivityError(
                 "E-DISK",
-                "the system refused",
+                "the disk refused",
                 where=str(getattr(error, "filename", "") or ""),
                 why=getattr(error, "strerror", None) or str(error),
+                next="free some space, or mend what it says, and try again",
             )
         )
     except Exception as error:

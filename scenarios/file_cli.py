@@ -80,6 +80,14 @@ def init(
             next="give another name with --output",
             exit_code=WRONG_USAGE,
         ) from None
+    except OSError as error:
+        raise PrivityError(
+            "E-FILE",
+            "the scenario cannot be written there",
+            where=str(path),
+            why=error.strerror or "",
+            exit_code=WRONG_USAGE,
+        ) from None
     print(f"wrote {path}")
     print(f"next: privity check {path} · privity run {path}")
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from io import StringIO
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from scenarios.model import ScenarioDocument
 from scenarios.scenario import Scenario
 
-_WIDTH = 110
+_PLAIN_WORDS = re.compile(r"[A-Za-z0-9_]+([ ./-]+[A-Za-z0-9_]+)*", re.ASCII)
+_WIDTH = 1 << 30  # ruamel folds long lines inside keys too, which then are not YAML.
 _COMMENT_COLUMN = 28
 _COMMENTED = ("network", "consensus", "privacy")
 
@@ -21,7 +24,7 @@ def filled(scenario: Scenario) -> str:
 
     It holds the payloads and the broker's password, as the file does: it is for whoever holds the file.
     """
-    plain = scenario.document.model_dump(by_alias=True, exclude_none=True)
+    plain = _quoted(scenario.document.model_dump(by_alias=True, exclude_none=True))
     top = CommentedMap(plain)
     for section in _COMMENTED:
         top[section] = _commented(plain[section], ScenarioDocument.model_fields[section].annotation)
@@ -31,6 +34,20 @@ def filled(scenario: Scenario) -> str:
     text = _written(top, allow_unicode=True)
     # ruamel leaves some line separators as they are, and reads them back as spaces.
     return text if text.replace("\n", "").isprintable() else _written(top, allow_unicode=False)
+
+
+def _quoted(value: Any) -> Any:
+    """The same with quotes around every text, key or value, that is more than plain words.
+
+    ruamel leaves more texts without quotes than are read back as they were (a key like `:0`).
+    """
+    if isinstance(value, dict):
+        return {_quoted(key): _quoted(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_quoted(each) for each in value]
+    if isinstance(value, str) and value and not _PLAIN_WORDS.fullmatch(value):
+        return DoubleQuotedScalarString(value)
+    return value
 
 
 def _written(top: CommentedMap, allow_unicode: bool) -> str:

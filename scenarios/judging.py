@@ -91,13 +91,7 @@ class Evidence:
 
     def _public(self) -> list[str]:
         """Words that stand in public places by right, and are no leak even if a payload holds them too."""
-        parties = self.scenario.parties
-        return [
-            self.scenario.name,
-            self.scenario.file,
-            *(p.name for p in parties),
-            *(p.title for p in parties),
-        ]
+        return [self.scenario.file, *self.scenario.public_texts.values()]
 
 
 def artefacts(folder: RunFolder, stores: frozenset[str]) -> list[Artefact]:
@@ -197,12 +191,9 @@ def _each(
 
 def _ordered(evidence: Evidence, sent: Sent, at: Moment) -> bool:
     """Whether the transaction was on every ledger at that moment: who cannot read what is not there?"""
-    limit = None if at == END else evidence.network.created_ms + at
-    heights = [chain.executed.get(sent.tx.hex()) for chain in evidence.chains]
-    return all(
-        height is not None and height <= chain.height_at(limit)
-        for chain, height in zip(evidence.chains, heights, strict=True)
-    )
+    tx, matrix = sent.tx.hex(), evidence.matrix(at)
+    executed = all(tx in chain.executed for chain in evidence.chains)
+    return executed and tx in matrix and matrix.ordered(tx)
 
 
 def _height(evidence: Evidence, wanted: Height) -> Judgement:

@@ -227,9 +227,8 @@ class LiveRun:
 
     def _on_exit(self, gone: ProcessExit) -> None:
         self.crashed.append(gone)
-        self.say(
-            "warn", f"{gone.role} {gone.name} ended by itself (code {gone.code}) {gone.last_line}".rstrip()
-        )
+        who = f"node {gone.name}" if gone.role == "node" else f"the {gone.role}"
+        self.say("warn", f"{who} ended by itself (code {gone.code}) {gone.last_line}".rstrip())
         if gone.role == "node" and hasattr(self, "events"):
             self.events.emit("node.crash", "error", party=gone.name)
 

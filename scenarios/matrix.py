@@ -66,13 +66,20 @@ class Matrix:
     columns: tuple[str, ...]
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    _by_name: dict[str, Row] = field(default_factory=dict, repr=False)
+
+    def add(self, row: Row) -> None:
+        """Append a row."""
+        self.rows.append(row)
+        self._by_name[row.id.hex()] = row
+        self._by_name.setdefault(row.name, row)
 
     def row(self, tx: str) -> Row:
         """The row of a transaction, by name or by its 64 hex digits. Raises KeyError."""
-        for row in self.rows:
-            if tx in (row.name, row.id.hex()):
-                return row
-        raise KeyError(tx)
+        return self._by_name[tx]
+
+    def __contains__(self, tx: str) -> bool:
+        return tx in self._by_name
 
     def readers(self, tx: str) -> set[str]:
         """The columns that read the content; the broker would be one of them if it could."""
@@ -121,7 +128,7 @@ def matrix_of(reading: RunReading, at: At, only: Iterable[str] | None = None) ->
     parties = tuple(reading.network.names)
     matrix = Matrix(reading.folder.number, at, (*parties, BROKER))
     for found, transaction in _rows(reading, only):
-        matrix.rows.append(Row(found.id, found.name, transaction, {}))
+        matrix.add(Row(found.id, found.name, transaction, {}))
     for name in parties:
         _Column(reading, matrix, name).fill()
     _fill_broker(reading, matrix)

@@ -16,7 +16,7 @@ class Narrator:
         self._ascii = needs_ascii(sys.stderr, ascii_only)
 
     def say(self, kind: str, text: str) -> None:
-        """`kind` is tick (something stands now), step, note, plain, warn, or error; the last two always show."""
+        """`kind` is tick (something stands now), step, note, plain, warn or error; these two always show."""
         if self._quiet and kind not in ("warn", "error"):
             return
         lead = {"tick": "✓ ", "warn": "! "}.get(kind, "")

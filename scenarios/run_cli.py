@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import os
@@ -183,7 +184,8 @@ def down(
                 why=f"process {record['pid']} ignores even SIGKILL, as one does that a hanging disk holds up",
                 next="try again when the disk answers",
             )
-        folder.write_run(state="stopped")
+        with contextlib.suppress(PrivityError):  # On a full disk: that its process is gone says the same.
+            folder.write_run(state="stopped")
         print(f"stopped run {folder.number} ({report.outcome}, {report.seconds:.1f} s)")
     elif not purge:
         print(f"run {folder.number} was not running")

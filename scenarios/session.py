@@ -88,7 +88,7 @@ class Session:
             await self.run.stop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
-            with contextlib.suppress(PrivityError):
+            with contextlib.suppress(PrivityError, OSError):  # On a full disk the nodes' own logs must do.
                 merge_events(self.folder)
 
     def _on_signal(self, number: int) -> None:
@@ -121,12 +121,12 @@ class Session:
         assert self._stop_signal is not None
         return self._stop_signal
 
-    def judge(self, settled: bool) -> Judged:
-        """The verdict on what there is now."""
+    def evidence(self, settled: bool) -> Evidence:
+        """What there is now to judge by."""
         run = self.run
         with contextlib.suppress(PrivityError):
             merge_events(self.folder)
-        evidence = Evidence(
+        return Evidence(
             scenario=self.scenario,
             folder=self.folder,
             network=run.network,
@@ -136,6 +136,10 @@ class Session:
             settled=settled,
             ended=tuple(gone.name for gone in run.crashed),
         )
+
+    def judge(self, settled: bool) -> Judged:
+        """The verdict on what there is now."""
+        run, evidence = self.run, self.evidence(settled)
         judgements = judge(evidence)
         document = verdict_of(
             evidence,

@@ -26,7 +26,7 @@ _NOT_YET = {
 def who_sees(
     tx: Annotated[
         str | None,
-        typer.Argument(metavar="[TX]", help="Only this transaction: its id, or its hash's first digits."),
+        typer.Argument(metavar="TX", help="Only this transaction: its id, or its hash's first digits."),
     ] = None,
     at: Annotated[
         str, typer.Option(metavar="11s", help="At this moment of the run: 11s, 'block 9' or end.")

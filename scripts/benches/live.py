@@ -1,8 +1,8 @@
-"""Private transactions per second on real processes and a real mosquitto, against what cryptography alone allows.
+"""Private transactions per second on real processes and mosquitto, against what cryptography alone allows.
 
-The floor is measured in the same run with bare calls of `cryptography`: the machine's cores divided by what one
-transaction cannot do without: each voter's verify, one sign, a wrap for each slot of the bucket, an unwrap for
-each reader and the sender, one AES. The ratio to it does not depend on how fast the machine is.
+The floor is measured in the same run with bare calls of `cryptography`: the machine's cores divided by what
+one transaction cannot do without: each voter's verify, one sign, a wrap for each slot of the bucket, an
+unwrap for each reader and the sender, one AES. The ratio to it does not depend on how fast the machine is.
 """
 
 from __future__ import annotations

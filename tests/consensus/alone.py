@@ -105,17 +105,11 @@ class Alone:
         fresh.__dict__.update(self.__dict__)
         fresh.records, fresh.sent, fresh.decisions, fresh.notes = list(self.records), [], [], []
         fresh.blocks, fresh.certified = list(self.blocks), list(self.certified)
-        certified = {certificate.sequence for certificate in self.certified}
         arguments: dict[str, Any] = {
             "executed": len(self.blocks) - 1,
             "time_ms": self.decisions[-1].batch.time_ms if self.decisions else 0,
             "block": self.blocks[-1],
             "records": self.records,
-            "open_blocks": {
-                sequence: block
-                for sequence, block in enumerate(self.blocks)
-                if sequence and sequence not in certified
-            },
         }
         fresh.replica = Replica(self.settings, signer(self.settings.replica), **(arguments | changes))
         return fresh

@@ -6,6 +6,7 @@ what the network does and what the faults are. `Node` is the driver of one repli
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import heapq
 import itertools
@@ -99,8 +100,11 @@ class Node:
             time_ms=head.batch.time_ms if head else 0,
             block=head.hash if head else bytes(32),
             records=[_decode_record(record) for record in disk.records],
-            open_blocks={b.batch.sequence: b.hash for b in disk.blocks if b.block_certificate is None},
         )
+        for block in disk.blocks[-self.cluster.settings(self.number).window :]:
+            if block.block_certificate is None:
+                sequence, digest = block.batch.sequence, block.hash
+                self.step(functools.partial(self._executed, sequence, digest, None))
         for body in list(self.mempool.values()):
             self.step(lambda body=body: self.replica.submit(body, self.cluster.now_ms))  # type: ignore[misc]
         self.step(lambda: self.replica.tick(self.cluster.now_ms))
@@ -130,6 +134,10 @@ class Node:
         if self.up and self.wake_at == deadline:
             self.wake_at = None
             self.step(lambda: self.replica.tick(self.cluster.now_ms))
+            again = self.replica.deadline_ms
+            assert not self.up or again is None or again > deadline, (
+                "a timer that is due must act and move on"
+            )
 
     def _between_effects(self) -> None:
         if self.boundary == self.crash_at:
@@ -166,11 +174,7 @@ class Node:
             for identifier in batch.requests:
                 self.disk.bodies[identifier] = self.mempool.pop(identifier)
                 self.disk.executed.add(identifier)
-            self.outputs.append(
-                self.replica.executed(
-                    batch.sequence, block, block, decision.block_certificate, cluster.now_ms
-                )
-            )
+            self.outputs.append(self._executed(batch.sequence, block, decision.block_certificate))
         for certificate in output.certified:
             self._between_effects()
             assert certificate.block == self.disk.blocks[certificate.sequence - 1].hash
@@ -181,6 +185,9 @@ class Node:
             cluster.happened[note.reason if note.event == "ignored" else note.event] += 1
             if cluster.on_note is not None:
                 cluster.on_note(self.number, note)
+
+    def _executed(self, sequence: int, block: bytes, known: BlockCertificate | None) -> Output:
+        return self.replica.executed(sequence, block, block, known, self.cluster.now_ms)
 
     def take(self, data: bytes) -> None:
         """A packet arrived: decode, check signatures, answer it or hand it to the replica."""

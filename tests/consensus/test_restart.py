@@ -193,10 +193,12 @@ def test_a_journal_torn_within_one_step_is_continued(kept: int) -> None:
     alone.receive(prepare(2, BATCH), prepare(3, BATCH), proposal_of(BATCH))
     assert len(alone.records) == 4
     again = alone.restart(records=alone.records[:kept])
+    again.records = alone.records[:kept]
     again.tick()
     again.receive(prepare(2, BATCH), prepare(3, BATCH))
     assert set(again.messages(Prepare)) == {prepare(1, BATCH)}
     assert set(again.messages(Commit)) == {commit(1, BATCH)}
+    assert [type(record) for record in again.records] == [type(record) for record in alone.records]
 
 
 def test_a_torn_journal_makes_no_primary_prepare_and_no_follower_vote() -> None:
@@ -253,6 +255,7 @@ def test_a_block_without_certificate_is_voted_for_after_a_restart() -> None:
     records = [r for r in alone.records if not isinstance(getattr(r, "vote", None), BlockVote)]
     for kept in (records, alone.records):
         again = alone.restart(records=kept)
+        again.take(again.replica.executed(1, alone.blocks[1], alone.blocks[1], None, again.now_ms))
         again.tick()
         assert again.messages(BlockVote) == [block_vote(1, 1, alone.blocks[1])] * len(
             again.messages(BlockVote)
@@ -263,11 +266,11 @@ def test_a_block_without_certificate_is_voted_for_after_a_restart() -> None:
 
 
 def test_a_recalled_block_vote_is_enough_to_know_an_open_block() -> None:
-    """A driver that keeps no list of open blocks still repeats its votes for them."""
+    """The vote is repeated, though the driver names no open block."""
     alone = Alone(1)
     alone.submit(R1)
     decide(alone, BATCH)
-    again = alone.restart(open_blocks={})
+    again = alone.restart()
     again.tick()
     assert again.messages(BlockVote) == [block_vote(1, 1, alone.blocks[1])]
 
@@ -288,13 +291,25 @@ def test_a_vote_ahead_of_the_executed_block_binds_its_second_execution() -> None
     alone = Alone(1)
     alone.submit(R1)
     decide(alone, BATCH)
-    again = alone.restart(executed=0, block=bytes(32), open_blocks={}, time_ms=0)
+    again = alone.restart(executed=0, block=bytes(32), time_ms=0)
     again.execute = False
     again.submit(R1)
     again.receive(decided(BATCH))
     again.take(again.replica.executed(1, other_digest(), other_digest(), None, again.now_ms))
     assert again.replica.halted
     assert {vote.block for vote in again.messages(BlockVote)} == set()
+
+
+def test_records_of_one_step_fit_the_watermarks_before_its_execution() -> None:
+    """A crash between persisting and executing leaves records that the replica can come back with."""
+    alone = Alone(0, window=1, block_every_ms=0, execute=False)
+    alone.submit(R1)
+    alone.submit(R2)
+    output = alone.receive(decided(alone.proposals()[0].batch, (1, 2, 3)))
+    assert len(output.execute) == 1
+    again = alone.restart()
+    again.tick()
+    assert again.replica.executed_sequence == 0
 
 
 def test_nothing_is_sent_before_the_first_tick() -> None:

@@ -219,6 +219,17 @@ def opened(folder: RunFolder) -> tuple[dict[str, set[str]], RunSecrets]:
     return readers, secrets
 
 
+def content(folder: RunFolder, label: str, party: str) -> dict[str, Any]:
+    """What the party reads of a transaction, with its own key from its own folder; without the canary."""
+    reading = RunReading(folder)
+    identifier, node = reading.find(label).id, reading.node(party)
+    blob = node.blob(identifier)
+    assert blob is not None
+    transaction = node.transactions[identifier].transaction
+    fields = unseal(transaction, blob, reading.keys(party).wrapping).payload.fields()
+    return {name: value for name, value in fields.items() if name != "_canary"}
+
+
 def planned(folder: RunFolder) -> dict[str, set[str]]:
     """Who is to read each transaction, as drawn before the run: sender and named parties."""
     lines = map(json.loads, folder.plan.read_text(encoding="utf-8").splitlines())

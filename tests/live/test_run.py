@@ -321,7 +321,7 @@ async def test_a_planted_secret_turns_the_verdict(tmp_path: Path, monkeypatch: p
             file.write(data)
         judged = session.judge(settled)
         where = f"{path.relative_to(folder.path)}: {kind}"
-        assert 1 <= judged.document["canaries"]["found"], where
+        assert judged.document["canaries"]["found"] > 0, where
         assert judged.document["verdict"] == "fail"
         leaked = next(each for each in judged.judgements if each.check == "no_plaintext")
         expected = "holds" if "keys" in path.parts else "broken"

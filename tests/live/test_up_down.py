@@ -98,8 +98,8 @@ def test_a_second_up_is_refused_and_harms_nothing(hello_up: Privity) -> None:
 
 
 def test_a_run_beside_it_does_not_hide_it(hello_up: Privity) -> None:
-    """After a `run` beside an `up`, a second `up` is still refused, and who asks for ps is told which is up."""
-    assert 0 == hello_up("run", hello_up.file(QUICK), "-q", "--in-process").code
+    """After a `run` beside an `up`: a second `up` is still refused, ps tells which is up, down stops that."""
+    assert hello_up("run", hello_up.file(QUICK), "-q", "--in-process").code == 0
     assert "run 0001 is up already" in hello_up("up", HELLO).refused(2, "E-RUNNING")
     assert "next  run 0001 is up: add --run 0001" in hello_up("ps").refused(5, "E-NOT-RUNNING")
     assert "4 of 4 answered" in hello_up("ps", "--run", "1").out

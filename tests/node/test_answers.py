@@ -1,4 +1,6 @@
-"""What a node gives to those who ask: enough to catch up and to prove, never without bound, never on a lie's word."""
+"""What a node gives to those who ask: enough to catch up and to prove, never without bound, never on a lie's
+word.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from consensus.certificates import Decided
-from consensus.messages import Fetch, FetchRequests, Signed, Status
+from consensus.certificates import BlockCertificate, Decided
+from consensus.messages import BlockVote, Fetch, FetchRequests, Signed, Status
 from node.answers import ANSWER_BYTES, MAX_WATCHED, PAUSE_MS
 from node.broker_url import BrokerUrl
 from node.canonical import encode
@@ -156,7 +158,9 @@ def forgeries(answer: CommittedBatch, other: CommittedBatch) -> dict[str, Commit
 
 
 def test_a_forged_answer_is_refused_whatever_was_forged(tmp_path: Path) -> None:
-    """A decided batch with any part altered, exchanged or left out is not executed, and the honest one is (R23)."""
+    """A decided batch with any part altered, exchanged or left out is not executed, and the honest one is
+    (R23).
+    """
     with ready(tmp_path / "1", NETWORK) as world:
         world.settle(world.send(3))
         honest = batches(world, 2)[0]
@@ -309,7 +313,9 @@ def test_a_stranger_is_told_nothing(world: World) -> None:
 
 
 def test_who_asked_is_told_when_the_block_is_certified(world: World) -> None:
-    """An inquiry about a transaction not yet ordered is answered once, when its block's certificate is whole."""
+    """An inquiry about a transaction not yet ordered is answered once, when its block's certificate
+    is whole.
+    """
     sealed = sealed_for(NETWORK, {"n": 1})
     topic = world.ask("ann", "bob", [sealed.transaction.id])
     world.run(50)
@@ -355,6 +361,32 @@ def test_a_proof_with_anything_altered_proves_nothing(world: World) -> None:
         assert VERIFIER.inclusion(forged) is not None, what
         count += 1
     assert count == 4 + 4 + 5 + 9 + 4 + 2
+
+
+@pytest.mark.parametrize(
+    ("field", "reason"),
+    [
+        ("batch_digest", "certificate is for another batch"),
+        ("body_root", "body root does not match the batch"),
+        ("height", "certificate is for another batch"),
+    ],
+)
+def test_two_certificates_must_speak_of_one_batch(world: World, field: str, reason: str) -> None:
+    """A block that a quorum really signed proves nothing about a batch that its header does not name."""
+    _, proof = proof_of(world)
+    value = getattr(proof.header, field)
+    header = msgspec.structs.replace(
+        proof.header, **{field: value + 1 if isinstance(value, int) else bytes(32)}
+    )
+    votes = [BlockVote(0, proof.batch.sequence, header.hash(), replica) for replica in range(3)]
+    signatures = tuple(
+        (vote.replica, PARTIES[NAMES[vote.replica]].signing.sign(signed_bytes(NETWORK.id, vote)))
+        for vote in votes
+    )
+    certificate = BlockCertificate(0, proof.batch.sequence, header.hash(), signatures)
+    assert VERIFIER.certificate(certificate) is None
+    forged = Inclusion(proof.batch, proof.certificate, header, certificate)
+    assert VERIFIER.inclusion(forged) == reason
 
 
 def test_a_proof_of_another_network_proves_nothing(world: World) -> None:
@@ -403,7 +435,9 @@ def inclusions_of(world: World, about: list[bytes]) -> list[Inclusion]:
 
 
 def test_watchers_are_bounded_and_the_newest_stay(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A party that asks about more than a node keeps an eye on loses its own oldest questions, nobody else's."""
+    """A party that asks about more than a node keeps an eye on loses its own oldest questions,
+    nobody else's.
+    """
     assert MAX_WATCHED >= 10_000
     monkeypatch.setattr("node.answers.MAX_WATCHED", 5)
     sealed = [sealed_for(NETWORK, {"n": n}, seed=("watched", n)) for n in range(3)]

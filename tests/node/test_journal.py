@@ -29,8 +29,8 @@ def vote(sequence: int) -> VoteRecord:
     return VoteRecord(message, KEY.sign(b"%d" % sequence))
 
 
-def proposal(sequence: int) -> ProposalRecord:
-    batch = Batch(sequence, 0, 5, (sha256(b"request").digest(),))
+def proposal(sequence: int, requests: int = 1) -> ProposalRecord:
+    batch = Batch(sequence, 0, 5, (sha256(b"request").digest(),) * requests)
     return ProposalRecord(
         Proposal(PrePrepare(0, 0, sequence, batch.digest(), 0), KEY.sign(batch.digest()), batch)
     )
@@ -208,14 +208,14 @@ import resource, signal, sys
 from contextlib import closing
 from pathlib import Path
 from node.journal import Journal
-from tests.node.test_journal import NETWORK, RECORDS, vote
+from tests.node.test_journal import NETWORK, proposal, vote
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 path, room = Path(sys.argv[1]), int(sys.argv[2])
 with closing(Journal(path, NETWORK)) as journal:
     list(journal.replay())
     resource.setrlimit(resource.RLIMIT_FSIZE, (journal.end + room, resource.RLIM_INFINITY))
     try:
-        journal.append(vote(3))
+        journal.append(proposal(3, requests=60))
     except OSError as error:
         print("refused", error.errno)
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
@@ -224,9 +224,11 @@ with closing(Journal(path, NETWORK)) as journal:
 """
 
 
-@pytest.mark.parametrize("room", [0, 1, HEAD_BYTES, 60])
+@pytest.mark.parametrize("room", [0, HEAD_BYTES, 1800])
 def test_half_a_record_does_not_stay_in_the_way(written: Path, room: int) -> None:
-    """When the disk takes only a part of a record, that part goes, and the next record has its place (R21)."""
+    """When the disk takes only a part of a record, that part goes, and the next record has its
+    place (R21).
+    """
     done = subprocess.run(
         [sys.executable, "-c", FULL_DISK, str(written), str(room)], capture_output=True, text=True, check=True
     )

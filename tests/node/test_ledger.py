@@ -18,6 +18,7 @@ from node.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
 from node.ledger import DUPLICATE, EXECUTED, Applied, Ledger, key_of
 from node.store import DELIVERED, MISSING, NOT_PARTY
 from node.transaction import PrivateTransaction
+from node.wire import AnyTransaction
 from tests.node.network_of_nodes import GENESIS_MS, PARTIES, RULES, Broker, founded, ready, sealed_for
 
 WINDOW = 5
@@ -166,7 +167,9 @@ def test_only_the_next_batch_can_be_executed() -> None:
 
 def replayed(home: Path, network: Network) -> list[tuple[bytes, bytes, bool]]:
     """The chain of a folder executed again: block hash, state root, and whether the record says the same."""
-    ledger, bodies, chain = Ledger(network), {}, []
+    ledger = Ledger(network)
+    bodies: dict[bytes, AnyTransaction] = {}
+    chain: list[tuple[bytes, bytes, bool]] = []
     with closing(Journal.open_read_only(home / "journal", network.id)) as journal:
         for _, record in journal.replay():
             if isinstance(record, BodiesRecord):
@@ -181,7 +184,9 @@ def replayed(home: Path, network: Network) -> list[tuple[bytes, bytes, bool]]:
 
 
 def test_the_chain_replays_without_a_key_or_a_payload(tmp_path: Path) -> None:
-    """Executed again from public bytes, with no private key and no blob, the chain has the same hashes (P25)."""
+    """Executed again from public bytes, with no private key and no blob, the chain has the same
+    hashes (P25).
+    """
     network = founded(voters=4, followers=1)
     with ready(tmp_path, network) as world:
         for seed in range(3):

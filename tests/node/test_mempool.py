@@ -76,7 +76,9 @@ def test_what_a_proposal_needs_is_kept_above_every_limit() -> None:
 
 
 def test_removing_makes_room_again() -> None:
-    """What was executed or expired no longer counts, in transactions and in bytes, for its sender and in all."""
+    """What was executed or expired no longer counts, in transactions and in bytes, for its sender
+    and in all.
+    """
     mempool = Mempool(most=2, most_bytes=2 * SIZE, most_per_sender=2, most_bytes_per_sender=2 * SIZE)
     for _ in range(5):
         assert [add(mempool, "ann", 0), add(mempool, "ann", 1)] == [None, None]
@@ -93,15 +95,20 @@ def test_only_the_right_blob_completes_a_transaction() -> None:
     mempool, sealed, other = Mempool(), SEALED["ann", 0], SEALED["ann", 1]
     identifier = sealed.transaction.id
     mempool.add(identifier, sealed.transaction, None, "ann", needed=True)
-    waiting = mempool.get(identifier)
-    assert waiting is not None
-    mempool.complete(identifier, sealed.transaction, other.blob)
-    assert waiting.blob is None
-    mempool.complete(identifier, sealed.transaction, sealed.blob)
-    assert waiting.blob == encode(sealed.blob)
-    waiting.blob, waiting.blob_stored = None, True
-    mempool.complete(identifier, sealed.transaction, sealed.blob)
-    assert waiting.blob is None
+
+    def blob_after(blob: Blob) -> bytes | None:
+        waiting = mempool.get(identifier)
+        assert waiting is not None
+        mempool.complete(identifier, sealed.transaction, blob)
+        return waiting.blob
+
+    assert blob_after(other.blob) is None
+    assert blob_after(sealed.blob) == encode(sealed.blob)
+    assert blob_after(other.blob) == encode(sealed.blob)
+    stored = mempool.get(identifier)
+    assert stored is not None
+    stored.blob, stored.blob_stored = None, True
+    assert blob_after(sealed.blob) is None
 
 
 def test_size_is_a_function_of_public_bytes() -> None:

@@ -1,4 +1,6 @@
-"""Which transactions a node takes: a function of public bytes, looked at before anything else happens (R26)."""
+"""Which transactions a node takes: a function of public bytes, looked at before anything else
+happens (R26).
+"""
 
 from __future__ import annotations
 
@@ -97,6 +99,10 @@ REFUSED: dict[str, tuple[TransactionPacket, str]] = {
         body(changed(SEALED.transaction, "ann", valid_from=0, valid_until=1)),
         "expired",
     ),
+    "a window that is over, and no signature either": (
+        body(changed(SEALED.transaction, valid_from=0, valid_until=1)),
+        "expired",
+    ),
     "a window far ahead": (
         body(changed(SEALED.transaction, "ann", valid_from=WINDOW + 2, valid_until=WINDOW + 3)),
         "too early",
@@ -162,7 +168,9 @@ def test_a_window_may_begin_as_far_ahead_as_it_is_long(world: World) -> None:
 
 
 def test_an_executed_transaction_cannot_be_replayed(world: World) -> None:
-    """Sent again after its execution, alone or under the same nonce, it is refused; the chain stands still (P09)."""
+    """Sent again after its execution, alone or under the same nonce, it is refused; the chain stands still
+    (P09).
+    """
     world.submit(SEALED)
     world.settle([SEALED.transaction.id])
     head = world.heads()
@@ -177,7 +185,9 @@ def test_an_executed_transaction_cannot_be_replayed(world: World) -> None:
 
 
 def test_another_member_cannot_submit_what_is_not_its_own(world: World) -> None:
-    """Ciphertext and commitment copied under another sender's name, window or network change nothing (P09)."""
+    """Ciphertext and commitment copied under another sender's name, window or network change
+    nothing (P09).
+    """
     copies = [
         changed(SEALED.transaction, "bob", sender="bob"),
         changed(SEALED.transaction, "bob", valid_until=30),
@@ -199,7 +209,9 @@ def test_a_transaction_that_waits_already_is_not_taken_twice(world: World) -> No
 
 
 def test_a_flood_by_one_sender_keeps_nobody_out(world: World) -> None:
-    """Above its own limit one sender is refused; another's transaction is taken and ordered meanwhile (R37)."""
+    """Above its own limit one sender is refused; another's transaction is taken and ordered
+    meanwhile (R37).
+    """
     for name in world.up:
         world.node(name)._mempool._sender_limits = (3, 1 << 20)
     flood = [sealed_for(NETWORK, {"n": i}, sender="dan", to=(), seed=("flood", i)) for i in range(12)]
@@ -250,7 +262,9 @@ def test_a_body_that_a_proposal_waits_for_is_checked_all_the_same(world: World) 
 
 
 def test_the_consortium_of_another_network_is_refused_before_block_1(tmp_path: Path) -> None:
-    """Only the consortium that a node was started with can be block 1, even if the primary proposes another."""
+    """Only the consortium that a node was started with can be block 1, even if the primary proposes
+    another.
+    """
     other = founded(salt=3).transaction
     unsigned = ConsortiumTransaction(NETWORK.consortium, bytes(64))
     batch = Batch(1, 0, NETWORK.created_ms + 1, (other.id,))

@@ -1,4 +1,6 @@
-"""What a party makes of each payload: six states that are never mixed up, and none of which moves the chain."""
+"""What a party makes of each payload: six states that are never mixed up, and none of which moves
+the chain.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +97,9 @@ def test_without_the_blob_it_is_missing_for_everyone(world: World) -> None:
 
 
 def test_a_missing_blob_is_fetched_and_delivered(world: World) -> None:
-    """A reader whose blob was withheld gets it from another node later, in a network with nothing else to do."""
+    """A reader whose blob was withheld gets it from another node later, in a network with nothing
+    else to do.
+    """
     world.withhold_blobs("bob")
     identifiers = world.send(5, to=("bob",))
     world.settle(identifiers)
@@ -107,7 +111,9 @@ def test_a_missing_blob_is_fetched_and_delivered(world: World) -> None:
 
 
 def test_a_wrong_blob_does_not_pass_for_the_missing_one(world: World) -> None:
-    """What is sent for a missing blob is held against the header, and the right one is still taken after it."""
+    """What is sent for a missing blob is held against the header, and the right one is still taken
+    after it.
+    """
     world.withhold_blobs("bob")
     sealed, other = (sealed_for(NETWORK, {"n": n}, seed=("wrong", n)) for n in range(2))
     identifier = world.submit(sealed)
@@ -119,6 +125,24 @@ def test_a_wrong_blob_does_not_pass_for_the_missing_one(world: World) -> None:
     world.hand("bob", encode(TransactionPacket(sealed.transaction, sealed.blob)))
     world.run(1)
     world.run_until(lambda: states(world, "bob") == {DELIVERED: 1})
+
+
+def test_another_blob_on_the_disk_is_the_same_as_none(world: World) -> None:
+    """A blob file that holds something else, whole or not, is missing, not the sender's fault: it is
+    fetched.
+    """
+    other = encode(sealed_for(NETWORK, {"n": 2}, seed="other").blob)
+    world.withhold_blobs("bob")
+    identifiers = world.send(3, to=("bob",))
+    world.settle(identifiers)
+    view = world.node("bob").private_view
+    for identifier, content in zip(identifiers, (other, other[:100], b""), strict=True):
+        (world.home("bob") / "blobs" / identifier.hex()).write_bytes(content)
+        view.arrived(identifier)
+        view.record(view.look(1))
+    assert states(world, "bob") == {MISSING: 3}
+    world.tap = lambda receiver, topic, data: data
+    world.run_until(lambda: states(world, "bob") == {DELIVERED: 3})
 
 
 def test_what_opens_and_is_not_what_was_committed_to_is_unreadable(world: World) -> None:

@@ -139,7 +139,9 @@ def forms(secret: bytes) -> list[bytes]:
 
 
 def test_no_secret_is_in_any_event_at_the_most_verbose_level(tmp_path: Path) -> None:
-    """After a run with faults, refusals and readers no event holds a value, salt or key in any form (P21, P22)."""
+    """After a run with faults, refusals and readers no event holds a value, salt or key in any form (P21,
+    P22).
+    """
     canary = "canary-of-this-run-4711"
     secrets = [canary.encode(), b"another text that is private"]
     with ready(tmp_path, NETWORK, level="debug", broker=Broker(0.05, 0.1), seed=2) as world:
@@ -181,7 +183,9 @@ def test_no_secret_is_in_any_event_at_the_most_verbose_level(tmp_path: Path) -> 
 def test_a_disk_that_is_full_silences_a_node_and_nothing_worse(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the journal takes no more, the node votes no more, says so, still answers, and the others go on."""
+    """When the journal takes no more, the node votes no more, says so, still answers, and the
+    others go on.
+    """
     with ready(tmp_path, NETWORK) as world:
         write, full = os.pwrite, [False]
         own = world.node("bob")._journal._file

@@ -1,4 +1,6 @@
-"""What comes from the broker counts only if it is well formed, within limits, and signed by whom it names (R1)."""
+"""What comes from the broker counts only if it is well formed, within limits, and signed by whom it names
+(R1).
+"""
 
 from __future__ import annotations
 
@@ -259,7 +261,9 @@ def wide(data: bytes) -> bytes:
 
 @pytest.mark.parametrize("message", MESSAGES, ids=KINDS)
 def test_a_second_encoding_is_refused(bob: World, message: Any) -> None:
-    """Wider headers or integers than needed, and bytes behind the end, are refused: one meaning, one encoding."""
+    """Wider headers or integers than needed, and bytes behind the end, are refused: one meaning, one
+    encoding.
+    """
     data = packet_of(message, sign(message))
     assert take(bob, wide(data)) == Counter({"not_canonical": 1})
     assert take(bob, data[:1] + b"\xcc" + data[1:]) == Counter({"not_canonical": 1})
@@ -268,7 +272,9 @@ def test_a_second_encoding_is_refused(bob: World, message: Any) -> None:
 
 
 def test_a_packet_over_the_limit_is_not_even_decoded(bob: World) -> None:
-    """One byte above the limit is refused for its size, whatever it holds; at the limit its form is judged."""
+    """One byte above the limit is refused for its size, whatever it holds; at the limit its form is
+    judged.
+    """
     assert take(bob, b"\x00" * (MAX_PACKET + 1)) == Counter({"size": 1})
     assert take(bob, b"\xc1" * MAX_PACKET) == Counter({"malformed": 1})
     with pytest.raises(DecodeError, match="size"):
@@ -318,7 +324,9 @@ def test_numbers_out_of_range_are_refused_by_form() -> None:
 
 
 def test_structure_is_judged_before_signatures(bob: World) -> None:
-    """What cannot count is refused for that, although its signatures are bad too: no time is spent on them."""
+    """What cannot count is refused for that, although its signatures are bad too: no time is spent
+    on them.
+    """
     junk = tuple((replica, bytes(64)) for replica in range(3))
     certificate = CommitCertificate(0, 0, 1, BATCH.digest(), junk)
     few = msgspec.structs.replace(certificate, signatures=junk[:2])
@@ -372,7 +380,9 @@ VALID = valid_packets()
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(seed=st.integers(0, 2**32), junk=st.binary(max_size=60))
 def test_a_node_survives_whatever_comes(bob: World, seed: int, junk: bytes) -> None:
-    """Arbitrary and mutated packets raise nothing; each is taken, let pass, or counted with a known reason."""
+    """Arbitrary and mutated packets raise nothing; each is taken, let pass, or counted with a known
+    reason.
+    """
     source = random.Random(seed)
     data = bytearray(source.choice(VALID))
     for _ in range(source.randint(1, 4)):

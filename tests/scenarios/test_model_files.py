@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scenarios.checking import check_document
@@ -111,6 +111,9 @@ KEYS = st.text(min_size=1, max_size=20).filter(lambda key: not key.startswith("_
 
 
 @settings(deadline=None, max_examples=60)
+@example(data={":0": None, "a: b": "- c", "?": "#", "[": "]", "~": "~"})  # Words that are signs in YAML.
+@example(data={"next line \x85": "line\u2028separator", "\U00010000": "\x1f\x7f"})
+@example(data={"many words " * 4: {"many words " * 5: "many words " * 20}})  # A long line is not folded.
 @given(data=st.dictionaries(KEYS, VALUES, max_size=5))
 def test_any_payload_survives_being_written_out(data: dict[str, Any]) -> None:
     """What YAML can say in a payload, `check --fill` says again, value for value and type for type."""

@@ -1,0 +1,269 @@
+"""The verbs that need no network: help, explain, doctor, schema, init, check; and every refusal by name."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from node.errors import (
+    CATALOGUE,
+    CHECK_FAILED,
+    FINE,
+    INTERRUPTED,
+    NOT_ALLOWED,
+    NOT_REACHABLE,
+    SCENARIO_INVALID,
+    UNCONFIRMED,
+    WRONG_USAGE,
+)
+from node.event_names import EVENTS
+from scenarios import VERSION, cli, help_cli
+from scenarios.file_cli import templates
+from scenarios.loading import load_scenario
+from scenarios.not_built import VERBS
+from tests.command_line import Outcome, Privity
+
+ROOT = Path(__file__).parents[2]
+BUILT = ["init", "check", "up", "run", "down", "ps", "send", "show", "who-sees", "logs"]
+BUILT += ["explain", "doctor", "schema"]
+HELLO = str(ROOT / "scenarios" / "hello.yaml")
+
+# Flags that PRODUCT knows and this version refuses by name.
+FLAGS_NOT_BUILT = [
+    ("run", HELLO, "--report", "x.html"),
+    ("run", HELLO, "--seeds", "1..50"),
+    ("run", HELLO, "--transport", "memory"),
+    ("up", HELLO, "--open"),
+    ("up", HELLO, "--transport", "memory"),
+    ("init", "--ask"),
+    ("init", "--set", "a.b=c"),
+    ("send", "--as", "a", "--to", "b", "--seal", "s"),
+    ("show", "tx", "rent", "--svg", "x.svg"),
+    ("show", "seal", "s"),
+    ("who-sees", "--if-stolen", "a"),
+    ("who-sees", "--diff", "1"),
+]
+
+
+@pytest.fixture
+def say(
+    privity: Privity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Outcome]]:
+    """A command in an empty directory, with a home of its own."""
+    monkeypatch.chdir(tmp_path)
+    yield lambda *arguments: privity(tmp_path / "home", *arguments)
+
+
+def verbs() -> dict[str, typer.core.TyperCommand]:
+    return typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+
+
+def test_help_lists_what_is_built(say: Callable[..., Outcome]) -> None:
+    """--help lists the built verbs, each with a sentence, and none that is not built."""
+    said = say("--help")
+    assert said.code == FINE
+    listed = re.findall(r"^  ([a-z-]+)  +\S", said.out.split("Commands:")[1], re.M)
+    assert sorted(BUILT) == sorted(listed)
+    assert set(BUILT) | set(VERBS) == set(verbs())
+
+
+@pytest.mark.parametrize("verb", BUILT)
+def test_every_verb_helps(say: Callable[..., Outcome], verb: str) -> None:
+    """--help of each verb says what it does, and something of every flag that it shows."""
+    said = say(verb, "--help")
+    assert (said.code, said.err) == (FINE, "")
+    assert said.out.startswith(f"Usage: privity {verb} ") and "Not built" not in said.out
+    for parameter in verbs()[verb].params:
+        if not getattr(parameter, "hidden", False):
+            assert getattr(parameter, "help", ""), f"{verb} {parameter.name} has no help"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_verbs_that_are_not_built(say: Callable[..., Outcome], verb: str) -> None:
+    """A verb that is planned is refused by name with exit code 2, whatever stands behind it."""
+    said = say(verb, "x", "--as", "bolt", "--json")
+    assert (said.code, said.out) == (WRONG_USAGE, "")
+    assert said.err.splitlines()[0].startswith(f"✗ privity {verb}  {verb} (")
+    assert said.err.splitlines()[0].endswith(") is not built yet   E-NOT-YET")
+
+
+@pytest.mark.parametrize("arguments", FLAGS_NOT_BUILT, ids=lambda a: " ".join(a[-2:]).replace(HELLO, ""))
+def test_flags_that_are_not_built(
+    say: Callable[..., Outcome], tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    """A flag that is planned is refused by name with exit code 2, before anything is made or looked for."""
+    said = say(*arguments)
+    assert (said.code, said.out) == (WRONG_USAGE, "")
+    assert said.err.splitlines()[0].endswith("is not built yet   E-NOT-YET")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_misspelt_verb_or_flag(say: Callable[..., Outcome]) -> None:
+    """What no verb is called suggests the nearest one; so does a flag. Exit code 2."""
+    for arguments, nearest in (
+        (("whosees",), "who-sees"),
+        (("dwon",), "down"),
+        (("check", HELLO, "--asci"), "--ascii"),
+    ):
+        said = say(*arguments)
+        assert said.code == WRONG_USAGE and nearest in said.err, said.err
+
+
+def test_version(say: Callable[..., Outcome]) -> None:
+    """--version prints the name and the version."""
+    assert (FINE, f"privity {VERSION}\n") == (say("--version").code, say("--version").out)
+
+
+# Errors.
+
+
+@pytest.mark.parametrize("code", CATALOGUE)
+def test_every_code_is_explained(say: Callable[..., Outcome], code: str) -> None:
+    """`explain CODE` gives title, exit code and text, in lines that fit a terminal, in any case."""
+    said = say("explain", code.lower())
+    entry = CATALOGUE[code]
+    head = f"{code}: {entry.title}" + (f"   exit {entry.exit_code}" if code.startswith("E-") else "")
+    assert (FINE, f"{head}\n\n{entry.text}\n") == (said.code, said.out)
+    assert all(len(line) <= 110 for line in said.out.splitlines())
+
+
+def test_explain_lists_all_and_knows_events(say: Callable[..., Outcome]) -> None:
+    """Without a code all are listed; an event's name is explained too; an unknown code names the nearest."""
+    assert list(CATALOGUE) == [line.split()[0] for line in say("explain").out.splitlines()]
+    assert say("explain", "pbft.prepared").out == f"pbft.prepared: {EVENTS['pbft.prepared']}\n"
+    said = say("explain", "E-BROKR")
+    assert said.code == WRONG_USAGE and "did you mean E-BROKER?" in said.err
+
+
+def test_the_catalogue_is_in_order() -> None:
+    """Errors in alphabetical order, then warnings; each with an exit code that there is."""
+    errors = [code for code in CATALOGUE if code.startswith("E-")]
+    warnings = [code for code in CATALOGUE if code.startswith("W-")]
+    assert [*errors, *warnings] == list(CATALOGUE)
+    assert sorted(warnings) == warnings
+    known = {CHECK_FAILED, WRONG_USAGE, UNCONFIRMED, SCENARIO_INVALID, NOT_REACHABLE, NOT_ALLOWED}
+    assert {CATALOGUE[code].exit_code for code in errors} <= known
+    assert {FINE} == {CATALOGUE[code].exit_code for code in warnings}
+    assert INTERRUPTED == 130
+
+
+def codes_in_the_source() -> dict[str, set[str]]:
+    """Every text that is an E- or W-code by itself, and the files it stands in, except the catalogue's."""
+    found: dict[str, set[str]] = {}
+    for path in sorted([*ROOT.glob("node/*.py"), *ROOT.glob("scenarios/*.py"), *ROOT.glob("consensus/*.py")]):
+        if path.name == "errors.py":
+            continue
+        for part in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                for code in re.findall(r"^[EW]-[A-Z]+(?:-[A-Z]+)*$", part.value):
+                    found.setdefault(code, set()).add(path.name)
+    return found
+
+
+def test_every_code_used_is_in_the_catalogue_and_the_other_way_round() -> None:
+    """No message ends in a code that `explain` does not know, and it explains none that nobody uses."""
+    assert set(CATALOGUE) == set(codes_in_the_source())
+
+
+# Templates and the schema.
+
+
+@pytest.mark.parametrize("name", ["hello", "seven-banks", "trade"])
+def test_init_writes_a_scenario_that_is_valid(say: Callable[..., Outcome], tmp_path: Path, name: str) -> None:
+    """`init NAME` writes NAME.yaml, which `check` accepts, and the schema that its first line names."""
+    said = say("init", name)
+    assert (said.code, said.err) == (FINE, "")
+    assert said.out.startswith(f"wrote {name}.yaml\nnext: privity check {name}.yaml")
+    load_scenario(tmp_path / f"{name}.yaml")
+    assert say("check", f"{name}.yaml").code == FINE
+    schema = (tmp_path / ".privity" / "scenario-1.schema.json").read_text()
+    assert say("schema").out == schema and "properties" in json.loads(schema)
+
+
+def test_init_never_overwrites(say: Callable[..., Outcome], tmp_path: Path) -> None:
+    """A file that is there stays as it is: E-FILE, exit code 2; --output names another."""
+    (tmp_path / "hello.yaml").write_text("mine")
+    said = say("init")
+    assert said.code == WRONG_USAGE and said.err.splitlines()[0].endswith("   E-FILE")
+    assert (tmp_path / "hello.yaml").read_text() == "mine"
+    assert say("init", "-o", "other.yaml").code == FINE
+    assert (tmp_path / "other.yaml").read_text() == templates()["hello"]
+    assert say("init", "-o", "none/other.yaml").code == WRONG_USAGE
+
+
+def test_init_lists_the_templates(say: Callable[..., Outcome], tmp_path: Path) -> None:
+    """--list gives each template with a sentence, writes nothing, and an unknown one names the nearest."""
+    lines = say("init", "--list").out.splitlines()
+    assert list(templates()) == [line.split()[0] for line in lines]
+    assert all(len(line.split(None, 1)[1]) > 20 for line in lines)
+    assert list(tmp_path.iterdir()) == []
+    said = say("init", "helo")
+    assert said.code == WRONG_USAGE and "did you mean hello?" in said.err
+
+
+# Check.
+
+
+def test_check_predicts(say: Callable[..., Outcome]) -> None:
+    """A valid scenario: parties, voters, faults, quorum, and the matrix with the broker as a column."""
+    said = say("check", HELLO)
+    assert (said.code, said.err) == (FINE, "")
+    assert "4 parties · 4 voters · tolerates 1 faulty voter · quorum 3" in said.out
+    assert re.search(r"^tx +alice +bob +carol +dave +broker$", said.out, re.M)
+    assert re.search(r"^rent +● S +● N +○ +○ +○$", said.out, re.M)
+    ascii_only = say("check", HELLO, "--ascii")
+    assert ascii_only.out.isascii() and ascii_only.code == FINE
+
+
+def test_check_as_json(say: Callable[..., Outcome], tmp_path: Path) -> None:
+    """--json is one document of privity.check/1, valid or not; the exit code says which."""
+    good = say("check", HELLO, "--json")
+    assert (good.code, good.document["schema"], good.document["valid"]) == (FINE, "privity.check/1", True)
+    (tmp_path / "bad.yaml").write_text("privity: 1\nname: bad\nparties: {}\n")
+    bad = say("check", "bad.yaml", "--json")
+    assert (bad.code, bad.document["valid"]) == (SCENARIO_INVALID, False)
+    assert bad.document["errors"][0]["code"] in CATALOGUE
+
+
+def test_check_fills_in_what_is_left_out(say: Callable[..., Outcome], tmp_path: Path) -> None:
+    """--fill writes every default; the result is a scenario that fills to itself."""
+    filled = say("check", HELLO, "--fill").out
+    assert "view_timeout" in filled and "view_timeout" not in Path(HELLO).read_text()
+    (tmp_path / "filled.yaml").write_text(filled)
+    assert say("check", "filled.yaml", "--fill").out == filled
+
+
+# Doctor.
+
+
+def test_doctor_finds_this_machine_fit(say: Callable[..., Outcome]) -> None:
+    """A machine that runs these tests is fit; each finding is a line with a mark and a word."""
+    said = say("doctor")
+    assert said.code == FINE
+    for line in said.out.splitlines():
+        assert re.fullmatch(r"[✓!] [a-z]+ +\S.*", line), line
+    assert "simulator" in said.out
+    document = say("doctor", "--json").document
+    assert (document["schema"], document["fit"]) == ("privity.doctor/1", True)
+    assert said.out.count("\n") == len(document["findings"])
+
+
+def test_doctor_says_what_is_missing(
+    say: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What is needed and not there makes it exit code 1; what is only useful does not."""
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("scenarios.broker.EXTRA_FOLDERS", ())
+    said = say("doctor", "--ascii")
+    assert said.code == FINE and said.out.isascii()
+    assert re.search(r"^! mosquitto +not found; the embedded broker needs none$", said.out, re.M)
+    monkeypatch.setattr(help_cli, "FREE_BYTES", 1 << 62)
+    said = say("doctor")
+    assert said.code == CHECK_FAILED and "✗ disk " in said.out
+    assert say("doctor", "--json").document["fit"] is False
