@@ -15,7 +15,7 @@ from pathlib import Path
 from node.broker_url import BrokerUrl
 from node.consortium import Network
 from node.driver import Driver
-from node.errors import UNCONFIRMED, PrivityError
+from node.errors import PrivityError
 from node.event_fields import is_label
 from node.event_names import LEVELS
 from node.lifeline import die_with_parent
@@ -74,18 +74,23 @@ def main() -> int:
             run=arguments.run,
             level=arguments.level,
         )
-        # Not uvloop: a connection that breaks leaves a closed handle there under its descriptor's number, and
-        # the next socket of that number can never be written to (uvloop 0.22, UVPoll after a fatal error).
+        # Not uvloop: when a connection breaks, it may keep a closed handle under the descriptor's number, and
+        # the next socket of that number is deaf and dumb for good (0.23, UVPoll after a fatal error).
         asyncio.run(_serve(driver))
     except PrivityError as error:
-        print("\n".join(error.lines()), file=sys.stderr)
-        return error.exit_code
+        return _told(error)
     except (OSError, sqlite3.Error) as error:
         # The text is the system's or SQLite's own; nothing of a payload.
         why = error.strerror if isinstance(error, OSError) else str(error)
-        print("\n".join(PrivityError("E-DISK", "the disk refused", why=why or "").lines()), file=sys.stderr)
-        return UNCONFIRMED
+        return _told(PrivityError("E-DISK", "the disk refused", why=why or ""))
     return 0
+
+
+def _told(error: PrivityError) -> int:
+    """Print the error; its exit code, which a full disk that has no room for the words still tells."""
+    with contextlib.suppress(OSError):
+        print("\n".join(error.lines()), file=sys.stderr, flush=True)
+    return error.exit_code
 
 
 if __name__ == "__main__":

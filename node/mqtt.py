@@ -53,6 +53,36 @@ def _heed_cancellation() -> None:
         raise asyncio.CancelledError
 
 
+class _Client(aiomqtt.Client):
+    """The library's client, which watches no socket that is closed.
+
+    aiomqtt 2.5 leaves the writer of a broken connection with the event loop, or adds it afterwards: the next
+    socket with that descriptor's number then cannot be watched, and the new connection says nothing more.
+    """
+
+    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
+        def write() -> None:
+            try:
+                client.loop_write()
+            except Exception as error:
+                if not self._disconnected.done():
+                    self._disconnected.set_exception(error)
+
+        def register() -> None:
+            if sock.fileno() >= 0:
+                self._loop.add_writer(sock.fileno(), write)
+
+        self._loop.call_soon_threadsafe(register)
+
+    def _on_socket_unregister_write(self, client: Any, userdata: Any, sock: Any) -> None:
+        if sock.fileno() >= 0:
+            self._loop.remove_writer(sock.fileno())
+
+    def _on_socket_close(self, client: Any, userdata: Any, sock: Any) -> None:
+        self._on_socket_unregister_write(client, userdata, sock)
+        super()._on_socket_close(client, userdata, sock)
+
+
 class Link:
     """One client of the broker.
 
@@ -159,7 +189,7 @@ class Link:
             arguments |= {"protocol": aiomqtt.ProtocolVersion.V5, "clean_start": False, "properties": keep}
         else:
             arguments |= {"protocol": aiomqtt.ProtocolVersion.V311, "clean_session": False}
-        return aiomqtt.Client(
+        return _Client(
             identifier=self._client_id,
             timeout=PUBLISH_TIMEOUT_S,
             max_concurrent_outgoing_calls=1000,

@@ -21,7 +21,7 @@ from node.client import Client
 from node.consortium import Network
 from node.driver import Clock, Driver
 from node.envelope import seal
-from node.errors import PrivityError
+from node.errors import UNCONFIRMED, PrivityError
 from node.events import EventLog
 from node.keys import PartyKeys
 from node.run_folder import Label, RunFolder
@@ -39,6 +39,9 @@ READY_S = 60.0
 CONFIRM_S = 30.0
 SETTLE_S = 20.0
 ASK_S = 2.0
+
+# What the exit code of a node says that had no room left for words.
+_WITHOUT_WORDS = {UNCONFIRMED: "the disk refused a write (exit code 3)"}
 
 Say = Callable[[str, str], None]
 
@@ -200,7 +203,7 @@ class LiveRun:
                 raise PrivityError(
                     "E-NODE",
                     f"the {gone.role} {gone.name} ended while starting",
-                    why=gone.last_line or f"exit code {gone.code}",
+                    why=gone.last_line or _WITHOUT_WORDS.get(gone.code, f"exit code {gone.code}"),
                     next="privity logs shows what it said last",
                 )
             statuses = await self.statuses()

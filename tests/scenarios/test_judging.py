@@ -34,7 +34,7 @@ expect:
   - {check: agreement}
   - {check: readers, tx: rent, are: [alice, bob]}
   - {check: denied, tx: diary, as: [alice, bob, dave]}
-  - {check: height, min: 2}
+  - {check: height, min: 1}
   - {check: no_plaintext}
 """
 Change = Callable[..., Evidence]
