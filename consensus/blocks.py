@@ -6,7 +6,7 @@ and state root, which no proposal can name because several heights may be in fli
 
 from __future__ import annotations
 
-from consensus import execution
+from consensus import fetching
 from consensus.certificates import BlockCertificate
 from consensus.messages import BlockVote, Signed
 from consensus.slot import VoteSet
@@ -66,7 +66,7 @@ def on_block_vote(state: State, vote: BlockVote, signature: bytes) -> None:
     elif vote.sequence > state.high_watermark:
         reason = "outside watermarks"
     if vote.sequence > state.executed:
-        execution.heard_of(state, vote.replica, vote.sequence)
+        fetching.heard_of(state, vote.replica, vote.sequence)
     if not reason and not _votes(state, vote.sequence).add(vote.replica, vote.block, signature):
         reason = "repeated"
     if reason:

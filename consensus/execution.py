@@ -1,4 +1,4 @@
-"""Executing what is decided, in order and once (R9), and fetching whatever that still needs.
+"""Executing what is decided, in order and once (R9).
 
 One path delivers batches, whoever decided them: a quorum of commits that came one by one, or a
 certificate that a peer sent.
@@ -6,12 +6,10 @@ certificate that a peer sent.
 
 from __future__ import annotations
 
-from consensus.messages import MAX_BATCH, Batch, Fetch, FetchRequests, Signed
+from consensus import fetching
+from consensus.messages import Batch
 from consensus.output import Decision
 from consensus.state import State
-
-# Bodies usually arrive by themselves, a moment after a proposal that overtook them.
-BODY_WAIT_MS = 50
 
 
 def execute_ready(state: State) -> None:
@@ -21,10 +19,10 @@ def execute_ready(state: State) -> None:
         if batch is None:
             # Decided without us: whoever signed the certificate can send the batch.
             for replica, _ in slot.certificate.signatures:
-                heard_of(state, replica, slot.sequence)
+                fetching.heard_of(state, replica, slot.sequence)
             return
         if state.missing(batch.requests):
-            want_bodies(state, batch)
+            fetching.want_bodies(state, batch)
             return
         state.out.execute.append(Decision(batch, slot.certificate, slot.block_certificate))
         _finish(state, batch)
@@ -68,72 +66,3 @@ def drop_expired(state: State) -> None:
         del state.requests[identifier]
         del state.waiting[identifier]
     state.out.expired.extend(expired)
-
-
-def want_bodies(state: State, batch: Batch) -> None:
-    """Ask for the bodies that this batch names, if they do not arrive by themselves soon."""
-    for identifier in state.missing(batch.requests):
-        state.wanted[identifier] = batch.sequence
-    if state.bodies_at is None:
-        state.bodies_tries = 0
-        state.bodies_at = state.now_ms + BODY_WAIT_MS
-
-
-def fetch_bodies(state: State) -> None:
-    """The wait is over: ask the primary, then one by one those who voted for the proposal (R7)."""
-    state.bodies_at = None
-    if not state.wanted:
-        return
-    first = min(state.wanted.values())
-    slot = state.slots[first]
-    signers = [] if slot.certificate is None else [replica for replica, _ in slot.certificate.signatures]
-    voters = [*sorted(slot.prepares.votes), *sorted(slot.commits.votes), *signers]
-    sources = dict.fromkeys([state.primary, *voters])
-    sources.pop(state.settings.replica, None)
-    if sources:
-        requests = tuple(state.wanted)[:MAX_BATCH]
-        message = FetchRequests(state.settings.epoch, requests, state.settings.replica)
-        replica = list(sources)[state.bodies_tries % len(sources)]
-        state.send(Signed(message, state.sign(message)), to=replica)
-        state.note("fetch_requests", first, slot.digest, replica, have=len(requests))
-        state.bodies_tries += 1
-    state.bodies_at = state.now_ms + state.settings.fetch_ms
-
-
-def heard_of(state: State, replica: int, sequence: int) -> None:
-    """A replica seems to have executed up to here. If that is further than this one, catch up soon."""
-    if sequence > state.claims.get(replica, 0):
-        state.claims[replica] = sequence
-    if sequence > state.executed and state.fetch_at is None:
-        state.fetch_tries, state.fetch_mark = 0, state.executed
-        state.fetch_at = state.now_ms + state.settings.fetch_ms
-
-
-def fetch_if_stuck(state: State) -> None:
-    """The wait is over: fetch, unless votes arrive fast enough by themselves."""
-    if state.executed > state.fetch_mark:
-        state.fetch_at, state.fetch_mark = None, state.executed
-        if max(state.claims.values(), default=0) > state.executed:
-            state.fetch_at = state.now_ms + state.settings.fetch_ms
-        return
-    fetch(state)
-
-
-def fetch(state: State) -> None:
-    """Ask one of those who are ahead for the next decided batches; the next time ask another (R23)."""
-    state.fetch_at, state.fetch_mark = None, state.executed
-    claims = sorted(state.claims.items())
-    questions = [(replica, state.executed + 1) for replica, sequence in claims if sequence > state.executed]
-    if state.own_blocks and state.resend_wait_ms > state.settings.resend_ms:
-        # A block of ours has had no certificate for long: somebody may have it whole.
-        oldest = min(state.own_blocks)
-        questions += [(replica, oldest) for replica, sequence in claims if sequence >= oldest]
-    if not questions:
-        return
-    replica, first = questions[state.fetch_tries % len(questions)]
-    message = Fetch(state.settings.epoch, first, state.settings.replica)
-    state.send(Signed(message, state.sign(message)), to=replica)
-    state.note("fetch", first, replica=replica)
-    state.fetch_tries += 1
-    # A lie about one's height costs us a question now and then, and nothing else.
-    state.fetch_at = state.now_ms + state.settings.fetch_ms * min(state.fetch_tries, 16)

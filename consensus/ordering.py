@@ -6,7 +6,7 @@ votes are taken in any order and counted when their proposal is there (R6).
 
 from __future__ import annotations
 
-from consensus import execution
+from consensus import execution, fetching
 from consensus.certificates import CommitCertificate, PreparedCertificate
 from consensus.messages import Batch, Commit, Prepare, PrePrepare, Proposal
 from consensus.output import PreparedRecord, ProposalRecord
@@ -79,7 +79,7 @@ def on_proposal(state: State, proposal: Proposal) -> None:
     slot.proposal = proposal
     state.note("pre_prepare", sequence, vote.digest, vote.replica, have=len(batch.requests))
     if state.missing(batch.requests):
-        execution.want_bodies(state, batch)
+        fetching.want_bodies(state, batch)
     advance(state)
     execution.execute_ready(state)
 
@@ -267,7 +267,7 @@ def _slot_of_vote(state: State, vote: Prepare | Commit) -> Slot | None:
         reason = "already executed"
     elif vote.sequence > state.high_watermark:
         reason = "outside watermarks"
-        execution.heard_of(state, vote.replica, vote.sequence - 1)
+        fetching.heard_of(state, vote.replica, vote.sequence - 1)
     if reason:
         state.ignore(reason, vote.sequence, vote.digest, vote.replica)
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from consensus import blocks, execution, ordering
+from consensus import blocks, catch_up, execution, fetching, ordering, restart
 from consensus.certificates import BlockCertificate, Decided
 from consensus.messages import (
     NO_DIGEST,
@@ -23,7 +23,7 @@ from consensus.messages import (
     Signed,
     Status,
 )
-from consensus.output import Output, ProposalRecord, Record, Relay, VoteRecord
+from consensus.output import Output, Record, Relay
 from consensus.state import Pending, Settings, Sign, State
 
 # Own undecided votes are repeated for this many sequence numbers at a time, the oldest ones.
@@ -55,41 +55,8 @@ class Replica:
         self._state = State(settings, sign, executed=executed, time_ms=time_ms, block=block)
         self._state.state_root = state_root
         for record in records:
-            self._recall(record)
+            restart.recall(self._state, record)
         self._started = False
-
-    def _recall(self, record: Record) -> None:
-        """Put one record of the time before the restart back in its place."""
-        state = self._state
-        if isinstance(record, VoteRecord):
-            vote = record.vote
-            signed = Signed(vote, record.signature)
-            if isinstance(vote, BlockVote):
-                state.own_block_votes[vote.sequence] = signed
-                if vote.sequence <= state.executed:
-                    state.own_blocks[vote.sequence] = vote.block
-                return
-            if vote.sequence <= state.executed:
-                return
-            slot = state.slot(vote.sequence)
-            slot.own.append(signed)
-            if not isinstance(vote, PrePrepare):
-                votes = slot.prepares if isinstance(vote, Prepare) else slot.commits
-                votes.add(vote.replica, vote.digest, record.signature)
-            slot.prepared = slot.prepared or isinstance(vote, Commit)
-        elif isinstance(record, ProposalRecord):
-            proposal = record.proposal
-            if proposal.pre_prepare.sequence > state.executed:
-                slot = state.slot(proposal.pre_prepare.sequence)
-                slot.proposal, slot.accepted = proposal, True
-                state.recalled.update(dict.fromkeys(proposal.batch.requests))
-                if proposal.pre_prepare.replica == state.settings.replica:
-                    slot.own.append(proposal)
-        elif record.certificate.sequence > state.executed:
-            slot = state.slot(record.certificate.sequence)
-            slot.prepared = True
-            for replica, signature in record.certificate.prepares:
-                slot.prepares.add(replica, record.certificate.digest, signature)
 
     # What a driver may ask.
 
@@ -160,7 +127,10 @@ class Replica:
             else:
                 ordering.on_proposal(state, packet)
         elif isinstance(packet, Decided):
-            self._on_decided(packet)
+            if catch_up.on_decided(state, packet):
+                self._follow_up()
+                if packet.last:
+                    catch_up.go_on(state)
         else:
             self._on_signed(packet)
         return self._take_output()
@@ -180,49 +150,12 @@ class Replica:
         elif isinstance(message, Status):
             # Sequence numbers are hints here: what is fetched because of one hangs on a certificate.
             state.claims[message.replica] = message.sequence
-            execution.heard_of(state, message.replica, message.sequence)
+            fetching.heard_of(state, message.replica, message.sequence)
         elif isinstance(message, PrePrepare):
             state.ignore("pre-prepare without its batch", message.sequence, message.digest, message.replica)
         else:
             # Fetch and FetchRequests are for the driver, which has the blocks and the bodies.
             state.ignore("not for the replica", replica=message.replica)
-
-    def _on_decided(self, decided: Decided) -> None:
-        state = self._state
-        certificate = decided.certificate
-        sequence = certificate.sequence
-        if certificate.epoch != state.settings.epoch:
-            state.ignore("other epoch", sequence, certificate.digest)
-            return
-        if reason := decided.invalid(state.settings.n):
-            state.ignore(reason, sequence, certificate.digest)
-            return
-        if sequence <= state.executed:
-            if decided.block_certificate is not None:
-                blocks.take_certificate(state, decided.block_certificate)
-            else:
-                state.ignore("already executed", sequence, certificate.digest)
-        elif state.outside_watermarks(sequence):
-            state.ignore("outside watermarks", sequence, certificate.digest)
-        else:
-            slot = state.slot(sequence)
-            if slot.certificate is None:
-                slot.certificate = certificate
-                state.note(
-                    "committed",
-                    sequence,
-                    certificate.digest,
-                    have=len(certificate.signatures),
-                    need=state.quorum,
-                )
-            if slot.certificate.digest == certificate.digest:
-                slot.decided_batch = decided.batch
-                slot.block_certificate = slot.block_certificate or decided.block_certificate
-            self._follow_up()
-        if decided.last and state.executed > state.fetch_mark:
-            # Only an answer that led somewhere keeps its sender first in line.
-            state.fetch_tries = 0
-            execution.fetch(state)
 
     def submit(self, request: Request, now_ms: int) -> Output:
         """Take a client's request whose signature was checked and which is not executed yet."""
@@ -270,7 +203,8 @@ class Replica:
         state = self._state
         state.now_ms = now_ms
         if not self._started:
-            self._start()
+            self._started = True
+            restart.start(state)
         if state.status_at is not None and now_ms >= state.status_at:
             state.status_at = now_ms + state.settings.status_ms
             state.send(self.status())
@@ -281,30 +215,15 @@ class Replica:
         if state.recheck_at is not None and now_ms >= state.recheck_at:
             ordering.advance(state)
         if state.bodies_at is not None and now_ms >= state.bodies_at:
-            execution.fetch_bodies(state)
+            fetching.fetch_bodies(state)
         if state.fetch_at is not None and now_ms >= state.fetch_at:
-            execution.fetch_if_stuck(state)
+            fetching.fetch_if_stuck(state)
         if state.resend_at is not None and now_ms >= state.resend_at:
             self._resend()
         if state.relay_at is not None and now_ms >= state.relay_at:
             self._relay()
         self._follow_up()
         return self._take_output()
-
-    def _start(self) -> None:
-        """The first tick: count what was recorded before a restart, and say where this replica stands."""
-        state = self._state
-        self._started = True
-        state.status_at = state.now_ms
-        for sequence in sorted(state.slots):
-            ordering.resume(state, state.slots[sequence])
-        for sequence, block in sorted(state.own_blocks.items()):
-            blocks.open_block(state, sequence, block)
-        if state.slots or state.own_blocks:
-            state.resend_at = state.now_ms
-        for slot in state.slots.values():
-            if slot.proposal is not None and state.missing(slot.proposal.batch.requests):
-                execution.want_bodies(state, slot.proposal.batch)
 
     def _resend(self) -> None:
         """Repeat own votes that did not lead to a decision yet, byte by byte as they were (R38)."""
@@ -318,7 +237,7 @@ class Replica:
         if not state.slots and not state.own_blocks:
             state.resend_at = None
         elif state.own_blocks and state.fetch_at is None:
-            execution.fetch(state)
+            fetching.fetch(state)
 
     def _relay(self) -> None:
         """The oldest request waits for too long: perhaps the primary never had it (PBFT 4.1)."""
