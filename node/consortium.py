@@ -17,7 +17,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from consensus.messages import Digest, Signature
+from consensus.messages import Signature
+from consensus.state import Settings
 from node.canonical import DecodeError, decode, encode
 from node.errors import PrivityError
 from node.keys import SigningKey, VerifyKey, WrappingPublicKey
@@ -134,6 +135,21 @@ class Network:
         """The public wrapping key of each party by name."""
         return {member.name: WrappingPublicKey.from_bytes(member.wrapping_key) for member in self.members}
 
+    def settings(self, replica: int) -> Settings:
+        """The settings of consensus for the replica at this position."""
+        rules = self.rules
+        return Settings(
+            n=self.n,
+            replica=replica,
+            window=rules.window,
+            in_flight=rules.in_flight,
+            max_batch=rules.max_batch,
+            max_batch_bytes=rules.max_batch_bytes,
+            block_every_ms=rules.block_every_ms,
+            max_skew_ms=rules.max_skew_ms,
+            view_timeout_ms=rules.view_timeout_ms,
+        )
+
     @property
     def names(self) -> list[str]:
         """The parties' names, voters first."""
@@ -202,15 +218,3 @@ class Network:
                 "E-GENESIS", "the genesis file cannot be trusted", where=path.name, why=why or ""
             )
         return network
-
-
-__all__ = [
-    "Consortium",
-    "ConsortiumTransaction",
-    "Digest",
-    "Member",
-    "Network",
-    "Policy",
-    "Rules",
-    "signed_bytes",
-]

@@ -24,24 +24,25 @@ from consensus.messages import (
     Signed,
     Status,
 )
-from consensus.output import Decision, Output, ProposalRecord, Relay, Send
+from consensus.output import Decision, Output, Relay, Send
 from consensus.replica import Replica
-from consensus.state import Settings
 from node.answers import Answers
+from node.books import Books
 from node.canonical import DecodeError, encode
-from node.consortium import ConsortiumTransaction, Network
+from node.consortium import Network
 from node.errors import WRONG_USAGE, PrivityError
 from node.events import EventLog
-from node.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
+from node.intake import Intake
+from node.journal import Journal
 from node.keys import PartyKeys
-from node.ledger import EXECUTED, Ledger, key_of
+from node.ledger import Ledger, key_of
 from node.mempool import Mempool
 from node.private_view import PrivateView
-from node.recovery import block_row, recover, transaction_row
+from node.recovery import recover
 from node.reporting import Numbers, Reporter
 from node.store import DELIVERED, MISSING, NOT_PARTY, UNREADABLE, Store
 from node.topics import Topics
-from node.transaction import PrivateTransaction, check_blob, check_transaction
+from node.transaction import PrivateTransaction, check_blob
 from node.wire import (
     AnyTransaction,
     CommittedBatch,
@@ -115,10 +116,11 @@ class Node:
             self._journal.close()
             raise
         self.ledger: Ledger = recovered.ledger
-        self._bodies_at: dict[bytes, tuple[int, int]] = {}
+        self._books = Books(self._journal, self._store, self._mempool, recovered)
+        self._intake = Intake(network, self.ledger)
         self._pending = Output()
         self._replica = Replica(
-            self._settings(network, position),
+            network.settings(position),
             self._sign,
             executed=self.ledger.height,
             time_ms=self.ledger.time_ms,
@@ -130,27 +132,12 @@ class Node:
         self.private_view = PrivateView(self._store, keys.wrapping, self._answers.body)
         self._housekeeping_at = now_ms
         self._ask_next = 0
-        for identifier, (transaction, at, place) in recovered.bodies.items():
-            self._bodies_at[identifier] = (at, place)
+        for identifier, (transaction, _, _) in recovered.bodies.items():
             self._keep(identifier, transaction, None, needed=True)
         # The stop may have come between the journal and what is written beside it.
-        self._hold("blob", [found for found in recovered.reindexed if self._store.has_blob(found[0])])
+        found = [entry for entry in recovered.reindexed if self._store.has_blob(entry[0])]
+        self._books.hold("blob", found, self._since_ms)
         self._resume()
-
-    @staticmethod
-    def _settings(network: Network, position: int) -> Settings:
-        rules = network.rules
-        return Settings(
-            n=network.n,
-            replica=position,
-            window=rules.window,
-            in_flight=rules.in_flight,
-            max_batch=rules.max_batch,
-            max_batch_bytes=rules.max_batch_bytes,
-            block_every_ms=rules.block_every_ms,
-            max_skew_ms=rules.max_skew_ms,
-            view_timeout_ms=rules.view_timeout_ms,
-        )
 
     def _resume(self) -> None:
         """Sign again for blocks that have no certificate yet; in the very beginning, want block 1."""
@@ -211,14 +198,13 @@ class Node:
         try:
             while self._pending and not self.failed:
                 output, self._pending = self._pending, Output()
-                self._persist(output)
+                self._books.persist(output.persist)
                 for send in output.send:
                     self._send_out(send)
                 for decision in output.execute:
                     self._execute(decision)
                 for certificate in output.certified:
-                    at = self._journal.append(CertifiedRecord(certificate))
-                    self._store.set_certified(certificate.sequence, at)
+                    self._books.certify(certificate)
                     self._answers.certified(certificate)
                 for identifier in output.expired:
                     self._mempool.remove(identifier)
@@ -243,7 +229,8 @@ class Node:
         try:
             found = self.private_view.look(LOOK_AT_ONCE)
             # Noted before it is recorded: after a stop in between it is noted again, and never not at all.
-            self._hold("key", [(looked.id, looked.height) for looked in found if looked.state == DELIVERED])
+            opened = [(looked.id, looked.height) for looked in found if looked.state == DELIVERED]
+            self._books.hold("key", opened, self._since_ms)
             self.private_view.record(found)
         except DISK_ERRORS as error:
             self._stop_voting(error)
@@ -335,41 +322,14 @@ class Node:
                 self._mempool.complete(identifier, transaction, packet.blob)
             return
         needed = self._replica.wants(identifier)
-        if not needed and self.ledger.has_executed(key_of(transaction, self._network)):
-            self.report.drop("already executed")
-        elif not needed and Mempool.window_of(transaction)[1] <= self.ledger.height:
-            self.report.drop("expired")
-        elif not needed and packet.blob is None:
-            self.report.drop("payload missing")
-        elif reason := self._refuse(packet):
+        if not needed and (reason := self._intake.superfluous(packet)):
+            self.report.drop(reason)
+        elif reason := self._intake.refused(packet):
             self.report.reject(reason)
-        elif not needed and self._is_too_early(transaction):
+        elif not needed and self._intake.too_early(transaction):
             self.report.reject("too early", key_of(transaction, self._network)[0])
         elif not self.failed:
             self._keep(identifier, transaction, packet, needed=needed)
-
-    def _refuse(self, packet: TransactionPacket) -> str | None:
-        """Why a transaction is refused, whoever relays it, or None. The signature is checked last."""
-        transaction = packet.transaction
-        if isinstance(transaction, ConsortiumTransaction):
-            # The only one there can be until membership changes: the one that this node trusts anyway.
-            return None if transaction == self._network.transaction else "other consortium"
-        core = transaction.header.core
-        key = self._network.verify_key(core.sender)
-        if key is None:
-            return "unknown sender"
-        return check_transaction(
-            transaction,
-            packet.blob,
-            network=self._network.id,
-            policy=self._network.policy_hash,
-            max_validity=self._network.rules.validity_window,
-            sender_key=key,
-        )
-
-    def _is_too_early(self, transaction: AnyTransaction) -> bool:
-        """Whether it could be ordered only at a height so far off that it would fill the mempool for long."""
-        return Mempool.window_of(transaction)[0] > self.ledger.height + self._network.rules.validity_window
 
     def _keep(
         self,
@@ -391,7 +351,7 @@ class Node:
             return
         waiting = self._mempool.get(identifier)
         assert waiting is not None
-        if identifier in self._bodies_at:
+        if self._books.has_body(identifier):
             waiting.recorded, waiting.blob_stored = True, self._store.get_blob(identifier) is not None
         self.report.emit("tx.accept", "debug", tx=identifier, party=sender)
         request = Request(identifier, sender, nonce, valid_from, valid_until, waiting.size)
@@ -405,7 +365,7 @@ class Node:
             self.report.drop("blob does not match")
             return
         self._store.put_blob(identifier, encode(blob))
-        self._hold("blob", [(identifier, self.ledger.height)])
+        self._books.hold("blob", [(identifier, self.ledger.height)], self._since_ms)
         self.private_view.arrived(identifier)
 
     def _on_committed(self, packet: CommittedBatch) -> None:
@@ -429,7 +389,7 @@ class Node:
             for body in packet.transactions:
                 identifier = body.transaction.id
                 if identifier in decided.batch.requests and identifier not in self._mempool:
-                    if reason := self._refuse(body):
+                    if reason := self._intake.refused(body):
                         self.report.drop(reason)
                     else:
                         self._keep(identifier, body.transaction, body, needed=True)
@@ -466,33 +426,6 @@ class Node:
         pending.expired += output.expired
         pending.notes += output.notes
 
-    def _persist(self, output: Output) -> None:
-        for record in output.persist:
-            if isinstance(record, ProposalRecord):
-                self._record_bodies(record.proposal.batch.requests)
-            self._journal.append(record)
-        if output.persist:
-            self._journal.sync()
-
-    def _record_bodies(self, requests: tuple[bytes, ...]) -> None:
-        """Write bodies and blobs of a batch before voting for it, so that this node can serve them (R7)."""
-        fresh = []
-        for identifier in requests:
-            waiting = self._mempool.get(identifier)
-            if waiting is None:
-                continue
-            if waiting.blob is not None:
-                self._store.put_blob(identifier, waiting.blob)
-                waiting.blob = None
-                waiting.blob_stored = True
-            if not waiting.recorded:
-                waiting.recorded = True
-                fresh.append(waiting.transaction)
-        if fresh:
-            at = self._journal.append(BodiesRecord(tuple(fresh)))
-            for place, transaction in enumerate(fresh):
-                self._bodies_at[transaction.id] = (at, place)
-
     def _send_out(self, send: Send | Relay) -> None:
         if isinstance(send, Relay):
             for identifier in send.requests:
@@ -504,59 +437,30 @@ class Node:
         self._send(topic, encode(send.packet))
 
     def _execute(self, decision: Decision) -> None:
-        batch = decision.batch
-        self._record_bodies(batch.requests)
-        bodies = [self._mempool.remove(identifier) for identifier in batch.requests]
-        found = [waiting for waiting in bodies if waiting is not None]
-        assert len(found) == len(batch.requests), "the replica executes only what it has whole"
-        applied = self.ledger.apply(batch, [waiting.transaction for waiting in found])
-        record = BlockRecord(applied.header, batch, decision.certificate)
-        at = self._journal.append(record)
-        height = batch.sequence
-        rows = [
-            transaction_row(waiting.transaction, height, position, outcome, *self._bodies_at.pop(identifier))
-            for position, (identifier, waiting, outcome) in enumerate(
-                zip(batch.requests, found, applied.outcomes, strict=True)
-            )
-        ]
-        stored = [(w.transaction.id, height) for w in found if w.blob_stored]
-        self._hold("blob", stored)
-        self._store.add_block(block_row(record, applied.block, at), rows)
-        self._answers.remember(height, record)
-        private = [
-            identifier
-            for identifier, waiting, outcome in zip(batch.requests, found, applied.outcomes, strict=True)
-            if outcome == EXECUTED and isinstance(waiting.transaction, PrivateTransaction)
-        ]
-        for identifier in private:
-            self.private_view.ordered(identifier)
+        executed = self._books.execute(decision, self._since_ms)
+        header, block, height = executed.record.header, executed.applied.block, executed.record.header.height
+        self._answers.remember(height, executed.record)
+        for identifier, waiting in executed.private:
+            self.private_view.ordered(identifier, waiting, height)
             self.report.emit("tx.commit", "debug", tx=identifier, h=height)
         self.report.emit(
             "block.commit",
             h=height,
             v=decision.certificate.view,
-            blk=applied.block,
-            parent=applied.header.parent,
-            state_root=applied.header.state_root,
-            txs=len(batch.requests),
+            blk=block,
+            parent=header.parent,
+            state_root=header.state_root,
+            txs=len(decision.batch.requests),
         )
         if height == 1:
-            self.report.emit("node.ready", h=height, blk=applied.block)
-        self._take(
-            self._replica.executed(
-                height, applied.block, applied.header.state_root, decision.block_certificate, self._now_ms
-            )
-        )
+            self.report.emit("node.ready", h=height, blk=block)
+        known = decision.block_certificate
+        self._take(self._replica.executed(height, block, header.state_root, known, self._now_ms))
 
-    def _hold(self, what: str, gained: list[tuple[bytes, int]]) -> None:
-        """Note what this node gained: transaction ids, each with a height."""
-        since = self._now_ms - self._network.created_ms
-        self._store.note_holdings(
-            [
-                {"t": since, "height": height, "gained": what, "tx": identifier.hex()}
-                for identifier, height in gained
-            ]
-        )
+    @property
+    def _since_ms(self) -> int:
+        """Now, in milliseconds since the genesis."""
+        return self._now_ms - self._network.created_ms
 
     def _ask_for_missing(self) -> None:
         """Ask one other node after another for blobs that a party of this node may read and lacks."""

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from node.canonical import DecodeError
 from node.envelope import NotAParty, Unreadable, unseal
 from node.keys import WrappingKey
+from node.mempool import Waiting
 from node.store import DELIVERED, MISSING, NOT_PARTY, PENDING, UNKNOWN, UNREADABLE, Store
 from node.transaction import PrivateTransaction, check_blob, decode_blob
+
+FRESH = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class PrivateView:
         # What failed for want of a key or a disk may work after a restart; what is missing may have come.
         again = [store.payloads(state, -1) for state in (PENDING, UNKNOWN)]
         self._queue: deque[bytes] = deque(identifier for found in again for identifier in found)
+        # What was ordered a moment ago is at hand, and need not be read again.
+        self._fresh: dict[bytes, tuple[Waiting, int]] = {}
         self._missing: dict[bytes, None] = dict.fromkeys(store.payloads(MISSING, -1))
 
     @property
@@ -50,10 +55,12 @@ class PrivateView:
         """Whether payloads wait to be looked at."""
         return bool(self._queue)
 
-    def ordered(self, identifier: bytes) -> None:
+    def ordered(self, identifier: bytes, waiting: Waiting, height: int) -> None:
         """A transaction was executed; its payload is looked at later."""
         self.counts[PENDING] += 1
         self._queue.append(identifier)
+        if waiting.blob is not None and len(self._fresh) < FRESH:
+            self._fresh[identifier] = (waiting, height)
 
     def missing(self, limit: int) -> list[bytes]:
         """Transactions whose blob is not here; those told go to the end, so that none starves the rest."""
@@ -76,8 +83,15 @@ class PrivateView:
         looked = []
         for _ in range(min(limit, len(self._queue))):
             identifier = self._queue.popleft()
-            transaction, height = self._body(identifier)
-            looked.append(Looked(identifier, height, self._look(identifier, transaction)))
+            fresh = self._fresh.pop(identifier, None)
+            if fresh is None:
+                transaction, height = self._body(identifier)
+                state = self._look(identifier, transaction, None)
+            else:
+                waiting, height = fresh
+                assert isinstance(waiting.transaction, PrivateTransaction)
+                state = self._look(identifier, waiting.transaction, waiting.blob)
+            looked.append(Looked(identifier, height, state))
         return looked
 
     def record(self, looked: Sequence[Looked]) -> None:
@@ -92,19 +106,18 @@ class PrivateView:
         if looked:
             self._store.set_payloads([(one.id, one.state) for one in looked])
 
-    def _look(self, identifier: bytes, transaction: PrivateTransaction) -> str:
+    def _look(self, identifier: bytes, transaction: PrivateTransaction, encoded: bytes | None) -> str:
         try:
-            encoded = self._store.get_blob(identifier)
+            encoded = encoded or self._store.get_blob(identifier)
             if encoded is None:
                 return MISSING
             blob = decode_blob(encoded)
-            if check_blob(transaction.header, blob) is not None:
-                return MISSING  # What lies there is not what was ordered; the right one is asked for.
             unseal(transaction, blob, self._key)
         except NotAParty:
             return NOT_PARTY
         except Unreadable:
-            return UNREADABLE
+            # A blob that is not the one ordered says nothing of the sender; the right one is asked for.
+            return UNREADABLE if check_blob(transaction.header, blob) is None else MISSING
         except DecodeError:
             return MISSING
         except Exception:
