@@ -244,15 +244,21 @@ class Replica:
         state = self._state
         execution.drop_expired(state)
         state.relay_at = None
-        before = state.now_ms - state.settings.view_timeout_ms
-        overdue = [request for request in state.waiting if state.requests[request].since_ms <= before]
-        if not overdue or state.is_primary:
+        if state.is_primary or not state.waiting:
             return
-        state.out.send.append(Relay(tuple(overdue[:RELAY_AT_ONCE]), state.primary))
-        state.note(
-            "timeout", reason="oldest request is overdue", replica=state.primary, have=len(state.waiting)
-        )
         state.relay_at = state.now_ms + state.settings.view_timeout_ms
+        before = state.now_ms - state.settings.view_timeout_ms
+        # What may not be ordered yet is not the primary's fault.
+        overdue = [
+            identifier
+            for identifier in state.waiting
+            if state.requests[identifier].since_ms <= before
+            and state.requests[identifier].request.valid_from <= state.accepted + 1
+        ]
+        if overdue:
+            state.out.send.append(Relay(tuple(overdue[:RELAY_AT_ONCE]), state.primary))
+            reason = "oldest request is overdue"
+            state.note("timeout", reason=reason, replica=state.primary, have=len(overdue))
 
     def _follow_up(self) -> None:
         """What any step may have made possible: accept, propose, and time the oldest request."""

@@ -143,6 +143,16 @@ def test_a_later_request_gets_its_full_time() -> None:
     assert [relay.requests for relay in alone.relays()] == [(R2.id,)]
 
 
+def test_a_request_that_may_not_be_ordered_yet_is_not_overdue() -> None:
+    """Only heights can make it valid, so waiting for them is nobody's fault; nor does it spin the timer."""
+    alone = Alone(1, view_timeout_ms=2000)
+    alone.submit(request(1, valid_from=50))
+    alone.run_for(20_000)
+    assert (alone.relays(), [note for note in alone.notes if note.event == "timeout"]) == ([], [])
+    deadline = alone.replica.deadline_ms
+    assert deadline is not None and deadline > alone.now_ms
+
+
 def test_a_primary_relays_nothing_to_itself() -> None:
     """It proposes."""
     alone = Alone(0)
