@@ -26,12 +26,13 @@ from node.event_names import EVENTS
 from scenarios import VERSION, cli, help_cli
 from scenarios.file_cli import templates
 from scenarios.loading import load_scenario
-from scenarios.not_built import VERBS
 from tests.command_line import Outcome, Privity
 
 ROOT = Path(__file__).parents[2]
 BUILT = ["init", "check", "up", "run", "down", "ps", "send", "show", "who-sees", "logs"]
 BUILT += ["explain", "doctor", "schema"]
+PLANNED = ["aggregate", "console", "disclose", "export", "fault", "fork", "map", "open", "replay", "report"]
+PLANNED += ["request", "ui", "verify", "watch", "why"]
 HELLO = str(ROOT / "scenarios" / "hello.yaml")
 
 # Flags that PRODUCT knows and this version refuses by name.
@@ -70,7 +71,7 @@ def test_help_lists_what_is_built(say: Callable[..., Outcome]) -> None:
     assert said.code == FINE
     listed = re.findall(r"^  ([a-z-]+)  +\S", said.out.split("Commands:")[1], re.M)
     assert sorted(BUILT) == sorted(listed)
-    assert set(BUILT) | set(VERBS) == set(verbs())
+    assert set(BUILT) | set(PLANNED) == set(verbs())
 
 
 @pytest.mark.parametrize("verb", BUILT)
@@ -84,7 +85,7 @@ def test_every_verb_helps(say: Callable[..., Outcome], verb: str) -> None:
             assert getattr(parameter, "help", ""), f"{verb} {parameter.name} has no help"
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", PLANNED)
 def test_verbs_that_are_not_built(say: Callable[..., Outcome], verb: str) -> None:
     """A verb that is planned is refused by name with exit code 2, whatever stands behind it."""
     said = say(verb, "x", "--as", "bolt", "--json")
