@@ -16,9 +16,9 @@ from node.broker_url import BrokerUrl
 from node.consortium import Network
 from node.driver import Driver
 from node.errors import PrivityError
-from node.event_fields import is_label
-from node.event_names import LEVELS
 from node.lifeline import die_with_parent
+from node.logs.event_fields import is_label
+from node.logs.event_names import LEVELS
 
 GENESIS_WAIT_S = 60
 

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from consensus.certificates import BlockCertificate, Decided
 from consensus.messages import Fetch, FetchRequests
 from node.canonical import DecodeError, encode
-from node.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
+from node.chain.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
+from node.chain.store import BlockRow, Store, TransactionRow
+from node.envelopes.transaction import Blob, PrivateTransaction, decode_blob
 from node.mempool import Mempool
-from node.store import BlockRow, Store, TransactionRow
 from node.topics import Topics
-from node.transaction import Blob, PrivateTransaction, decode_blob
 from node.wire import AnyTransaction, CommittedBatch, Inclusion, Inquiry, TransactionPacket
 
 ANSWER_BYTES = 1 << 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from node import log_cli, ps_cli, send_cli, show_cli
+from node.verbs import log_cli, ps_cli, send_cli, show_cli
 
 
 def register(app: typer.Typer) -> None:

@@ -15,11 +15,11 @@ from consensus.messages import Signed, Status
 from node.broker_url import BrokerUrl
 from node.canonical import DecodeError, encode
 from node.consortium import Network
-from node.entropy import Entropy
-from node.keys import SigningKey
+from node.envelopes.entropy import Entropy
+from node.envelopes.keys import SigningKey
+from node.envelopes.transaction import Blob
 from node.mqtt import Link
 from node.topics import Topics
-from node.transaction import Blob
 from node.wire import (
     MAX_ASKED,
     AnyTransaction,

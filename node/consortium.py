@@ -20,8 +20,8 @@ import msgspec
 from consensus.messages import Signature
 from consensus.state import Settings
 from node.canonical import DecodeError, decode, encode
+from node.envelopes.keys import SigningKey, VerifyKey, WrappingPublicKey
 from node.errors import PrivityError
-from node.keys import SigningKey, VerifyKey, WrappingPublicKey
 
 Meta = msgspec.Meta
 Name = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[a-z0-9][a-z0-9-]*$")]

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from node.broker_url import BrokerUrl
 from node.consortium import Network
-from node.events import EventLog
-from node.keys import PartyKeys
+from node.envelopes.keys import PartyKeys
+from node.logs.events import EventLog
 from node.mqtt import Link
 from node.node import Node
 from node.topics import Topics

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from node.chain.ledger import Ledger, key_of
 from node.consortium import ConsortiumTransaction, Network
-from node.ledger import Ledger, key_of
+from node.envelopes.transaction import check_transaction
 from node.mempool import Mempool
-from node.transaction import check_transaction
 from node.wire import AnyTransaction, TransactionPacket
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from node.canonical import encode
 from node.consortium import ConsortiumTransaction
-from node.transaction import SLOT_BYTES, Blob, PrivateTransaction, check_blob
+from node.envelopes.transaction import SLOT_BYTES, Blob, PrivateTransaction, check_blob
 from node.wire import AnyTransaction
 
 

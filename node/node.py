@@ -27,22 +27,22 @@ from consensus.messages import (
 from consensus.output import Decision, Output, Relay, Send
 from consensus.replica import Replica
 from node.answers import Answers
-from node.books import Books
 from node.canonical import DecodeError, encode
+from node.chain.books import Books
+from node.chain.journal import Journal
+from node.chain.ledger import Ledger, key_of
+from node.chain.recovery import recover
+from node.chain.store import DELIVERED, MISSING, NOT_PARTY, UNREADABLE, Store
 from node.consortium import Network
+from node.envelopes.keys import PartyKeys
+from node.envelopes.transaction import PrivateTransaction, check_blob
 from node.errors import WRONG_USAGE, PrivityError
-from node.events import EventLog
 from node.intake import Intake
-from node.journal import Journal
-from node.keys import PartyKeys
-from node.ledger import Ledger, key_of
+from node.logs.events import EventLog
 from node.mempool import Mempool
 from node.private_view import PrivateView
-from node.recovery import recover
 from node.reporting import Numbers, Reporter
-from node.store import DELIVERED, MISSING, NOT_PARTY, UNREADABLE, Store
 from node.topics import Topics
-from node.transaction import PrivateTransaction, check_blob
 from node.wire import (
     AnyTransaction,
     CommittedBatch,

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from node.canonical import DecodeError
-from node.envelope import NotAParty, Unreadable, unseal
-from node.keys import WrappingKey
+from node.chain.store import DELIVERED, MISSING, NOT_PARTY, PENDING, UNKNOWN, UNREADABLE, Store
+from node.envelopes.envelope import NotAParty, Unreadable, unseal
+from node.envelopes.keys import WrappingKey
+from node.envelopes.transaction import PrivateTransaction, check_blob, decode_blob
 from node.mempool import Waiting
-from node.store import DELIVERED, MISSING, NOT_PARTY, PENDING, UNKNOWN, UNREADABLE, Store
-from node.transaction import PrivateTransaction, check_blob, decode_blob
 
 FRESH = 4096
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from consensus.output import Note
 from node.consortium import Network
-from node.events import EventLog
+from node.logs.events import EventLog
 
 # The core's word, the event's name, its level.
 _EVENTS = {

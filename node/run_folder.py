@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 
 from node.errors import PrivityError
-from node.event_fields import is_name
+from node.logs.event_fields import is_name
 from node.private_files import append_private, make_private_folder, replace_private
 from node.process_identity import process_started
 from node.text import did_you_mean

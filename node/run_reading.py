@@ -7,12 +7,12 @@ from functools import cached_property
 from time import time_ns
 from typing import Any, NamedTuple
 
+from node.chain.reading import NodeReading, Ordered, read_node
 from node.consortium import ConsortiumTransaction, Network
+from node.envelopes.keys import PartyKeys
 from node.errors import WRONG_USAGE, PrivityError
-from node.event_fields import DIGEST_DIGITS
-from node.events import EventLog
-from node.keys import PartyKeys
-from node.reading import NodeReading, Ordered, read_node
+from node.logs.event_fields import DIGEST_DIGITS
+from node.logs.events import EventLog
 from node.run_folder import OPERATOR, Label, RunFolder, tx_digits
 from node.text import clean, did_you_mean
 

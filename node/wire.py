@@ -30,10 +30,10 @@ from consensus.messages import (
     Signed,
     Status,
 )
-from node.block import BlockHeader
 from node.canonical import decode, encode
+from node.chain.block import BlockHeader
 from node.consortium import ConsortiumTransaction, Network
-from node.transaction import Blob, PrivateTransaction
+from node.envelopes.transaction import Blob, PrivateTransaction
 
 Meta = msgspec.Meta
 Token = Annotated[bytes, Meta(min_length=8, max_length=8)]

@@ -6,9 +6,9 @@ import contextlib
 from collections import Counter
 from dataclasses import dataclass
 
-from node.ledger import EXECUTED
+from node.chain.ledger import EXECUTED
+from node.chain.store import BlockRow, Store
 from node.run_folder import RunFolder
-from node.store import BlockRow, Store
 
 
 @dataclass(frozen=True, slots=True)

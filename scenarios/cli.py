@@ -14,7 +14,8 @@ from node import cli as node_cli
 from node.errors import INTERRUPTED, PrivityError
 from node.terminal import needs_ascii, quiet_pipe
 from node.text import clean, plain
-from scenarios import VERSION, file_cli, help_cli, not_built, run_cli, who_sees_cli
+from scenarios import VERSION
+from scenarios.verbs import file_cli, help_cli, not_built, run_cli, who_sees_cli
 
 app = typer.Typer(
     name="privity",

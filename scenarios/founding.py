@@ -7,12 +7,12 @@ import shutil
 from pathlib import Path
 
 from node.consortium import Consortium, Member, Network, Policy, Rules
-from node.entropy import Entropy
-from node.keys import PartyKeys
+from node.envelopes.entropy import Entropy
+from node.envelopes.keys import PartyKeys
 from node.private_files import open_private, replace_private
 from node.run_folder import RunFolder
-from scenarios.plan import PlannedSend
-from scenarios.scenario import Scenario
+from scenarios.model.plan import PlannedSend
+from scenarios.model.scenario import Scenario
 
 
 def make_keys(folder: RunFolder, scenario: Scenario, entropy: Entropy) -> dict[str, PartyKeys]:

@@ -12,13 +12,13 @@ from typing import Literal
 from node.consortium import Network
 from node.errors import PrivityError
 from node.run_folder import RunFolder
-from scenarios.broker_view import read_broker
-from scenarios.canaries import Artefact, ScanBroken, ScanResult, scan
 from scenarios.chains import Chain, behind, first_disagreement
+from scenarios.knowledge.broker_view import read_broker
+from scenarios.knowledge.matrix import Matrix, build_matrix
+from scenarios.leaks.canaries import Artefact, ScanBroken, ScanResult, scan
+from scenarios.leaks.run_secrets import RunSecrets
 from scenarios.live import Sent
-from scenarios.matrix import Matrix, build_matrix
-from scenarios.run_secrets import RunSecrets
-from scenarios.scenario import (
+from scenarios.model.scenario import (
     END,
     Agreement,
     Denied,

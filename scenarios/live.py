@@ -17,23 +17,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consensus.messages import Status
+from node.chain.store import MISSING, PENDING, Store
 from node.client import Client
 from node.consortium import Network
 from node.driver import Clock, Driver
-from node.envelope import seal
+from node.envelopes.envelope import seal
+from node.envelopes.keys import PartyKeys
 from node.errors import UNCONFIRMED, PrivityError
-from node.events import EventLog
-from node.keys import PartyKeys
+from node.logs.events import EventLog
 from node.run_folder import Label, RunFolder
-from node.store import MISSING, PENDING, Store
 from node.wire import Inclusion
-from scenarios.broker import RunningBroker
 from scenarios.founding import found, make_keys, write_genesis, write_operator_files
-from scenarios.plan import PlannedSend, plan
-from scenarios.processes import ProcessExit
-from scenarios.run_secrets import RunSecrets
-from scenarios.scenario import Scenario
-from scenarios.supervisor import Supervisor
+from scenarios.leaks.run_secrets import RunSecrets
+from scenarios.model.plan import PlannedSend, plan
+from scenarios.model.scenario import Scenario
+from scenarios.processes.broker import RunningBroker
+from scenarios.processes.child import ProcessExit
+from scenarios.processes.supervisor import Supervisor
 
 READY_S = 60.0
 CONFIRM_S = 30.0
@@ -61,6 +61,7 @@ class Options:
     """How to run, where the scenario leaves it open."""
 
     broker: str | None = None
+    port: int | None = None  # Of a broker of ours; a free one if None.
     in_process: bool = False
     level: str = "info"
     steps: bool = True
@@ -101,7 +102,9 @@ class LiveRun:
         """Bring everything up. Returns once block 1 is committed with the same hash on every node."""
         started = time.monotonic()
         scenario, folder = self.scenario, self.folder
-        broker = await self._supervisor.start_broker(self.options.broker or scenario.broker, folder.broker)
+        broker = await self._supervisor.start_broker(
+            self.options.broker or scenario.broker, folder.broker, port=self.options.port
+        )
         self.broker = broker
         self.say("tick", f"broker     {_described(broker)}")
         self.keys = make_keys(folder, scenario, os.urandom)

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from node.errors import PrivityError
-from node.log_view import merge_events
+from node.logs.view import merge_events
 from node.process_identity import process_started
 from node.run_folder import RunFolder
 from scenarios import VERSION
 from scenarios.chains import read_chains
 from scenarios.judging import Evidence, Judgement, incidents, judge
 from scenarios.live import LiveRun, Options, Say
-from scenarios.scenario import Scenario
+from scenarios.model.scenario import Scenario
 from scenarios.verdict import verdict_of, write_verdict
 
 

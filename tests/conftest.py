@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from node.run_folder import RunFolder
-from scenarios.broker import RunningBroker, find_mosquitto, start_broker
+from scenarios.processes.broker import RunningBroker, find_mosquitto, start_broker
 from tests.command_line import Privity
 from tests.run_of_nodes import LiveRun, live_run, play_story
 

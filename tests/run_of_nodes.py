@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from node.chain.reading import read_node
 from node.client import Client
 from node.consortium import Consortium, Member, Network, Policy, Rules
 from node.driver import Driver
-from node.envelope import Sealed, seal
-from node.keys import PartyKeys, WrappingPublicKey
+from node.envelopes.envelope import Sealed, seal
+from node.envelopes.keys import PartyKeys, WrappingPublicKey
 from node.process_identity import process_started
-from node.reading import read_node
 from node.run_folder import Label, RunFolder
-from scenarios.broker import RunningBroker
-from scenarios.recorder import CaptureFile, Recorder
+from scenarios.processes.broker import RunningBroker
+from scenarios.processes.recorder import CaptureFile, Recorder
 from tests.waiting import wait_until
 
 VOTERS = ("city", "acme", "bolt", "notary")

@@ -81,7 +81,7 @@ def test_the_core_needs_the_standard_library_and_msgspec_only() -> None:
 @pytest.mark.parametrize(
     ("source", "package"),
     [
-        ("import node.keys", "consensus"),
+        ("import node.envelopes.keys", "consensus"),
         ("from scenarios import cli", "node"),
         ("def f():\n    from scenarios.cli import main", "node"),
         ("if TYPE_CHECKING:\n    import node", "consensus"),

@@ -22,10 +22,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from node.envelope import seal
+from node.envelopes.envelope import seal
 from node.run_folder import RunFolder
 from scenarios.live import LiveRun, Options
-from scenarios.loading import parse_scenario
+from scenarios.model.loading import parse_scenario
 
 VOTERS = 4
 READERS = 2  # Beside the sender.

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from node.broker_url import BrokerUrl
-from node.envelope import NotAParty, unseal
-from node.ledger import EXECUTED
+from node.chain.ledger import EXECUTED
+from node.envelopes.envelope import NotAParty, unseal
 from node.run_folder import RunFolder
 from node.run_reading import RunReading
-from scenarios.run_secrets import RunSecrets
+from scenarios.leaks.run_secrets import RunSecrets
 from tests.waiting import alive, listening, wait_until
 
 SHIPPED = Path(__file__).parents[2] / "scenarios"

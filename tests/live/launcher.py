@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import tests.stand_in
-from scenarios.supervisor import Supervisor
+from scenarios.processes.supervisor import Supervisor
 
 NODES = 4
 

@@ -6,13 +6,14 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from scenarios.broker import free_port
+from scenarios.processes.broker import free_port
 from tests.live.commands import HELLO, QUICK, Privity
 from tests.waiting import wait_until
 
@@ -144,6 +145,17 @@ def test_a_broker_that_nobody_answers(privity: Privity) -> None:
     assert said.seconds < 20
     privity.nothing_is_left()
     assert not privity.run.is_running()
+
+
+@pytest.mark.parametrize("broker", ["embedded", pytest.param("mosquitto", marks=pytest.mark.mosquitto)])
+def test_a_port_that_is_taken(privity: Privity, broker: str) -> None:
+    """5: a broker of ours on a port that somebody else listens on, who is not disturbed."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        said = privity("run", HELLO, "--broker", broker, "--broker-port", port)
+        said.refused(5, "E-PORT")
+        assert f"127.0.0.1:{port}" in said.err and "another program listens there" in said.err
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
 
 
 def test_a_broker_address_never_shows_its_password(privity: Privity) -> None:

@@ -21,13 +21,13 @@ from consensus.messages import Prepare, Signed, Status
 from consensus.output import VoteRecord
 from node.__main__ import main
 from node.canonical import encode
+from node.chain.journal import Journal
+from node.chain.store import Store
 from node.client import Client
 from node.consortium import Network, Rules
-from node.journal import Journal
-from node.store import Store
 from node.topics import Topics
 from node.wire import Frame, signed_bytes
-from scenarios.broker import RunningBroker, start_broker
+from scenarios.processes.broker import RunningBroker, start_broker
 from tests.node.network_of_nodes import PARTIES, founded, sealed_for
 from tests.waiting import eventually
 

@@ -17,12 +17,12 @@ import pytest
 
 from node.canonical import encode
 from node.run_folder import RunFolder
-from scenarios.broker import RunningBroker
-from scenarios.canaries import Artefact, scan
-from scenarios.capture import Captured, encode_record
+from scenarios.leaks.canaries import Artefact, scan
+from scenarios.leaks.secret_forms import FORMS
 from scenarios.live import Options
-from scenarios.loading import load_scenario
-from scenarios.secret_forms import FORMS
+from scenarios.model.loading import load_scenario
+from scenarios.processes.broker import RunningBroker
+from scenarios.processes.capture import Captured, encode_record
 from scenarios.session import Session, new_folder
 from tests.live.commands import (
     COMMAND,
@@ -248,7 +248,7 @@ def test_without_a_recorder_nobody_knows_what_the_broker_saw(privity: Privity) -
     late = "  - {at: 2s, do: send, id: late, as: alice, to: [bob], data: {sum: 5}}\nexpect:"
     running = privity.start("run", privity.file(QUICK.replace("expect:", late)), "--json", "--in-process")
     running.says("✓ ready")
-    os.kill(privity.pid_of("scenarios.recorder"), signal.SIGKILL)
+    os.kill(privity.pid_of("scenarios.processes.recorder"), signal.SIGKILL)
     said = running.end()
     assert (said.code, said.json["verdict"]) == (3, "unconfirmed")
     assert [each["result"] for each in said.json["expectations"]] == ["holds", "holds", "unconfirmed"]

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from scenarios.canaries import Artefact, scan
-from scenarios.payloads import encoded_size
+from scenarios.leaks.canaries import Artefact, scan
+from scenarios.model.payloads import encoded_size
 from tests.live.commands import SHIPPED, Privity, Said, commits, content, matrix_readers, opened, planned
 
 pytestmark = [pytest.mark.mosquitto, pytest.mark.slow]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from node.log_view import json_line
+from node.logs.view import json_line
 from node.run_folder import EVENTS, OPERATOR, RunFolder
 
 BATCH = {"h": 3, "v": 0, "digest": "9c41e07b"}

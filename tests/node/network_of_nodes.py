@@ -22,12 +22,12 @@ import pytest
 
 from consensus.messages import BlockVote, Commit, Prepare, PrePrepare, Proposal, Signed
 from node.canonical import encode
+from node.chain.store import PAYLOAD_STATES, PENDING, Store
 from node.consortium import Consortium, Member, Network, Policy, Rules
-from node.envelope import Sealed, seal
-from node.events import Event, EventLog
-from node.keys import PartyKeys
+from node.envelopes.envelope import Sealed, seal
+from node.envelopes.keys import PartyKeys
+from node.logs.events import Event, EventLog
 from node.node import Node
-from node.store import PAYLOAD_STATES, PENDING, Store
 from node.topics import Topics
 from node.wire import (
     CommittedBatch,

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from node.content_key import ContentKey
-from node.envelope import Opened, Sealed, seal, unseal
-from node.keys import Entropy, PartyKeys, WrappingPublicKey
-from node.transaction import (
+from node.envelopes.content_key import ContentKey
+from node.envelopes.envelope import Opened, Sealed, seal, unseal
+from node.envelopes.keys import Entropy, PartyKeys, WrappingPublicKey
+from node.envelopes.transaction import (
     Blob,
     CoreHeader,
     PrivateTransaction,

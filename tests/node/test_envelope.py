@@ -30,12 +30,12 @@ from small_consortium import (
 )
 from test_payload import DEAL, exactly, payload_fields
 
-from node.content_key import ContentKey
-from node.envelope import NotAParty, Unreadable, open_with, readers_of, seal, unseal
+from node.envelopes.content_key import ContentKey
+from node.envelopes.envelope import NotAParty, Unreadable, open_with, readers_of, seal, unseal
+from node.envelopes.key_slots import make_slots
+from node.envelopes.keys import PartyKeys
+from node.envelopes.transaction import SLOT_BUCKETS, Blob, core_digest, owner_of
 from node.errors import PrivityError
-from node.key_slots import make_slots
-from node.keys import PartyKeys
-from node.transaction import SLOT_BUCKETS, Blob, core_digest, owner_of
 
 SUITE = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from node.event_fields import ALWAYS, FIELD_NAMES, FIELD_TYPES
-from node.event_names import EVENTS, REASONS
-from node.events import EventLog
+from node.logs.event_fields import ALWAYS, FIELD_NAMES, FIELD_TYPES
+from node.logs.event_names import EVENTS, REASONS
+from node.logs.events import EventLog
 
 START_MS = 1_795_435_200_000  # 2026-11-23T12:00:00Z
 DIGEST = sha256(b"a batch").digest()
@@ -270,7 +270,7 @@ def test_every_event_says_what_it_means() -> None:
 
 def test_the_log_knows_every_reason() -> None:
     """Each reason that the core or a node gives for dropping or refusing something is a word of the log."""
-    modules = [path for name in ("consensus", "node") for path in (PROJECT / name).glob("*.py")]
+    modules = [path for name in ("consensus", "node") for path in (PROJECT / name).rglob("*.py")]
     reasons = {reason for path in modules for reason in reasons_in(path)}
     assert len(reasons) > 20
     assert sorted(reasons - REASONS.keys()) == []

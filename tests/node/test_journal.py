@@ -15,9 +15,9 @@ import pytest
 from consensus.certificates import PreparedCertificate
 from consensus.messages import Batch, Prepare, PrePrepare, Proposal
 from consensus.output import PreparedRecord, ProposalRecord, VoteRecord
+from node.chain.journal import HEAD_BYTES, MAGIC, Journal, JournalRecord
+from node.envelopes.keys import SigningKey
 from node.errors import CATALOGUE, PrivityError
-from node.journal import HEAD_BYTES, MAGIC, Journal, JournalRecord
-from node.keys import SigningKey
 from tests.node.small_consortium import seeded
 
 NETWORK = sha256(b"journal").digest()
@@ -207,7 +207,7 @@ FULL_DISK = """
 import resource, signal, sys
 from contextlib import closing
 from pathlib import Path
-from node.journal import Journal
+from node.chain.journal import Journal
 from tests.node.test_journal import NETWORK, proposal, vote
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 path, room = Path(sys.argv[1]), int(sys.argv[2])

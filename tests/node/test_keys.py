@@ -21,8 +21,8 @@ from pyhpke import AEADId, CipherSuite, KDFId, KEMId, KEMKey, KEMKeyPair
 from small_consortium import PARTIES, seeded
 
 from node.canonical import DecodeError
+from node.envelopes.keys import PartyKeys, SigningKey, VerifyKey, WrappingKey, WrappingPublicKey
 from node.errors import PrivityError
-from node.keys import PartyKeys, SigningKey, VerifyKey, WrappingKey, WrappingPublicKey
 
 VECTORS = Path(__file__).parent / "vectors"
 RFC6979 = json.loads((VECTORS / "rfc6979-p256-sha256.json").read_text())

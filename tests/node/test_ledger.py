@@ -12,12 +12,12 @@ import msgspec
 import pytest
 
 from consensus.messages import Batch, BlockVote, Commit, Prepare, Signed
-from node.block import NO_PARENT, BlockHeader
+from node.chain.block import NO_PARENT, BlockHeader
+from node.chain.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
+from node.chain.ledger import DUPLICATE, EXECUTED, Applied, Ledger, key_of
+from node.chain.store import DELIVERED, MISSING, NOT_PARTY
 from node.consortium import Network
-from node.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
-from node.ledger import DUPLICATE, EXECUTED, Applied, Ledger, key_of
-from node.store import DELIVERED, MISSING, NOT_PARTY
-from node.transaction import PrivateTransaction
+from node.envelopes.transaction import PrivateTransaction
 from node.wire import AnyTransaction
 from tests.node.network_of_nodes import GENESIS_MS, PARTIES, RULES, Broker, founded, ready, sealed_for
 

@@ -11,11 +11,11 @@ from log_story import SHOWN, SHOWN_IN_ASCII, event, story, write
 from typer.testing import CliRunner
 
 from node.errors import PrivityError
-from node.event_names import LEVELS
-from node.log_cli import register
-from node.log_filters import Filter, parse_heights, parse_patterns
-from node.log_view import merge_events
+from node.logs.event_names import LEVELS
+from node.logs.filters import Filter, parse_heights, parse_patterns
+from node.logs.view import merge_events
 from node.run_folder import Label, RunFolder
+from node.verbs.log_cli import register
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from log_story import SHOWN, SHOWN_IN_ASCII, event, story
 
-from node.log_lines import Lines, clock
+from node.logs.lines import Lines, clock
 
 
 def shown(events: Iterable[dict[str, Any]], **options: Any) -> list[str]:

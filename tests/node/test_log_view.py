@@ -13,9 +13,9 @@ import pytest
 from log_story import event, story, write
 
 from node.errors import PrivityError
-from node.events import EventLog
-from node.log_lines import Lines
-from node.log_view import Follower, follow, json_line, merge_events, read_events, read_run_events
+from node.logs.events import EventLog
+from node.logs.lines import Lines
+from node.logs.view import Follower, follow, json_line, merge_events, read_events, read_run_events
 from node.run_folder import RunFolder
 
 

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from node.canonical import encode
+from node.envelopes.transaction import SLOT_BYTES, Blob
 from node.mempool import Mempool, size_of
-from node.transaction import SLOT_BYTES, Blob
 from tests.node.network_of_nodes import founded, sealed_for
 
 NETWORK = founded()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.merkle import Tree
+from node.envelopes.merkle import Tree
 
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "rfc6962-merkle.json").read_text())
 RFC_TREE = Tree(leaf_prefix=b"\x00", inner_prefix=b"\x01")

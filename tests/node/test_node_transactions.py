@@ -15,7 +15,7 @@ import pytest
 from consensus.messages import Batch, FetchRequests, PrePrepare, Proposal, Signed
 from node.canonical import encode
 from node.consortium import ConsortiumTransaction
-from node.transaction import Blob, CoreHeader, PrivateTransaction, PublicHeader, signed_bytes
+from node.envelopes.transaction import Blob, CoreHeader, PrivateTransaction, PublicHeader, signed_bytes
 from node.wire import TransactionPacket
 from node.wire import signed_bytes as signed_message
 from tests.node.network_of_nodes import PARTIES, RULES, World, founded, ready, sealed_for

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from small_consortium import seeded
 
 from node.canonical import DecodeError, encode
+from node.envelopes.fields import DEPTH_LIMIT, LEAF_LIMIT, flatten, nest
+from node.envelopes.payload import SIZE_BUCKETS, TREE, Leaf, Payload, node_count, size_bucket
 from node.errors import PrivityError
-from node.fields import DEPTH_LIMIT, LEAF_LIMIT, flatten, nest
-from node.payload import SIZE_BUCKETS, TREE, Leaf, Payload, node_count, size_bucket
 
 OWNER = hashlib.sha256(b"an owner").digest()
 DEAL = {"price": 800, "parts": [{"name": "wheel", "count": 4}, "bell"], "note": "", "paid": False}

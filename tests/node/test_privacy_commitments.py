@@ -12,11 +12,11 @@ import msgpack
 import pytest
 from small_consortium import PARTIES, WRAP_INFO, WRAPPING_KEYS, public_bytes, resigned, seeded, send
 
-from node.content_key import ContentKey
-from node.envelope import Sealed
-from node.keys import WrappingKey
-from node.payload import SIZE_BUCKETS, TREE, Leaf, Payload
-from node.transaction import core_digest, owner_of
+from node.envelopes.content_key import ContentKey
+from node.envelopes.envelope import Sealed
+from node.envelopes.keys import WrappingKey
+from node.envelopes.payload import SIZE_BUCKETS, TREE, Leaf, Payload
+from node.envelopes.transaction import core_digest, owner_of
 
 # P01. The auction of a well-known sample: every field but the price is known, and the price is a guess.
 

@@ -24,11 +24,11 @@ from small_consortium import (
 from two_key_ciphertext import BLOCK, NONCE, two_key_ciphertext
 
 from node.canonical import DecodeError
-from node.content_key import ContentKey
-from node.envelope import Unreadable, readers_of, unseal
-from node.payload import Payload
-from node.sender_proof import SenderProof, decode_proof, encode_proof
-from node.transaction import (
+from node.envelopes.content_key import ContentKey
+from node.envelopes.envelope import Unreadable, readers_of, unseal
+from node.envelopes.payload import Payload
+from node.envelopes.sender_proof import SenderProof, decode_proof, encode_proof
+from node.envelopes.transaction import (
     Blob,
     CoreHeader,
     PrivateTransaction,

@@ -10,10 +10,10 @@ import pytest
 from small_consortium import PARTIES, check, read, resigned, seeded, send, sign_blob, slots_of_a_lie
 
 from node.canonical import DecodeError
-from node.content_key import ContentKey
-from node.envelope import NotAParty, Unreadable, open_with, unseal
-from node.payload import Payload
-from node.transaction import (
+from node.envelopes.content_key import ContentKey
+from node.envelopes.envelope import NotAParty, Unreadable, open_with, unseal
+from node.envelopes.payload import Payload
+from node.envelopes.transaction import (
     Blob,
     PrivateTransaction,
     core_digest,

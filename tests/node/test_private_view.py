@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 
 from node.canonical import encode
-from node.content_key import ContentKey
-from node.key_slots import make_slots
-from node.store import (
+from node.chain.store import (
     DELIVERED,
     MISSING,
     NOT_PARTY,
@@ -22,7 +20,9 @@ from node.store import (
     UNKNOWN,
     UNREADABLE,
 )
-from node.transaction import (
+from node.envelopes.content_key import ContentKey
+from node.envelopes.key_slots import make_slots
+from node.envelopes.transaction import (
     Blob,
     PrivateTransaction,
     PublicHeader,

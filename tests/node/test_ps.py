@@ -9,9 +9,9 @@ import pytest
 
 from consensus.messages import Status
 from node.errors import NOT_REACHABLE, UNCONFIRMED
-from node.ps_cli import judged
 from node.run_reading import RunReading
-from scenarios.broker import RunningBroker
+from node.verbs.ps_cli import judged
+from scenarios.processes.broker import RunningBroker
 from tests.command_line import Privity
 from tests.run_of_nodes import NAMES, LiveRun, live_run
 
@@ -49,7 +49,7 @@ def test_the_document(live: LiveRun, privity: Privity) -> None:
 
 def test_a_silent_node_is_down(crippled: LiveRun, privity: Privity, monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that does not answer is down, and nothing is claimed about where it stands."""
-    monkeypatch.setattr("node.ps_cli.ANSWER_S", 0.5)
+    monkeypatch.setattr("node.verbs.ps_cli.ANSWER_S", 0.5)
     document = privity(crippled.home, "ps", "--json").document
     states = {node["node"]: node["state"] for node in document["nodes"]}
     assert states == dict.fromkeys(NAMES, "up") | {"notary": "down"}
@@ -61,7 +61,7 @@ def test_a_party_whose_node_is_down_can_send(
     crippled: LiveRun, privity: Privity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The others order a transaction of a party whose own node is down, and prove it to its client."""
-    monkeypatch.setattr("node.sending.STATUS_S", 0.3)
+    monkeypatch.setattr("node.verbs.sending.STATUS_S", 0.3)
     done = privity(crippled.home, "send", "--as", "notary", "--to", "city", "--set", "a=1")
     assert (done.code, "signed by 3 of 4 voters" in done.out) == (0, True)
     assert done.err == "! notary's own node does not answer; the others were asked\n"

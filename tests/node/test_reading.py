@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from node.chain.journal import Journal
+from node.chain.reading import read_node
+from node.chain.store import DELIVERED, NO_PAYLOAD, NOT_PARTY
 from node.errors import NOT_REACHABLE, PrivityError
-from node.journal import Journal
-from node.reading import read_node
 from node.run_reading import RunReading
-from node.store import DELIVERED, NO_PAYLOAD, NOT_PARTY
 from node.wire import Inclusion, Verifier
 from tests.run_of_nodes import NAMES, LiveRun
 

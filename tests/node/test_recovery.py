@@ -18,13 +18,13 @@ import pytest
 from consensus.messages import BlockVote, Commit, Prepare, Proposal, Signed
 from consensus.output import ProposalRecord, VoteRecord
 from node.canonical import encode
+from node.chain.journal import BlockRecord, BodiesRecord, Journal, JournalRecord
+from node.chain.store import DELIVERED, MISSING
 from node.consortium import Network
+from node.envelopes.keys import PartyKeys
 from node.errors import PrivityError
-from node.events import EventLog
-from node.journal import BlockRecord, BodiesRecord, Journal, JournalRecord
-from node.keys import PartyKeys
+from node.logs.events import EventLog
 from node.node import Node
-from node.store import DELIVERED, MISSING
 from node.wire import TransactionPacket
 from tests.node.network_of_nodes import (
     GENESIS_MS,

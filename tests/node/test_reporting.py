@@ -15,7 +15,7 @@ import pytest
 import consensus
 import node
 from node.canonical import encode
-from node.event_names import EVENTS, REASONS
+from node.logs.event_names import EVENTS, REASONS
 from node.wire import TransactionPacket
 from tests.node.network_of_nodes import PARTIES, Broker, founded, ready, sealed_for
 
@@ -74,7 +74,7 @@ def test_every_reason_that_the_code_can_give_has_its_word() -> None:
     found: dict[str, str] = {}
     for package in (consensus, node):
         for folder in package.__path__:
-            for path in sorted(Path(folder).glob("*.py")):
+            for path in sorted(Path(folder).rglob("*.py")):
                 found |= {reason: path.name for reason in reasons_in(path) if reason}
     assert len(found) > 50
     assert {reason: name for reason, name in found.items() if reason not in REASONS} == {}
@@ -83,7 +83,7 @@ def test_every_reason_that_the_code_can_give_has_its_word() -> None:
 def test_every_event_that_the_code_can_write_has_its_name() -> None:
     """Each literal event name given to `emit` is one that the log knows."""
     names = set()
-    for path in Path(next(iter(node.__path__))).glob("*.py"):
+    for path in Path(next(iter(node.__path__))).rglob("*.py"):
         for place in ast.walk(ast.parse(path.read_text())):
             if isinstance(place, ast.Call) and getattr(place.func, "attr", "") == "emit" and place.args:
                 names |= set(strings(place.args[0]))

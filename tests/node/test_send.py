@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from node import run_client
-from node.envelope import NotAParty, unseal
+from node.envelopes.envelope import NotAParty, unseal
+from node.envelopes.transaction import PrivateTransaction
 from node.errors import NOT_REACHABLE, UNCONFIRMED, WRONG_USAGE
 from node.run_reading import RunReading
-from node.send_input import MAX_BYTES, scalar
-from node.transaction import PrivateTransaction
-from scenarios.broker import free_port
+from node.verbs import run_client
+from node.verbs.send_input import MAX_BYTES, scalar
+from scenarios.processes.broker import free_port
 from tests.command_line import Privity
 from tests.run_of_nodes import CANARY, NAMES, LiveRun
 from tests.waiting import wait_until

@@ -7,10 +7,10 @@ import re
 
 import pytest
 
+from node.envelopes.payload import Leaf
 from node.errors import NOT_ALLOWED, UNCONFIRMED, WRONG_USAGE
-from node.payload import Leaf
 from node.run_reading import RunReading
-from node.show_transaction import field_lines
+from node.verbs.show_transaction import field_lines
 from tests.command_line import Privity
 from tests.run_of_nodes import CANARY, NAMES, LiveRun
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from small_consortium import MAX_VALIDITY, NETWORK, PARTIES, POLICY, check, resigned, send, sign_blob
 
 from node.canonical import DecodeError, encode
-from node.keys import SigningKey
-from node.transaction import (
+from node.envelopes.keys import SigningKey
+from node.envelopes.transaction import (
     BLOB_LIMIT,
     TRANSACTION_LIMIT,
     Blob,

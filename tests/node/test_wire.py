@@ -32,9 +32,9 @@ from consensus.messages import (
 )
 from node.canonical import DecodeError, encode
 from node.consortium import Network
-from node.event_names import REASONS
-from node.signing import SigningKey
-from node.transaction import Blob
+from node.envelopes.signing import SigningKey
+from node.envelopes.transaction import Blob
+from node.logs.event_names import REASONS
 from node.wire import (
     MAX_ASKED,
     MAX_FRAME,

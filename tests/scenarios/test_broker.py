@@ -22,13 +22,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-import scenarios.broker
-import scenarios.broker_probe
+import scenarios.processes.broker
+import scenarios.processes.broker_probe
 from node.broker_url import BrokerUrl
 from node.errors import NOT_REACHABLE, PrivityError
-from scenarios.broker import RunningBroker, find_mosquitto, free_port, start_broker
-from scenarios.broker_probe import PROTOCOLS
-from scenarios.processes import Child, ProcessExit
+from scenarios.processes.broker import RunningBroker, find_mosquitto, free_port, start_broker
+from scenarios.processes.broker_probe import PROTOCOLS
+from scenarios.processes.child import Child, ProcessExit
 from tests.waiting import alive, eventually, listening
 
 BOTH_KINDS = ["embedded", pytest.param("mosquitto", marks=pytest.mark.mosquitto)]
@@ -238,7 +238,7 @@ async def test_without_mosquitto_the_error_says_how_to_get_it(
 ) -> None:
     """Without the program, mosquitto is E-BROKER, exit code 5, with the command that installs it."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(scenarios.broker, "EXTRA_FOLDERS", ())
+    monkeypatch.setattr(scenarios.processes.broker, "EXTRA_FOLDERS", ())
     with pytest.raises(PrivityError) as refused:
         await start("mosquitto")
     assert (refused.value.code, refused.value.exit_code) == ("E-BROKER", NOT_REACHABLE)
@@ -251,7 +251,7 @@ async def test_mosquitto_is_found_where_path_does_not_look(
     """A program in one of the folders for daemons is found though PATH does not name that folder."""
     program(tmp_path / "sbin" / "mosquitto", "true")
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(scenarios.broker, "EXTRA_FOLDERS", (str(tmp_path / "sbin"),))
+    monkeypatch.setattr(scenarios.processes.broker, "EXTRA_FOLDERS", (str(tmp_path / "sbin"),))
     assert str(tmp_path / "sbin" / "mosquitto") == find_mosquitto()
 
 
@@ -320,7 +320,7 @@ async def test_what_is_no_broker_is_refused_within_seconds(
     start: Start, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
     """A program that accepts and says nothing, and one that speaks something else, are E-BROKER in time."""
-    monkeypatch.setattr(scenarios.broker_probe, "ANSWER_S", 0.2)
+    monkeypatch.setattr(scenarios.processes.broker_probe, "ANSWER_S", 0.2)
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
@@ -418,7 +418,7 @@ def test_where_mosquitto_is_demanded_its_absence_fails(tmp_path: Path, demanded:
     """A test that needs mosquitto is skipped without it, and fails where PRIVITY_REQUIRE_MOSQUITTO is 1."""
     root = Path(__file__).parents[2]
     run = (
-        "import sys, pytest, scenarios.broker; scenarios.broker.EXTRA_FOLDERS = ();"
+        "import sys, pytest, scenarios.processes.broker; scenarios.processes.broker.EXTRA_FOLDERS = ();"
         "sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', "
         "'tests/scenarios/test_broker.py::test_a_mosquitto_by_its_url_speaks_5']))"
     )

@@ -20,10 +20,10 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from scenarios import canaries, secret_forms
-from scenarios.canaries import Artefact, Finding, ScanBroken, Secret, scan
-from scenarios.capture import Captured, encode_record
-from scenarios.secret_forms import SHORTEST_BYTES
+from scenarios.leaks import canaries, secret_forms
+from scenarios.leaks.canaries import Artefact, Finding, ScanBroken, Secret, scan
+from scenarios.leaks.secret_forms import SHORTEST_BYTES
+from scenarios.processes.capture import Captured, encode_record
 
 KEY = bytes.fromhex(
     "00ff3fbe7d0a225c01fe80a0c1e2f304"

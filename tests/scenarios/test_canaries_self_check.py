@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import plants, secret_forms, unpacking
-from scenarios.canaries import Artefact, ScanBroken, scan
+from scenarios.leaks import plants, secret_forms, unpacking
+from scenarios.leaks.canaries import Artefact, ScanBroken, scan
 
 
 @pytest.mark.parametrize("form", secret_forms.FORMS)

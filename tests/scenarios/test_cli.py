@@ -22,10 +22,11 @@ from node.errors import (
     UNCONFIRMED,
     WRONG_USAGE,
 )
-from node.event_names import EVENTS
-from scenarios import VERSION, cli, help_cli
-from scenarios.file_cli import templates
-from scenarios.loading import load_scenario
+from node.logs.event_names import EVENTS
+from scenarios import VERSION, cli
+from scenarios.model.loading import load_scenario
+from scenarios.verbs import help_cli
+from scenarios.verbs.file_cli import templates
 from tests.command_line import Outcome, Privity
 
 ROOT = Path(__file__).parents[2]
@@ -157,7 +158,9 @@ def test_the_catalogue_is_in_order() -> None:
 def codes_in_the_source() -> dict[str, set[str]]:
     """Every text that is an E- or W-code by itself, and the files it stands in, except the catalogue's."""
     found: dict[str, set[str]] = {}
-    for path in sorted([*ROOT.glob("node/*.py"), *ROOT.glob("scenarios/*.py"), *ROOT.glob("consensus/*.py")]):
+    for path in sorted(
+        path for room in ("consensus", "node", "scenarios") for path in (ROOT / room).rglob("*.py")
+    ):
         if path.name == "errors.py":
             continue
         for part in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -260,7 +263,7 @@ def test_doctor_says_what_is_missing(
 ) -> None:
     """What is needed and not there makes it exit code 1; what is only useful does not."""
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr("scenarios.broker.EXTRA_FOLDERS", ())
+    monkeypatch.setattr("scenarios.processes.broker.EXTRA_FOLDERS", ())
     said = say("doctor", "--ascii")
     assert said.code == FINE and said.out.isascii()
     assert re.search(r"^! mosquitto +not found; the embedded broker needs none$", said.out, re.M)

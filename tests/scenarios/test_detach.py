@@ -14,7 +14,7 @@ import pytest
 import tests.stand_in
 from node import process_identity
 from node.process_identity import process_started
-from scenarios.detach import spawn_detached, stop_supervisor
+from scenarios.processes.detach import spawn_detached, stop_supervisor
 from tests.waiting import alive, wait_until
 
 Spawn = Callable[..., tuple[int, str]]

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
+from node.chain.store import BlockRow
 from node.errors import CHECK_FAILED, FINE, UNCONFIRMED
 from node.run_folder import RunFolder
-from node.store import BlockRow
 from scenarios.chains import Chain, behind, committed_everywhere, first_disagreement
 from scenarios.judging import Evidence, Judgement, incidents, judge, plan_differences
 from scenarios.live import Options
-from scenarios.loading import load_scenario
-from scenarios.plan import PlannedSend
-from scenarios.scenario import Agreement, Denied, Height, NoPlaintext, Readers
+from scenarios.model.loading import load_scenario
+from scenarios.model.plan import PlannedSend
+from scenarios.model.scenario import Agreement, Denied, Height, NoPlaintext, Readers
 from scenarios.session import Session, new_folder
 from scenarios.verdict import EXIT_CODES, in_words, verdict_of
 

@@ -10,9 +10,9 @@ import pytest
 
 from node.errors import WRONG_USAGE
 from node.run_reading import RunReading
-from scenarios.matrix import Matrix, build_matrix, readers_at
-from scenarios.matrix_view import matrix_lines
-from scenarios.metadata import metadata_of, possible_readers
+from scenarios.knowledge.matrix import Matrix, build_matrix, readers_at
+from scenarios.knowledge.metadata import metadata_of, possible_readers
+from scenarios.knowledge.view import matrix_lines
 from tests.command_line import Privity
 from tests.run_of_nodes import CANARY, NAMES, LiveRun
 

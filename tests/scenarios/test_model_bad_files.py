@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from node.errors import CATALOGUE
-from scenarios.loading import load_scenario
-from scenarios.problems import Problem, ScenarioInvalid
+from scenarios.model.loading import load_scenario
+from scenarios.model.problems import Problem, ScenarioInvalid
 
 HERE = Path(__file__).parent
 BAD_FILES = sorted((HERE / "bad").glob("*.yaml"))

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from scenarios.checking import check_document
-from scenarios.filled import filled
-from scenarios.layout import CHECKS, STEPS, keys_of
-from scenarios.lints import lints
-from scenarios.loading import load_scenario, parse_scenario
-from scenarios.model import ScenarioDocument
-from scenarios.plan import plan
-from scenarios.scenario import Denied, Load, Readers, Scenario
-from scenarios.schema import scenario_schema, schema_text
+from scenarios.model.checking import check_document
+from scenarios.model.document import ScenarioDocument
+from scenarios.model.filled import filled
+from scenarios.model.layout import CHECKS, STEPS, keys_of
+from scenarios.model.lints import lints
+from scenarios.model.loading import load_scenario, parse_scenario
+from scenarios.model.plan import plan
+from scenarios.model.scenario import Denied, Load, Readers, Scenario
+from scenarios.model.schema import scenario_schema, schema_text
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 SHIPPED = ("hello", "trade", "seven-banks")

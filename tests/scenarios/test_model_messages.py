@@ -7,9 +7,9 @@ from textwrap import dedent
 
 import pytest
 
-from scenarios.checking import check_document
-from scenarios.loading import parse_scenario
-from scenarios.problems import Problem, ScenarioInvalid
+from scenarios.model.checking import check_document
+from scenarios.model.loading import parse_scenario
+from scenarios.model.problems import Problem, ScenarioInvalid
 
 CANARY = "zzcanaryzz"
 HEAD = "privity: 1\nparties: {alice: , bob: , carol: , dave: }\n"

@@ -13,18 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scenarios.loading import load_scenario, parse_scenario
-from scenarios.payloads import encoded_size
-from scenarios.plan import PlannedSend, plan
-from scenarios.scenario import Scenario
+from scenarios.model.loading import load_scenario, parse_scenario
+from scenarios.model.payloads import encoded_size
+from scenarios.model.plan import PlannedSend, plan
+from scenarios.model.scenario import Scenario
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 HEAD = "privity: 1\nparties: {alice: , bob: , carol: , dave: {votes: false}}\n"
 PRINT_PLAN = """
 import hashlib, json, sys
 from pathlib import Path
-from scenarios.loading import load_scenario
-from scenarios.plan import plan
+from scenarios.model.loading import load_scenario
+from scenarios.model.plan import plan
 sends = [[s.id, s.at_ms, s.sender, s.readers, dict(s.fields)] for s in plan(load_scenario(Path(sys.argv[1])))]
 print(len(sends), hashlib.sha256(json.dumps(sends).encode()).hexdigest())
 """

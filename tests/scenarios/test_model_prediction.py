@@ -6,12 +6,12 @@ from textwrap import dedent
 
 import pytest
 
-from scenarios.checking import check_document, render_check
-from scenarios.lints import lints
-from scenarios.loading import parse_scenario
-from scenarios.plan import plan
-from scenarios.prediction import predicted
-from scenarios.scenario import Scenario
+from scenarios.model.checking import check_document, render_check
+from scenarios.model.lints import lints
+from scenarios.model.loading import parse_scenario
+from scenarios.model.plan import plan
+from scenarios.model.prediction import predicted
+from scenarios.model.scenario import Scenario
 
 DEAL = dedent("""\
     privity: 1

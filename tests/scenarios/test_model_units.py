@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.event_fields import is_label, is_name
-from scenarios.names import expand, matching, no_such_party, wrong_with_identifier, wrong_with_name
-from scenarios.units import (
+from node.logs.event_fields import is_label, is_name
+from scenarios.model.names import expand, matching, no_such_party, wrong_with_identifier, wrong_with_name
+from scenarios.model.units import (
     MAX_DURATION_MS,
     Range,
     Rate,

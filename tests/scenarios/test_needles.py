@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.canaries import Artefact, Secret, scan
-from scenarios.needles import Needles
+from scenarios.leaks.canaries import Artefact, Secret, scan
+from scenarios.leaks.needles import Needles
 
 
 @pytest.mark.parametrize("seed", range(20))

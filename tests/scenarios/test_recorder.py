@@ -18,11 +18,11 @@ import pytest
 from amqtt.broker import Broker
 
 from node.errors import PrivityError
-from scenarios.broker import RunningBroker, start_broker
-from scenarios.broker_probe import PROTOCOLS
-from scenarios.capture import Captured, Note, encode_record, read_capture, summarize
-from scenarios.processes import Child
-from scenarios.recorder import LISTENING_LINE, CaptureFile
+from scenarios.processes.broker import RunningBroker, start_broker
+from scenarios.processes.broker_probe import PROTOCOLS
+from scenarios.processes.capture import Captured, Note, encode_record, read_capture, summarize
+from scenarios.processes.child import Child
+from scenarios.processes.recorder import LISTENING_LINE, CaptureFile
 from tests.waiting import eventually
 
 BOTH_KINDS = ["embedded", pytest.param("mosquitto", marks=pytest.mark.mosquitto)]
@@ -34,7 +34,14 @@ def recorder(broker: RunningBroker, capture: Path, *arguments: str) -> Child:
     return Child(
         "recorder",
         [
-            *(sys.executable, "-m", "scenarios.recorder", str(capture), "--broker", broker.public_url),
+            *(
+                sys.executable,
+                "-m",
+                "scenarios.processes.recorder",
+                str(capture),
+                "--broker",
+                broker.public_url,
+            ),
             *("--protocol", broker.protocol, "--parent-pid", str(os.getpid()), *arguments),
         ],
         role="recorder",

@@ -18,10 +18,10 @@ import pytest
 
 import tests.stand_in
 from node.errors import PrivityError
-from scenarios.broker import find_mosquitto, free_port
-from scenarios.capture import read_capture, summarize
-from scenarios.processes import Child, ProcessExit
-from scenarios.supervisor import Supervisor
+from scenarios.processes.broker import find_mosquitto, free_port
+from scenarios.processes.capture import read_capture, summarize
+from scenarios.processes.child import Child, ProcessExit
+from scenarios.processes.supervisor import Supervisor
 from tests.waiting import alive, eventually, listening
 
 STAND_IN = [sys.executable, tests.stand_in.__file__, "--parent-pid", str(os.getpid())]
@@ -180,7 +180,7 @@ async def test_a_recorder_without_a_broker_is_an_error(
     """A recorder that cannot listen in time is E-BROKER, and its process is gone."""
     broker = await supervisor.start_broker("embedded", supervisor.folder / "broker")
     await broker.stop()
-    monkeypatch.setattr("scenarios.supervisor.RECORDER_START_S", 1.0)
+    monkeypatch.setattr("scenarios.processes.supervisor.RECORDER_START_S", 1.0)
     with pytest.raises(PrivityError) as refused:
         await supervisor.start_recorder(supervisor.folder / "broker" / "capture.bin", start_ms=0)
     assert refused.value.code == "E-BROKER"

@@ -1,0 +1,222 @@
+"""One node's folder, looked at from outside: its chain, its blobs, what it held when. Nothing is changed.
+
+Works beside the running node and after it stopped. The journal is the truth, so the chain comes from there
+and is executed again on the way; a last record that is being written at this moment is left out. The
+indexes in SQLite are asked for the payload states alone.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from consensus.certificates import BlockCertificate, CommitCertificate
+from consensus.messages import Batch
+from node.canonical import DecodeError
+from node.chain.block import BlockHeader
+from node.chain.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
+from node.chain.ledger import EXECUTED, Ledger
+from node.consortium import Network
+from node.envelopes.transaction import Blob, PrivateTransaction, decode_blob
+from node.errors import PrivityError
+from node.wire import AnyTransaction
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlock:
+    """A block as a node keeps it. `block_certificate` is None until a quorum signed the block's hash."""
+
+    hash: bytes
+    header: BlockHeader
+    batch: Batch
+    certificate: CommitCertificate
+    block_certificate: BlockCertificate | None
+    outcomes: tuple[str, ...]
+
+    @property
+    def height(self) -> int:
+        return self.header.height
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A transaction and its first place on a ledger. `executed` is False for one that had no effect."""
+
+    id: bytes
+    transaction: AnyTransaction
+    height: int
+    position: int
+    executed: bool
+
+
+class Holding(msgspec.Struct, frozen=True):
+    """One line of holdings.jsonl: what was gained or erased, `t` in ms since genesis."""
+
+    t: int
+    height: int
+    tx: str
+    gained: str = ""
+    erased: str = ""
+
+
+@dataclass(slots=True)
+class NodeReading:
+    """What one node's folder held at the moment of reading.
+
+    `blocks[i]` has height i + 1. `transactions` are by id, in chain order, the consortium's among them.
+    """
+
+    name: str
+    folder: Path
+    blocks: list[StoredBlock] = field(default_factory=list)
+    transactions: dict[bytes, Ordered] = field(default_factory=dict)
+    holdings: list[Holding] = field(default_factory=list)
+
+    @property
+    def height(self) -> int:
+        return len(self.blocks)
+
+    @property
+    def head(self) -> StoredBlock | None:
+        """The last block, None before the first."""
+        return self.blocks[-1] if self.blocks else None
+
+    def block(self, height: int) -> StoredBlock | None:
+        """The block at this height, None if the node has none."""
+        return self.blocks[height - 1] if 1 <= height <= len(self.blocks) else None
+
+    def private(self) -> Iterator[tuple[Ordered, PrivateTransaction]]:
+        """The private transactions on the ledger, in chain order, those without effect among them."""
+        for ordered in self.transactions.values():
+            if isinstance(ordered.transaction, PrivateTransaction):
+                yield ordered, ordered.transaction
+
+    def blob(self, identifier: bytes) -> Blob | None:
+        """The blob of a transaction as it lies in the folder; None if it is missing or cannot be decoded."""
+        try:
+            return decode_blob((self.folder / "blobs" / identifier.hex()).read_bytes())
+        except (OSError, DecodeError):
+            return None
+
+    def has_blob(self, identifier: bytes) -> bool:
+        """Whether a blob of this transaction lies in the folder, whatever it is worth."""
+        return (self.folder / "blobs" / identifier.hex()).exists()
+
+    def payload_states(self) -> dict[bytes, str]:
+        """The node's own word on each payload (store.PAYLOAD_STATES), by id; empty if it cannot be asked."""
+        path = self.folder / "index.sqlite"
+        # Without a write-ahead log nobody writes; opened as usual, SQLite would leave two files behind.
+        mode = "ro" if path.with_name("index.sqlite-wal").exists() else "ro&immutable=1"
+        address = f"{path.absolute().as_uri()}?mode={mode}"
+        with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as database:
+            return dict(database.execute("SELECT id, payload FROM tx"))
+        return {}
+
+
+def read_node(folder: Path, network: Network) -> NodeReading:
+    """Read a node's folder. A node that has not begun to write has no blocks.
+
+    Raises PrivityError: E-NO-RUN when the folder is gone, E-JOURNAL when the journal is damaged, E-DISK when
+    it cannot be opened.
+    """
+    reading = NodeReading(folder.name, folder)
+    try:
+        # First what grows last: whoever holds something has it on the chain that is read next.
+        reading.holdings = _holdings(folder / "holdings.jsonl")
+        journal = Journal.open_read_only(folder / "journal", network.id)
+    except FileNotFoundError:
+        if not folder.is_dir():
+            raise _gone(folder) from None
+        return reading
+    except OSError as error:
+        raise _refused(folder, error) from None
+    with closing(journal):
+        try:
+            _replay(journal, reading, network)
+        except FileNotFoundError:
+            raise _gone(folder) from None
+        except OSError as error:
+            raise _refused(folder, error) from None
+    return reading
+
+
+def _replay(journal: Journal, reading: NodeReading, network: Network) -> None:
+    ledger = Ledger(network)
+    bodies: dict[bytes, AnyTransaction] = {}
+    certificates: dict[int, BlockCertificate] = {}
+    found: list[tuple[BlockRecord, bytes, tuple[str, ...]]] = []
+    for _, record in journal.replay():
+        if isinstance(record, BodiesRecord):
+            for transaction in record.transactions:
+                bodies.setdefault(transaction.id, transaction)
+        elif isinstance(record, CertifiedRecord):
+            certificates.setdefault(record.certificate.sequence, record.certificate)
+        elif isinstance(record, BlockRecord):
+            requests = record.batch.requests
+            if record.header.height != ledger.height + 1 or any(each not in bodies for each in requests):
+                raise _contradicts(reading.folder, record.header.height)
+            applied = ledger.apply(record.batch, [bodies[each] for each in requests])
+            if applied.header != record.header:
+                raise _contradicts(reading.folder, record.header.height)
+            found.append((record, applied.block, applied.outcomes))
+            for position, (each, outcome) in enumerate(zip(requests, applied.outcomes, strict=True)):
+                ordered = Ordered(
+                    each, bodies[each], record.header.height, position, executed=outcome == EXECUTED
+                )
+                reading.transactions.setdefault(each, ordered)
+    reading.blocks = [
+        StoredBlock(
+            block,
+            record.header,
+            record.batch,
+            record.certificate,
+            certificates.get(record.header.height),
+            outcomes,
+        )
+        for record, block, outcomes in found
+    ]
+
+
+def _holdings(path: Path) -> list[Holding]:
+    holdings = []
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    for line in lines:
+        with suppress(msgspec.DecodeError):  # The last line may be half written.
+            holdings.append(msgspec.json.decode(line, type=Holding))
+    return holdings
+
+
+def _gone(folder: Path) -> PrivityError:
+    return PrivityError(
+        "E-NO-RUN",
+        f"the folder of {folder.name} is gone",
+        where=str(folder),
+        why="it was deleted, or a part of it",
+        next="privity up FILE starts a new run",
+    )
+
+
+def _refused(folder: Path, error: OSError) -> PrivityError:
+    return PrivityError(
+        "E-DISK",
+        f"the folder of {folder.name} cannot be read",
+        where=str(folder),
+        why=error.strerror or "",
+    )
+
+
+def _contradicts(folder: Path, height: int) -> PrivityError:
+    return PrivityError(
+        "E-JOURNAL",
+        f"the journal of {folder.name} contradicts itself",
+        where=f"{folder / 'journal'}, block {height}",
+        why="executing it again leads to another block than the one recorded",
+    )

@@ -1,0 +1,169 @@
+"""Coming back from the disk alone: the journal is read once, and everything else follows from it."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field, replace
+
+from consensus.output import PreparedRecord, ProposalRecord, Record, VoteRecord
+from node.chain.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
+from node.chain.ledger import EXECUTED, Ledger
+from node.chain.store import NO_PAYLOAD, PAYLOAD_STATES, PENDING, BlockRow, Store, TransactionRow
+from node.consortium import Network
+from node.envelopes.transaction import PrivateTransaction
+from node.errors import PrivityError
+from node.wire import AnyTransaction
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What a node knew before it stopped.
+
+    `records` are the replica's own, above the last executed height. `bodies` maps the id of each
+    transaction recorded and not yet executed to it and to its place in the journal. `reindexed` are the
+    private transactions, with their heights, whose blocks the indexes did not know.
+    """
+
+    ledger: Ledger
+    records: list[Record] = field(default_factory=list)
+    bodies: dict[bytes, tuple[AnyTransaction, int, int]] = field(default_factory=dict)
+    reindexed: list[tuple[bytes, int]] = field(default_factory=list)
+
+
+class _IndexesDiffer(Exception):
+    """The indexes and the journal tell two stories; the journal is right."""
+
+
+def recover(journal: Journal, store: Store, network: Network) -> Recovered:
+    """Replay the journal, and rebuild the indexes from it if they disagree. Raises PrivityError E-JOURNAL."""
+    try:
+        return _replay(journal, store, network)
+    except (_IndexesDiffer, sqlite3.DatabaseError):
+        store.rebuild()
+        return _replay(journal, store, network)
+
+
+def _replay(journal: Journal, store: Store, network: Network) -> Recovered:
+    recovered = Recovered(Ledger(network))
+    indexed = store.height
+    by_sequence: dict[int, list[Record]] = {}
+    block_votes: dict[int, Record] = {}
+    certified: set[int] = set()
+    for offset, record in journal.replay():
+        if isinstance(record, BodiesRecord):
+            for position, transaction in enumerate(record.transactions):
+                recovered.bodies.setdefault(transaction.id, (transaction, offset, position))
+        elif isinstance(record, BlockRecord):
+            _replay_block(recovered, store, record, offset, indexed)
+            by_sequence.pop(record.header.height, None)
+        elif isinstance(record, CertifiedRecord):
+            height = record.certificate.sequence
+            block_votes.pop(height, None)
+            row = store.block(height)
+            if row is None or height in certified:
+                continue
+            certified.add(height)
+            if row.certified_at is None:
+                store.set_certified(height, offset)
+            elif row.certified_at != offset:
+                raise _IndexesDiffer
+        elif isinstance(record, VoteRecord):
+            sequence = record.vote.sequence
+            if sequence > recovered.ledger.height:
+                by_sequence.setdefault(sequence, []).append(record)
+            else:
+                block_votes[sequence] = record  # Only block votes speak of what is executed.
+        else:
+            assert isinstance(record, ProposalRecord | PreparedRecord)
+            by_sequence.setdefault(_sequence(record), []).append(record)
+    if journal.is_new and indexed:
+        raise _lost(indexed)
+    if indexed > recovered.ledger.height or store.count_certified() > len(certified):
+        raise _IndexesDiffer  # A power cut may take from the journal what the indexes have already.
+    recovered.records = [*block_votes.values()]
+    for sequence in sorted(by_sequence):
+        recovered.records.extend(by_sequence[sequence])
+    return recovered
+
+
+def _sequence(record: ProposalRecord | PreparedRecord) -> int:
+    if isinstance(record, ProposalRecord):
+        return record.proposal.pre_prepare.sequence
+    return record.certificate.sequence
+
+
+def _replay_block(recovered: Recovered, store: Store, record: BlockRecord, offset: int, indexed: int) -> None:
+    height, batch = record.header.height, record.batch
+    bodies = [recovered.bodies.get(identifier) for identifier in batch.requests]
+    if height != recovered.ledger.height + 1 or any(body is None for body in bodies):
+        raise _inconsistent(height)
+    found = [body for body in bodies if body is not None]
+    applied = recovered.ledger.apply(batch, [transaction for transaction, _, _ in found])
+    if applied.header != record.header:
+        raise _inconsistent(height)
+    rows = [
+        transaction_row(transaction, height, position, outcome, at, body_position)
+        for position, ((transaction, at, body_position), outcome) in enumerate(
+            zip(found, applied.outcomes, strict=True)
+        )
+    ]
+    block = block_row(record, applied.block, offset)
+    if height > indexed:
+        store.add_block(block, rows)
+        recovered.reindexed += [(row.id, height) for row in rows if row.payload == PENDING]
+    elif not _is_indexed(store, block, rows):
+        raise _IndexesDiffer
+    for identifier in batch.requests:
+        recovered.bodies.pop(identifier, None)
+
+
+def _is_indexed(store: Store, block: BlockRow, rows: list[TransactionRow]) -> bool:
+    """Whether the indexes have this block and its transactions; certificate and payloads may differ."""
+    found = store.block(block.height)
+    if found is None or replace(found, certified_at=None) != block:
+        return False
+    for row in rows:
+        indexed = store.transaction(row.id)
+        if indexed is None:
+            return False
+        if row.outcome != EXECUTED and indexed.height < block.height:
+            continue  # Ordered again, it keeps its first place.
+        states = PAYLOAD_STATES if row.payload == PENDING else (NO_PAYLOAD,)
+        if indexed.payload not in states or replace(indexed, payload=row.payload) != row:
+            return False
+    return True
+
+
+def block_row(record: BlockRecord, block: bytes, offset: int) -> BlockRow:
+    """How a block is indexed before its certificate is complete."""
+    header = record.header
+    return BlockRow(header.height, block, header.state_root, header.time_ms, offset, None)
+
+
+def transaction_row(
+    transaction: AnyTransaction, height: int, position: int, outcome: str, body_at: int, body_position: int
+) -> TransactionRow:
+    """How a transaction is indexed when its block is executed."""
+    private = isinstance(transaction, PrivateTransaction) and outcome == EXECUTED
+    payload = PENDING if private else NO_PAYLOAD
+    return TransactionRow(transaction.id, height, position, outcome, body_at, body_position, payload)
+
+
+def _lost(height: int) -> PrivityError:
+    return PrivityError(
+        "E-JOURNAL",
+        "the journal is gone; this node does not vote",
+        where="journal",
+        why=f"its indexes tell of {height} blocks, so it has voted, and forgotten for what",
+        next="put the journal back; without it the node may come back only under a new key",
+    )
+
+
+def _inconsistent(height: int) -> PrivityError:
+    return PrivityError(
+        "E-JOURNAL",
+        "the journal contradicts itself; this node does not vote",
+        where=f"block {height}",
+        why="executing it again leads to another block than the one recorded",
+        next="keep the file for inquiry; the node may come back only under a new key",
+    )

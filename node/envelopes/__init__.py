@@ -1,0 +1,1 @@
+"""Payloads sealed for their readers: fields, commitment, keys, encryption, key slots, the transaction."""

@@ -1,0 +1,88 @@
+"""KeySlots: the content key wrapped once for each reader, and dummies up to the slot bucket.
+
+Slots carry no name and no key id. A dummy is a real wrap, to a throwaway key, so that it has the form of
+the others down to the last bit; random bytes would not do, as an X25519 public key never has its top bit
+set. Order, ephemeral keys and dummies all come from the content key: to a non-reader they are random, and
+whoever holds the key recomputes every slot, sees who the readers are, and proves a slot missing or wrong.
+
+    slot buckets  4  8  16  32   (the sender is one of the readers)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from node.envelopes.content_key import ContentKey
+from node.envelopes.transaction import SLOT_BUCKETS, SLOT_BYTES
+from node.envelopes.wrapping import WRAP_OVERHEAD_BYTES, WrappingKey, WrappingPublicKey
+
+_WRAP_DOMAIN = b"privity/v1/wrap"
+
+
+def slot_bucket(readers: int) -> int | None:
+    """The smallest slot bucket with room for so many readers, or None."""
+    return next((bucket for bucket in SLOT_BUCKETS if readers <= bucket), None)
+
+
+def make_slots(
+    key: ContentKey, core_digest: bytes, readers: Sequence[WrappingPublicKey], bucket: int
+) -> tuple[bytes, ...]:
+    """The slots of 80 bytes, one for each reader and the rest dummies, in the order that `key` gives.
+
+    The order of `readers` does not matter; no reader may come twice.
+    """
+    wraps = [(reader, key.raw) for reader in readers]
+    for number in range(bucket - len(readers)):
+        private, value = key.dummy(core_digest, number)
+        wraps.append((WrappingKey.from_secret(private).public, value))
+    wraps.sort(key=lambda wrap: key.place(core_digest, wrap[0].raw))
+    return tuple(_slot(key, core_digest, index, reader, value) for index, (reader, value) in enumerate(wraps))
+
+
+def open_slots(
+    wrapping_key: WrappingKey, core_digest: bytes, slots: Sequence[bytes]
+) -> Iterable[tuple[int, bytes]]:
+    """Index and content of each slot that opens with this key, found by trying one after the other."""
+    for index, slot in enumerate(slots):
+        content = wrapping_key.unwrap(slot, info=_WRAP_DOMAIN + core_digest)
+        if content is not None:
+            yield index, content
+
+
+def find_readers(
+    key: ContentKey, core_digest: bytes, slots: Sequence[bytes], candidates: Iterable[WrappingPublicKey]
+) -> list[WrappingPublicKey] | None:
+    """The candidates that the slots are for, in slot order.
+
+    None if the slots are not exactly those that `key` gives for some of the candidates: then the sender
+    left a slot wrong, or made one for a stranger.
+    """
+    ordered = sorted(set(candidates), key=lambda reader: key.place(core_digest, reader.raw))
+    readers: list[WrappingPublicKey] = []
+    start = 0
+    for index, slot in enumerate(slots):
+        for position in range(start, len(ordered)):
+            if is_slot_of(key, core_digest, index, ordered[position], slot):
+                readers.append(ordered[position])
+                start = position + 1  # The slots are sorted: later ones are for later candidates.
+                break
+    return readers if make_slots(key, core_digest, readers, len(slots)) == tuple(slots) else None
+
+
+def is_slot_of(
+    key: ContentKey, core_digest: bytes, index: int, reader: WrappingPublicKey, slot: bytes
+) -> bool:
+    """Whether `slot` is the wrap of this very key for that reader at that index."""
+    ephemeral = key.ephemeral(core_digest, index, reader.raw)
+    # The encapsulated key alone tells nearly always, at a quarter of the price.
+    if WrappingKey.from_secret(ephemeral).public.raw != slot[:32]:
+        return False
+    return _slot(key, core_digest, index, reader, key.raw) == slot
+
+
+def _slot(key: ContentKey, core_digest: bytes, index: int, reader: WrappingPublicKey, value: bytes) -> bytes:
+    ephemeral = key.ephemeral(core_digest, index, reader.raw)
+    return reader.wrap(value, info=_WRAP_DOMAIN + core_digest, ephemeral=ephemeral)
+
+
+assert SLOT_BYTES == 32 + WRAP_OVERHEAD_BYTES

@@ -1,0 +1,1 @@
+"""The commands that concern nodes: send, show, ps, logs."""

@@ -1,0 +1,154 @@
+"""`privity send`: submit a private transaction as a party."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from consensus.quorum import quorum
+from node.duration import parse_duration_ms
+from node.errors import WRONG_USAGE, PrivityError
+from node.run_folder import LATEST, RunFolder
+from node.run_reading import RunReading, short_id
+from node.terminal import needs_ascii, quiet_pipe
+from node.text import plain
+from node.verbs.run_client import refuse_stopped
+from node.verbs.send_input import public_words, read_fields
+from node.verbs.sending import Order, Receipt, check_label, send
+
+SCHEMA = "privity.send/1"
+_WIDTH = 78
+
+
+def send_command(
+    sender: Annotated[str, typer.Option("--as", metavar="P", help="The party that sends.")],
+    to: Annotated[
+        list[str], typer.Option(metavar="P", help="A party that may read it; several: repeat, or a,b.")
+    ],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="K=V", help="A field. Other users may see it in ps: --data - hides it."
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|-", help="A map of fields, JSON or YAML, from a file or standard input."),
+    ] = None,
+    identifier: Annotated[
+        str | None, typer.Option("--id", metavar="NAME", help="What to call it from now on.")
+    ] = None,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait until it is ordered.")] = False,
+    timeout: Annotated[str, typer.Option(metavar="30s", help="How long to wait.")] = "30s",
+    seal: Annotated[str | None, typer.Option(metavar="S", hidden=True, help="Not built yet.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=f"One document, schema {SCHEMA}.")] = False,
+    run: Annotated[str, typer.Option(metavar="0007", help="Which run.")] = LATEST,
+    ascii_only: Annotated[bool, typer.Option("--ascii", help="No symbols outside ASCII.")] = False,
+) -> None:
+    """Send a private transaction: sealed here, with the sender's own keys, and proved to be ordered."""
+    if seal is not None:
+        raise PrivityError(
+            "E-NOT-YET", "send --seal is not built yet", why="sealed content", exit_code=WRONG_USAGE
+        )
+    timeout_s = parse_duration_ms(timeout, where="--timeout") / 1000
+    reading = RunReading(RunFolder.find(run=run))
+    reading.party(sender, "--as")
+    names = [name.strip() for each in to for name in each.split(",")]
+    readers = tuple(dict.fromkeys(reading.party(name, "--to") for name in names))
+    fields = read_fields(settings or [], data, sys.stdin.buffer)
+    if identifier is not None:
+        check_label(reading, identifier, public_words(fields))
+    refuse_stopped(reading)
+    order = Order(sender, tuple(name for name in readers if name != sender), fields, identifier or "")
+    receipt = asyncio.run(send(reading, order, reading.keys(sender), wait=not no_wait, timeout_s=timeout_s))
+    if not receipt.own_node_answered:
+        print(f"! {sender}'s own node does not answer; the others were asked", file=sys.stderr)
+    spell = needs_ascii(sys.stdout, ascii_only)
+    with quiet_pipe():
+        if as_json:
+            print(json.dumps(receipt_document(reading, receipt), indent=2, ensure_ascii=spell))
+        else:
+            print("\n".join(plain(line, ascii_only=spell) for line in receipt_lines(reading, receipt)))
+
+
+def receipt_lines(reading: RunReading, receipt: Receipt) -> list[str]:
+    """What a user sees of a transaction that was sent."""
+    order = receipt.order
+    readers = [order.sender, *order.to]
+    others = [name for name in reading.network.names if name not in readers]
+    on_chain = reading.network.consortium.policy.payload == "on_chain"
+    count = f"{len(order.to)} reader{'' if len(order.to) == 1 else 's'}"
+    whom = f"for {count} ({', '.join(order.to)}) and yourself" if order.to else "for yourself only"
+    lines = [_line("sealed", f"{whom}; padded to {receipt.size_bytes} B")]
+    proof = receipt.proof
+    if proof is None:
+        lines.append(_line("ordered", "not waited for: the broker has it, and no proof was asked for"))
+    else:
+        need = quorum(reading.network.n)
+        commit = (
+            f"signed by {len(proof.certificate.signatures)} of {reading.network.n} voters (quorum {need})"
+        )
+        ordered = f"block {proof.header.height} · view {proof.certificate.view} · {commit}"
+        lines.append(f"{_line('ordered', ordered):<{_WIDTH}} {receipt.took_ms} ms")
+        executed = f"hash signed by {len(proof.block_certificate.signatures)} of {reading.network.n} voters"
+        lines.append(_line("block", f"{short_id(proof.header.hash())}…  {executed} (quorum {need})"))
+    if order.to and on_chain:
+        verb = "opens" if len(order.to) == 1 else "open"
+        lines.append(
+            _line(
+                "delivered",
+                f"with the ledger, as ciphertext to every node; {', '.join(order.to)} {verb} it there",
+            )
+        )
+    elif order.to:
+        lines.append(_line("delivered", f"to the node of {', '.join(order.to)}"))
+    hold = "ciphertext, no key" if on_chain else "commitment only"
+    rest = f"         {hold}   {', '.join([*others, 'broker'])}"
+    lines.append(_line("content", f"{', '.join(readers)}{rest}"))
+    lines.append(_line("metadata", "everyone: sender, time, padded size.   hidden: recipients"))
+    reader = order.to[0] if order.to else order.sender
+    digits = f"{short_id(receipt.tx)}…"
+    lines.append(_line("tx", f"{digits}          next  privity show tx {receipt.name} --as {reader}"))
+    return lines
+
+
+def receipt_document(reading: RunReading, receipt: Receipt) -> dict[str, Any]:
+    """The same as a document of schema `privity.send/1`."""
+    proof, names = receipt.proof, reading.network.names
+    order = receipt.order
+    ordered: dict[str, Any] | None = None
+    if proof is not None:
+        ordered = {
+            "height": proof.header.height,
+            "view": proof.certificate.view,
+            "block": proof.header.hash().hex(),
+            "quorum": quorum(reading.network.n),
+            "voters": reading.network.n,
+            "commit_signers": [names[replica] for replica, _ in proof.certificate.signatures],
+            "block_signers": [names[replica] for replica, _ in proof.block_certificate.signatures],
+            "took_ms": receipt.took_ms,
+        }
+    return {
+        "schema": SCHEMA,
+        "run": reading.folder.number,
+        "tx": receipt.tx.hex(),
+        "id": order.label or None,
+        "as": order.sender,
+        "to": list(order.to),
+        "size_bytes": receipt.size_bytes,
+        "slots": receipt.slots,
+        "ordered": ordered,
+    }
+
+
+def _line(word: str, text: str) -> str:
+    return f"{word:<11}{text}"
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the verb on the command line."""
+    app.command("send")(send_command)

@@ -1,0 +1,218 @@
+"""One transaction as somebody sees it: the public view, or what a party makes of it with its own keys."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from node.chain.reading import NodeReading, StoredBlock
+from node.envelopes.envelope import NotAParty, Opened, Unreadable, readers_of, unseal
+from node.envelopes.fields import Path
+from node.envelopes.payload import Leaf
+from node.envelopes.transaction import PrivateTransaction
+from node.run_reading import CONSORTIUM, Found, RunReading, note_reading, short_id
+from node.text import clean
+
+SCHEMA = "privity.show-tx/1"
+LABEL_WIDTH = 12
+_WIDTH = 79
+
+READS = "reads"
+NOT_PARTY = "not a named party"
+NO_CIPHERTEXT = "the ciphertext is not here"
+NOT_ORDERED = "not on this ledger"
+UNREADABLE = "does not match its commitment"
+PUBLIC = "public view"
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionView:
+    """A transaction as seen from one folder. `access` is one of the words above.
+
+    `leaves` and `readers` are there for a reader alone; `transaction` and `block` once it is ordered.
+    """
+
+    found: Found
+    seen_as: str | None
+    transaction: PrivateTransaction | None
+    block: StoredBlock | None
+    access: str
+    leaves: tuple[Leaf, ...] = ()
+    readers: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"TransactionView({self.found.name}, {self.access})"
+
+
+def view_transaction(reading: RunReading, found: Found, seen_as: str | None) -> TransactionView:
+    """Look at a transaction. As a party: its own folder and its own key, and the look is written down."""
+    node = reading.highest() if seen_as is None else reading.node(seen_as)
+    ordered = node.transactions.get(found.id)
+    transaction = None if ordered is None else ordered.transaction
+    block = None if ordered is None else node.block(ordered.height)
+    if not isinstance(transaction, PrivateTransaction):
+        return TransactionView(found, seen_as, None, None, NOT_ORDERED)
+    if seen_as is None:
+        return TransactionView(found, None, transaction, block, PUBLIC)
+    access, opened = _open(reading, node, transaction, found.id, seen_as)
+    note_reading(
+        reading, seen_as, found.id, ok=opened is not None, err="E-NOT-PARTY" if access == NOT_PARTY else None
+    )
+    if opened is None:
+        return TransactionView(found, seen_as, transaction, block, access)
+    readers = _readers(reading, node, transaction, found.id, opened)
+    # What Privity itself puts beside the fields (a run's canary) is no part of what was said.
+    leaves = tuple(leaf for leaf in opened.payload.leaves if not str(leaf.path[0]).startswith("_"))
+    return TransactionView(found, seen_as, transaction, block, access, leaves, readers)
+
+
+def _open(
+    reading: RunReading, node: NodeReading, transaction: PrivateTransaction, identifier: bytes, name: str
+) -> tuple[str, Opened | None]:
+    blob = node.blob(identifier)
+    if blob is None:
+        return NO_CIPHERTEXT, None
+    try:
+        return READS, unseal(transaction, blob, reading.keys(name).wrapping)
+    except NotAParty:
+        return NOT_PARTY, None
+    except Unreadable as error:
+        return (NO_CIPHERTEXT if error.reason.startswith("blob_") else UNREADABLE), None
+
+
+def _readers(
+    reading: RunReading,
+    node: NodeReading,
+    transaction: PrivateTransaction,
+    identifier: bytes,
+    opened: Opened,
+) -> tuple[str, ...]:
+    """Whom a reader finds in the slots; nobody when they do not add up."""
+    blob = node.blob(identifier)
+    assert blob is not None, "it was opened a moment ago"
+    try:
+        found = readers_of(transaction, blob, opened.content_key, reading.network.wrapping_keys)
+    except Unreadable:
+        return ()
+    return tuple(name for name in reading.network.names if name in found)
+
+
+def transaction_lines(view: TransactionView) -> list[str]:
+    """The page that `show tx` prints."""
+    name, digits = view.found.name, f"{short_id(view.found.id)}…"
+    title = f"tx {clean(name)}  {digits}" if name != short_id(view.found.id) else f"tx {digits}"
+    seen = "public view" if view.seen_as is None else f"seen as {view.seen_as}"
+    lines = [_right(title, seen)]
+    if view.transaction is None or view.block is None:
+        where = f"{view.seen_as}'s ledger" if view.seen_as else "any ledger"
+        lines.append(_line("status", f"not on {where}" + (", though submitted" if view.found.label else "")))
+        lines.append(_line("content", "nothing is here yet; it may still be ordered"))
+        return lines
+    core = view.transaction.header.core
+    certified = "" if view.block.block_certificate else " · block certificate not complete yet"
+    status = f"committed · block {view.block.height} · view {view.block.certificate.view}{certified}"
+    lines.append(_line("status", status))
+    lines += _content(view)
+    whom = f"readers {', '.join(view.readers)}" if view.readers else "recipients hidden"
+    facts = (f"{short_id(core.payload_root)}… (salted)", f"sender {core.sender}", whom)
+    lines.append(_line("commitment", "     ".join((*facts, f"size {core.size_bucket} B (padded)"))))
+    if view.access == NOT_PARTY:
+        lines.append(_line(f"{view.seen_as} can", f"check that it is on the ledger   {_check(view)}"))
+        lines.append(f"{'exit 6':>{_WIDTH + 6}}")
+    return lines
+
+
+def transaction_document(reading: RunReading, view: TransactionView) -> dict[str, Any]:
+    """The same as a document of schema `privity.show-tx/1`; `content` is null for whoever may not read."""
+    transaction, block = view.transaction, view.block
+    content = None
+    if view.access == READS:
+        content = [{"path": list(leaf.path), "value": _json_value(leaf.value)} for leaf in view.leaves]
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "run": reading.folder.number,
+        "tx": view.found.id.hex(),
+        "id": view.found.label.id or None if view.found.label else None,
+        "seen_as": view.seen_as,
+        "status": "committed" if transaction is not None else "not ordered",
+        "access": view.access,
+        "content": content,
+        "readers": list(view.readers) or None,
+    }
+    if transaction is not None and block is not None:
+        core = transaction.header.core
+        document |= {
+            "sender": core.sender,
+            "commitment": core.payload_root.hex(),
+            "size_bytes": core.size_bucket,
+            "slots": core.slot_bucket,
+            "height": block.height,
+            "view": block.certificate.view,
+            "block": block.hash.hex(),
+        }
+    if view.access == NOT_PARTY:
+        document["error"] = {"code": "E-NOT-PARTY", "what": f"{view.seen_as} is not a named party"}
+    return document
+
+
+def consortium_lines(reading: RunReading) -> list[str]:
+    """The one public transaction, which block 1 orders."""
+    members = reading.network.members
+    return [
+        f"tx {CONSORTIUM}  {short_id(reading.network.transaction.id)}…",
+        _line("content", f"public: {len(members)} parties, {reading.network.n} of them vote"),
+        *(_line("", f"{m.name}  {m.role}  {'votes' if m.votes else 'follows'}") for m in members),
+    ]
+
+
+def _content(view: TransactionView) -> list[str]:
+    if view.access == PUBLIC:
+        readers = "--as P shows what P makes of it"
+        return [_line("content", f"not visible: nobody's keys were used; {readers}")]
+    if view.access == NOT_PARTY:
+        text = f"not visible: {view.seen_as} is not a named party"
+        return [_right(_line("content", text), "E-NOT-PARTY")]
+    if view.access == NO_CIPHERTEXT:
+        return [_line("content", f"not visible yet: the ciphertext has not reached {view.seen_as}")]
+    if view.access == UNREADABLE:
+        return [_line("content", "unreadable: it opens, and is not what the sender committed to")]
+    fields = field_lines(view.leaves) or ["(no fields)"]
+    return [_line("content" if place == 0 else "", text) for place, text in enumerate(fields)]
+
+
+def field_lines(leaves: Sequence[Leaf]) -> list[str]:
+    """Names and values in two columns. Control characters, which a sender may have put in, are taken out."""
+    rows = [(clean(path_text(leaf.path)), clean(value_text(leaf.value))) for leaf in leaves]
+    width = max((len(path) for path, _ in rows), default=0)
+    return [f"{path:<{width}}  {value}".rstrip() for path, value in rows]
+
+
+def path_text(path: Path) -> str:
+    """`terms.parts[0]`."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+
+
+def value_text(value: object) -> str:
+    """A value as people write it; bytes as hexadecimal digits."""
+    if isinstance(value, str):
+        return value
+    return value.hex() if isinstance(value, bytes) else json.dumps(value)
+
+
+def _json_value(value: object) -> object:
+    return {"hex": value.hex()} if isinstance(value, bytes) else value
+
+
+def _check(view: TransactionView) -> str:
+    assert view.block is not None
+    return f"privity show block {view.block.height} --as {view.seen_as}"
+
+
+def _line(word: str, text: str) -> str:
+    return f"{word:<{LABEL_WIDTH}}{text}"
+
+
+def _right(left: str, right: str) -> str:
+    return f"{left:<{_WIDTH - len(right)}}{'' if len(left) < _WIDTH - len(right) else '   '}{right}"

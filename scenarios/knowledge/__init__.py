@@ -1,0 +1,1 @@
+"""The privacy matrix: who holds what, found out by trying to decrypt."""

@@ -1,0 +1,66 @@
+"""What the broker had in its hands: the ciphertexts in the recorder's capture, and since when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from node.canonical import DecodeError
+from node.envelopes.transaction import PrivateTransaction, check_blob
+from node.wire import CommittedBatch, TransactionPacket, decode_frame, decode_packet
+from scenarios.processes.capture import read_capture, summarize
+
+# A packet is a MessagePack array whose first element is its kind; only these two carry blobs.
+_TRANSACTION, _COMMITTED = 3, 4
+
+
+@dataclass(slots=True)
+class BrokerView:
+    """`carried` maps the id of each transaction whose ciphertext passed to the first time it did.
+
+    Times are in ms since genesis. `complete` is False when the recorder missed something, or there was
+    none: then the broker may hold more.
+    """
+
+    carried: dict[bytes, int] = field(default_factory=dict)
+    recorded: bool = False
+    complete: bool = False
+
+
+def read_broker(capture: Path, offset_ms: int = 0) -> BrokerView:
+    """Read a capture. `offset_ms` is what its times lack to count from genesis."""
+    view = BrokerView()
+    if not capture.exists():
+        return view
+    view.recorded = True
+    for captured in read_capture(capture):
+        for packet in _transactions(captured.payload):
+            transaction, blob = packet.transaction, packet.blob
+            if blob is None or not isinstance(transaction, PrivateTransaction):
+                continue
+            identifier = transaction.id
+            if identifier not in view.carried and check_blob(transaction.header, blob) is None:
+                view.carried[identifier] = captured.t_ms + offset_ms
+    summary = summarize(capture)
+    view.complete = summary.gaps == 0 and not summary.truncated
+    return view
+
+
+def _transactions(frame: bytes) -> Iterator[TransactionPacket]:
+    """What of a frame carries transactions. What a stranger published may be anything, and is passed over."""
+    try:
+        packets = decode_frame(frame).packets
+    except DecodeError:
+        return
+    for data in packets:
+        if len(data) < 2 or data[1] not in (_TRANSACTION, _COMMITTED):
+            continue
+        try:
+            packet = decode_packet(data)
+        except DecodeError:
+            continue
+        if isinstance(packet, TransactionPacket):
+            yield packet
+        elif isinstance(packet, CommittedBatch):
+            yield from packet.transactions

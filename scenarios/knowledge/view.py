@@ -1,0 +1,207 @@
+"""The privacy matrix as text: many transactions as a table, one as a page, and both as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from node.cells import BY_SYMBOL, REASONS, cell_text
+from node.text import clean, plain
+from scenarios.knowledge.matrix import CIPHERTEXT, COMMITMENT, NOTHING, READS, Matrix, Row, Since
+from scenarios.knowledge.metadata import Metadata, possible_readers
+from scenarios.model.prediction import BROKER
+
+GAP = "   "
+LABEL_WIDTH = 11
+
+
+def table_lines(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+    """A matrix with its head and a rule: names flush left, cells in the middle of their columns."""
+    first = max([len("tx"), *(len(name) for name, _ in rows)]) + len(GAP)
+    widths = [
+        max([len(column), *(len(cells[index]) for _, cells in rows)]) for index, column in enumerate(columns)
+    ]
+    titles = GAP.join(f"{column:<{width}}" for column, width in zip(columns, widths, strict=True))
+    head = f"{'tx':<{first}}{titles}"
+    lines = [head.rstrip(), "─" * len(head.rstrip())]
+    for name, cells in rows:
+        middle = GAP.join(f"{cell:^{width}}" for cell, width in zip(cells, widths, strict=True))
+        lines.append(f"{name:<{first}}{middle}".rstrip())
+    return lines
+
+
+def matrix_lines(matrix: Matrix, *, ascii_only: bool = False) -> list[str]:
+    """All rows as a table, what the symbols mean, and the notes."""
+    if not matrix.rows:
+        return ["no private transactions yet"]
+    rows = [
+        (
+            clean(row.name),
+            [
+                cell_text(cell.symbol, cell.reason, ascii_only=ascii_only)
+                for cell in (row.cells[column] for column in matrix.columns)
+            ],
+        )
+        for row in matrix.rows
+    ]
+    when = "" if matrix.at.is_end else f" at {matrix.at}"
+    lines = [f"run {matrix.run}{when}"] if when else []
+    lines += table_lines(matrix.columns, rows)
+    lines.append(_legend(matrix, ascii_only))
+    lines += notes_lines(matrix)
+    return [plain(line, ascii_only=ascii_only) for line in lines]
+
+
+def notes_lines(matrix: Matrix) -> list[str]:
+    """What the cells cannot say."""
+    return [f"! {clean(note)}" for note in dict.fromkeys(matrix.notes)]
+
+
+def transaction_lines(
+    matrix: Matrix, metadata: Metadata | None, *, on_chain: bool, ascii_only: bool = False
+) -> list[str]:
+    """The one row of a matrix as a page: content, metadata, and what can be inferred."""
+    (row,) = matrix.rows
+    when = "" if matrix.at.is_end else f" at {matrix.at}"
+    groups = _groups(row)
+    names = [" ".join(columns) for _, columns, _ in groups]
+    width = max([20, *map(len, names)])
+    lines = [f"{clean(row.name):<{LABEL_WIDTH - 1}} content{when}"]
+    for (cell, _, since), shown in zip(groups, names, strict=True):
+        symbol, _, reason = cell.partition(" ")
+        text = cell_text(symbol, reason, ascii_only=ascii_only)
+        lines.append(f"  {text:<4} {shown:<{width}}  {_why(symbol, reason, since, shown, on_chain)}")
+    if metadata is not None and metadata.size:
+        lines.append(f"{'metadata':<{LABEL_WIDTH}}{_metadata_sentence(metadata, matrix.columns)}")
+        lines += _inference(metadata, len(matrix.columns) - 1)
+    lines += notes_lines(matrix)
+    return [plain(line.rstrip(), ascii_only=ascii_only) for line in lines]
+
+
+def metadata_lines(found: Sequence[Metadata], matrix: Matrix, *, ascii_only: bool = False) -> list[str]:
+    """Who learns sender, recipients, time and size of each transaction."""
+    if not found:
+        return []
+
+    def who(columns: Sequence[str]) -> str:
+        return _who(columns, matrix.columns)
+
+    titles = ("metadata", "sender", "recipients", "time", "size")
+    rows = [
+        (
+            clean(each.name),
+            who(each.sender),
+            who(each.recipients_known_to),
+            who(each.time),
+            f"{who(each.size)}: {each.size_bytes} B padded, {each.slots} key slots",
+        )
+        for each in found
+    ]
+    widths = [max(len(row[i]) for row in (titles, *rows)) for i in range(len(titles))]
+    lines = ["", *(_padded(row, widths) for row in (titles, *rows))]
+    lines.insert(2, "─" * max(map(len, lines)))
+    lines.append(f"{BROKER} also sees when each packet passed, its size, and from which connection it came;")
+    lines.append("topics and client ids are opaque tokens")
+    return [plain(line, ascii_only=ascii_only) for line in lines]
+
+
+def csv_text(matrix: Matrix, *, ascii_only: bool = False) -> str:
+    """The cells as CSV (RFC 4180, lines end with a newline)."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["tx", "field", *matrix.columns])
+    for row in matrix.rows:
+        cells = (row.cells[column] for column in matrix.columns)
+        shown = [cell_text(cell.symbol, cell.reason, ascii_only=ascii_only) for cell in cells]
+        writer.writerow([clean(row.name), "*", *shown])
+    return out.getvalue()
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> str:
+    return GAP.join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _legend(matrix: Matrix, ascii_only: bool) -> str:
+    """The words for the symbols and letters that occur."""
+    symbols = {cell.symbol for row in matrix.rows for cell in row.cells.values()}
+    reasons = {cell.reason for row in matrix.rows for cell in row.cells.values()}
+    words = [
+        f"{cell_text(symbol, ascii_only=ascii_only)} {BY_SYMBOL[symbol].meaning}"
+        for symbol in BY_SYMBOL
+        if symbol in symbols
+    ]
+    return "   ".join([*words, *(f"{reason} {REASONS[reason]}" for reason in REASONS if reason in reasons)])
+
+
+def _groups(row: Row) -> list[tuple[str, list[str], list[Since]]]:
+    """Columns with the same cell together; the broker always by itself, for it has its own reasons."""
+    groups: dict[tuple[str, bool], tuple[list[str], list[Since]]] = {}
+    for column, cell in row.cells.items():
+        text = f"{cell.symbol} {cell.reason}".rstrip()
+        columns, since = groups.setdefault((text, column == BROKER), ([], []))
+        columns.append(column)
+        since += [cell.since] if cell.since else []
+    order = list(BY_SYMBOL)
+    return [
+        (text, columns, since)
+        for (text, _), (columns, since) in sorted(
+            groups.items(),
+            key=lambda item: (order.index(item[0][0][0]), item[0][1], item[0][0] != f"{READS} S"),
+        )
+    ]
+
+
+def _why(symbol: str, reason: str, since: Sequence[Since], columns: str, on_chain: bool) -> str:
+    if columns == BROKER:
+        return {
+            CIPHERTEXT: f"carried the ciphertext and the wrapped keys{_at(since)}",
+            NOTHING: "carried nothing of it by then",
+        }.get(symbol, BY_SYMBOL[symbol].meaning)
+    if symbol == READS:
+        return f"{REASONS[reason]}{_at(since)}"
+    if symbol == CIPHERTEXT and on_chain:
+        return f"ciphertext, no key: it lies on every ledger{_at(since)}"
+    if symbol in (CIPHERTEXT, COMMITMENT):
+        return f"{BY_SYMBOL[symbol].meaning}{_at(since)}"
+    return "nothing: not ordered there yet"
+
+
+def _at(since: Sequence[Since]) -> str:
+    """', block 4 at 5.1s': when the first of them had it."""
+    if not since:
+        return ""
+    first = min(since)
+    block = f"block {first.height} at " if first.height is not None else ""
+    return f", {block}{first.t_ms / 1000:.1f}s"
+
+
+def _who(columns: Sequence[str], all_columns: Sequence[str]) -> str:
+    if not columns:
+        return "nobody"
+    return "everyone" if set(columns) == set(all_columns) else " ".join(columns)
+
+
+def _metadata_sentence(metadata: Metadata, columns: Sequence[str]) -> str:
+    seen = _who(metadata.size, columns)
+    known = " ".join(metadata.recipients_known_to) or "nobody"
+    return f"{seen}: sender, time, padded size {metadata.size_bytes} B.  {known}: recipients"
+
+
+def _inference(metadata: Metadata, parties: int) -> list[str]:
+    """What the slots give away and the padding does not hide; nothing where they tell nothing."""
+    lines = []
+    least, most = possible_readers(metadata.slots, parties - 1)
+    if least or most < parties - 1:
+        count = f"{least} to {most}" if least else f"at most {most}"
+        lines.append(
+            f"everyone: {count} of {parties - 1} other parties are readers ({metadata.slots} key slots)"
+        )
+    if metadata.recipients is not None and set(metadata.recipients) != set(metadata.recipients_known_to):
+        late = [name for name in metadata.recipients if name not in metadata.recipients_known_to]
+        if late:
+            lines.append(f"the readers also know: a key is there for {' '.join(late)}")
+    if metadata.recipients is None and metadata.recipients_known_to:
+        lines.append("the readers see that a key slot is wrong, or made for a stranger")
+    heads = ("inference", *[""] * len(lines))
+    return [f"{head:<{LABEL_WIDTH}}{line}" for head, line in zip(heads, lines, strict=False)]

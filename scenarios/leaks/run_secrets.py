@@ -1,0 +1,32 @@
+"""Every secret of a run, with who may hold it: what the leak scan looks for."""
+
+from __future__ import annotations
+
+from node.envelopes.envelope import Sealed
+from node.envelopes.keys import PartyKeys
+from scenarios.leaks.canaries import Secret
+from scenarios.leaks.secret_forms import SHORTEST_BYTES
+
+
+class RunSecrets:
+    """Grows as keys are drawn and transactions are sealed. Held in memory only."""
+
+    def __init__(self) -> None:
+        self.all: list[Secret] = []
+
+    def add_keys(self, party: str, keys: PartyKeys) -> None:
+        """The two private keys of a party, which nobody but its own node may hold."""
+        own = frozenset((party,))
+        self.all.append(Secret(own, "signing key", keys.signing.secret_bytes()))
+        self.all.append(Secret(own, "wrapping key", keys.wrapping.secret_bytes()))
+
+    def add_sealed(self, sealed: Sealed, readers: frozenset[str]) -> None:
+        """What a sealed payload is made of: canary, texts, every leaf's salt, the content key."""
+        self.all.append(Secret(readers, "content key", sealed.content_key))
+        for leaf in sealed.payload.leaves:
+            self.all.append(Secret(readers, "salt", leaf.salt))
+            value = leaf.value
+            if isinstance(value, str | bytes):
+                size = len(value.encode() if isinstance(value, str) else value)
+                if size >= SHORTEST_BYTES:
+                    self.all.append(Secret(readers, "canary" if leaf.path == ("_canary",) else "text", value))

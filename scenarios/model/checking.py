@@ -1,0 +1,125 @@
+"""What `privity check` says of a file: for people, and as one JSON document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from node.cells import cell_text
+from node.text import plain
+from scenarios.model.lints import Warning, lints
+from scenarios.model.plan import PlannedSend, plan
+from scenarios.model.prediction import Row, columns, predicted
+from scenarios.model.problems import Problem, ScenarioInvalid
+from scenarios.model.scenario import Load, Scenario
+
+SCHEMA = "privity.check/1"
+
+
+def render_check(scenario: Scenario, ascii: bool = False) -> str:
+    """Size of the consortium, predicted matrix and warnings. Shows no value of any payload."""
+    sends = plan(scenario)
+    lines = [_headline(scenario), *_matrix(scenario, sends, ascii), *_warnings(lints(scenario, sends))]
+    return "\n".join(plain(line.rstrip(), ascii_only=ascii) for line in lines)
+
+
+def check_document(checked: Scenario | ScenarioInvalid) -> dict[str, Any]:
+    """The same as a document of schema `privity.check/1`; of a refused file, its errors."""
+    if isinstance(checked, ScenarioInvalid):
+        errors = [_error(problem) for problem in checked.problems]
+        return {"schema": SCHEMA, "file": checked.file, "valid": False, "errors": errors, "warnings": []}
+    sends = plan(checked)
+    return {
+        "schema": SCHEMA,
+        "file": checked.file,
+        "valid": True,
+        "name": checked.name,
+        "seed": checked.seed,
+        "parties": list(checked.names),
+        "voters": list(checked.voters),
+        "faulty_voters": checked.faulty_voters,
+        "quorum": checked.quorum,
+        "transactions": len(sends),
+        "matrix": _matrix_document(checked, sends),
+        "errors": [],
+        "warnings": [
+            {"code": warning.code, "message": warning.message, "line": warning.line}
+            for warning in lints(checked, sends)
+        ],
+    }
+
+
+def _headline(scenario: Scenario) -> str:
+    faulty = scenario.faulty_voters
+    tolerates = f"tolerates {faulty or 'no'} faulty voter{'s' if faulty > 1 else ''}"
+    parties = _counted(len(scenario.parties), "party", "parties")
+    voters = _counted(len(scenario.voters), "voter", "voters")
+    return f"✓ {scenario.file}   {parties} · {voters} · {tolerates} · quorum {scenario.quorum}"
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
+
+
+def _matrix(scenario: Scenario, sends: Sequence[PlannedSend], ascii: bool) -> list[str]:
+    """A line for each sent transaction and one for each load, under a line with the columns."""
+    if not sends:
+        return ["no transactions"]
+    by_id = {row.tx: row for row in predicted(scenario, sends)}
+    table: list[tuple[str, list[str]]] = []
+    for step in sorted(scenario.steps, key=lambda step: step.at_ms):
+        rows = [by_id[tx] for tx in step.transactions]
+        label = f"{step.id} ({len(rows)})" if isinstance(step, Load) else step.id
+        table.append((label, [_cell_of(rows, column, ascii) for column in columns(scenario)]))
+    first = max(len("tx"), *(len(label) for label, _ in table)) + 3
+    widths = [
+        max(len(column), *(len(cells[index]) for _, cells in table))
+        for index, column in enumerate(columns(scenario))
+    ]
+    head = f"{'tx':<{first}}{'   '.join(f'{c:<{w}}' for c, w in zip(columns(scenario), widths, strict=True))}"
+    lines = ["predicted", head, "─" * len(head)]
+    for label, cells in table:
+        middle = "   ".join(f"{cell:^{width}}" for cell, width in zip(cells, widths, strict=True))
+        lines.append(f"{label:<{first}}{middle}")
+    if any(isinstance(step, Load) for step in scenario.steps):
+        lines.append("a number says how many of a load's drawn transactions the party reads")
+    return lines
+
+
+def _cell_of(rows: Sequence[Row], column: str, ascii: bool) -> str:
+    """The cell that all these rows have in a column, or how many of them are read there."""
+    cells = {row.cells[column] for row in rows}
+    if len(cells) == 1:
+        (cell,) = cells
+        return cell_text(cell.symbol, cell.reason, ascii_only=ascii)
+    reads = sum(row.cells[column].symbol == "●" for row in rows)
+    return f"{cell_text('●', ascii_only=ascii)} {reads}"
+
+
+def _warnings(warnings: Sequence[Warning]) -> list[str]:
+    width = max((len(warning.message) for warning in warnings), default=0)
+    return [f"! {warning.message:<{width}}  {warning.code}" for warning in warnings]
+
+
+def _matrix_document(scenario: Scenario, sends: Sequence[PlannedSend]) -> dict[str, Any]:
+    rows = [
+        {
+            "tx": row.tx,
+            "field": "*",
+            "cells": {
+                column: {"symbol": cell.symbol, "reason": cell.reason} for column, cell in row.cells.items()
+            },
+        }
+        for row in predicted(scenario, sends)
+    ]
+    return {"at": "end", "columns": list(columns(scenario)), "rows": rows}
+
+
+def _error(problem: Problem) -> dict[str, Any]:
+    return {
+        "code": problem.code,
+        "message": problem.message,
+        "path": problem.path,
+        "line": problem.line,
+        "column": problem.column,
+    }

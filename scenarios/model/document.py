@@ -1,0 +1,137 @@
+"""The scenario file as pydantic models: the source for reading, for JSON Schema and for `check --fill`.
+
+The default of each field stands beside it. Steps and expectations are in their own modules.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from node.consortium import MAX_PARTIES
+from scenarios.model.expectations import Rule
+from scenarios.model.names import expand, wrong_with_name
+from scenarios.model.steps import Step, Strict
+from scenarios.model.values import Broker, Duration, Seed, Text, refusal
+
+SCHEMA_VERSION = 1
+
+
+class NetworkSection(Strict):
+    """How messages travel."""
+
+    transport: Literal["mqtt"] = Field(default="mqtt", description="a real broker, real time")
+    broker: Broker = Field(
+        default="embedded",
+        repr=False,
+        description="embedded, mosquitto, mqtt://host:port or mqtts://host:port",
+    )
+
+
+class ConsensusSection(Strict):
+    """How the order is agreed."""
+
+    protocol: Literal["pbft"] = Field(default="pbft", description="Castro and Liskov, 1999")
+    block_every: Duration = Field(
+        default=200, description="the least time between two blocks; no empty blocks"
+    )
+    view_timeout: Duration = Field(
+        default=2000, description="how long a request may wait before the primary is replaced"
+    )
+
+    @model_validator(mode="after")
+    def _can_work(self) -> ConsensusSection:
+        if self.block_every < 10:
+            raise refusal("E-DURATION", "block_every is at least 10ms")
+        if self.view_timeout <= self.block_every:
+            raise refusal("E-DURATION", "view_timeout must be longer than block_every")
+        return self
+
+
+class MetadataSection(Strict):
+    """What those who may not read a transaction still learn of it."""
+
+    sender: Literal["public"] = Field(default="public", description="everyone sees who sent")
+    recipients: Literal["hidden"] = Field(default="hidden", description="only readers know the readers")
+    size: Literal["padded"] = Field(default="padded", description="everyone sees a size bucket, no more")
+
+
+class PrivacySection(Strict):
+    """Who holds and who sees what."""
+
+    payload: Literal["on_chain"] = Field(default="on_chain", description="every node holds the ciphertext")
+    metadata: MetadataSection = MetadataSection()
+
+
+def _nothing_is_default(value: object) -> object:
+    return {} if value is None else value
+
+
+class PartySpec(Strict):
+    """One organisation."""
+
+    role: Literal["member", "notary", "coordinator", "regulator"] = Field(
+        default="member", description="a word for people"
+    )
+    votes: bool = Field(default=True, description="true: takes part in consensus; false: follows the chain")
+    title: Text = Field(default="", max_length=200, description="its name for people; public")
+
+
+def _party_key(name: str) -> str:
+    for one in expand(name):
+        if reason := wrong_with_name(one):
+            raise refusal("E-NAME", reason)
+    return name
+
+
+def _enough_parties(value: object) -> object:
+    if not value and (value is None or isinstance(value, dict | list)):
+        raise refusal("E-PARTIES", "there are no parties; name at least one, as in {alice: {votes: true}}")
+    return value
+
+
+def _can_agree(parties: dict[str, PartySpec]) -> dict[str, PartySpec]:
+    names = [one for name in parties for one in expand(name)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise refusal("E-PARTIES", f"{twice[0]} is there twice: by its name and in a series")
+    if len(names) > MAX_PARTIES:
+        raise refusal("E-LIMIT", f"{len(names)} parties; at most {MAX_PARTIES} are possible")
+    if not any(party.votes for party in parties.values()):
+        raise refusal("E-PARTIES", "nobody votes; at least one party needs votes: true")
+    return parties
+
+
+PartiesSection = Annotated[
+    dict[
+        Annotated[str, AfterValidator(_party_key)], Annotated[PartySpec, BeforeValidator(_nothing_is_default)]
+    ],
+    BeforeValidator(_enough_parties),
+    AfterValidator(_can_agree),
+]
+
+
+def _parties_schema(schema: dict[str, Any]) -> None:
+    """What the validators above do, said in JSON Schema."""
+    schema["minProperties"] = 1
+    schema["additionalProperties"] = {"anyOf": [schema["additionalProperties"], {"type": "null"}]}
+    schema["propertyNames"] = {"pattern": r"^[a-z0-9]([a-z0-9-]|\[\w+\.\.\w+\])*$"}
+
+
+class ScenarioDocument(Strict):
+    """A scenario: who takes part, what happens, and what must be true in the end."""
+
+    privity: Literal[1] = Field(description="1, the version of this format")
+    name: Text = Field(default="", max_length=64, description="by default the name of the file")
+    about: Text = Field(default="", max_length=500, description="a sentence for the reader")
+    seed: Seed = Field(default=0, description="everything drawn comes from this number")
+    network: NetworkSection = NetworkSection()
+    consensus: ConsensusSection = ConsensusSection()
+    privacy: PrivacySection = PrivacySection()
+    parties: PartiesSection = Field(
+        json_schema_extra=_parties_schema,
+        description="names, each with role, votes and title; bank-[a..g] names seven",
+    )
+    steps: list[Step] = Field(default=[], description="what happens, each at its time")
+    expect: list[Rule] = Field(default=[], description="what must be true")

@@ -1,0 +1,83 @@
+"""`privity check --fill`: the scenario with every default written out. It loads back as an equal model."""
+
+from __future__ import annotations
+
+import re
+from io import StringIO
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+from scenarios.model.document import ScenarioDocument
+from scenarios.model.scenario import Scenario
+
+_PLAIN_WORDS = re.compile(r"[A-Za-z0-9_]+([ ./-]+[A-Za-z0-9_]+)*", re.ASCII)
+_WIDTH = 1 << 30  # ruamel folds long lines inside keys too, which then are not YAML.
+_COMMENT_COLUMN = 28
+_COMMENTED = ("network", "consensus", "privacy")
+
+
+def filled(scenario: Scenario) -> str:
+    """YAML text, with what each setting means beside it.
+
+    It holds the payloads and the broker's password, as the file does: it is for whoever holds the file.
+    """
+    plain = _quoted(scenario.document.model_dump(by_alias=True, exclude_none=True))
+    top = CommentedMap(plain)
+    for section in _COMMENTED:
+        top[section] = _commented(plain[section], ScenarioDocument.model_fields[section].annotation)
+    top["parties"] = _block_of_lines(plain["parties"])
+    for section in ("steps", "expect"):
+        top[section] = CommentedSeq([_in_one_line(item) for item in plain[section]])
+    text = _written(top, allow_unicode=True)
+    # ruamel leaves some line separators as they are, and reads them back as spaces.
+    return text if text.replace("\n", "").isprintable() else _written(top, allow_unicode=False)
+
+
+def _quoted(value: Any) -> Any:
+    """The same with quotes around every text, key or value, that is more than plain words.
+
+    ruamel leaves more texts without quotes than are read back as they were (a key like `:0`).
+    """
+    if isinstance(value, dict):
+        return {_quoted(key): _quoted(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_quoted(each) for each in value]
+    if isinstance(value, str) and value and not _PLAIN_WORDS.fullmatch(value):
+        return DoubleQuotedScalarString(value)
+    return value
+
+
+def _written(top: CommentedMap, allow_unicode: bool) -> str:
+    yaml = YAML()
+    yaml.width = _WIDTH
+    yaml.allow_unicode = allow_unicode
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    stream = StringIO()
+    yaml.dump(top, stream)
+    return stream.getvalue()
+
+
+def _commented(fields: dict[str, Any], model: Any) -> CommentedMap:
+    """A section in block style with the description of each field at the end of its line."""
+    section = CommentedMap()
+    for name, info in model.model_fields.items():
+        key = info.alias or name
+        value = fields[key]
+        nested = isinstance(value, dict)
+        section[key] = _commented(value, info.annotation) if nested else value
+        if info.description and not nested:
+            section.yaml_add_eol_comment(info.description, key, column=_COMMENT_COLUMN)
+    return section
+
+
+def _block_of_lines(parties: dict[str, Any]) -> CommentedMap:
+    return CommentedMap({name: _in_one_line(spec) for name, spec in parties.items()})
+
+
+def _in_one_line(value: dict[str, Any]) -> CommentedMap:
+    line = CommentedMap(value)
+    line.fa.set_flow_style()
+    return line

@@ -1,0 +1,108 @@
+"""What a scenario allows and its author may not have meant: warnings, which refuse nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from consensus.quorum import max_faulty
+from scenarios.model.payloads import searched_texts
+from scenarios.model.plan import PlannedSend
+from scenarios.model.scenario import END, Denied, Load, Readers, Scenario
+from scenarios.model.wording import listed
+
+
+@dataclass(frozen=True, slots=True)
+class Warning:
+    """One thing to think about. `line` is where in the file, if it is about one place."""
+
+    code: str
+    message: str
+    line: int | None = None
+
+
+def lints(scenario: Scenario, sends: Sequence[PlannedSend]) -> tuple[Warning, ...]:
+    """Every warning about a scenario and its plan."""
+    return tuple(warning for lint in _LINTS for warning in lint(scenario, sends))
+
+
+def _too_few_voters(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator[Warning]:
+    voters = len(scenario.voters)
+    if scenario.faulty_voters == 0:
+        who = "1 voter tolerates" if voters == 1 else f"{voters} voters tolerate"
+        yield Warning("W-FAULTS", f"{who} no faulty voter (f = 0); 4 voters tolerate one")
+
+
+def _spare_voters(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator[Warning]:
+    voters, faulty = len(scenario.voters), scenario.faulty_voters
+    enough = next(n for n in range(1, voters + 1) if max_faulty(n) == faulty)
+    if faulty and enough < voters:
+        faults = "1 fault" if faulty == 1 else f"{faulty} faults"
+        yield Warning("W-VOTERS", f"{voters} voters tolerate the same {faults} as {enough}")
+
+
+def _visible_metadata(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator[Warning]:
+    senders = [name for name in scenario.names if any(send.sender == name for send in sends)]
+    if senders:
+        verb = "sends" if len(senders) == 1 else "send"
+        yield Warning(
+            "W-META",
+            f"everyone can see that {listed(senders, most=5)} {verb}, and when (metadata.sender: public)",
+        )
+
+
+def _unstated_readers(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator[Warning]:
+    """A transaction is spoken of by a rule on it alone, or on the load that it comes from."""
+    stated = {
+        tx for rule in scenario.expectations if isinstance(rule, Readers | Denied) for tx in rule.transactions
+    }
+    silent: list[str] = []
+    count = 0
+    for step in scenario.steps:
+        missing = [tx for tx in step.transactions if tx not in stated]
+        if missing:
+            count += len(missing)
+            silent.append(f"{step.id} ({len(missing)})" if isinstance(step, Load) else step.id)
+    if count:
+        have = "1 transaction has" if count == 1 else f"{count} transactions have"
+        yield Warning("W-UNSTATED", f"{have} no rule in expect: {', '.join(silent)}")
+
+
+def _contradicted_rules(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator[Warning]:
+    by_id: Mapping[str, PlannedSend] = {send.id: send for send in sends}
+    for rule in scenario.expectations:
+        if isinstance(rule, Readers | Denied):
+            due = [by_id[tx] for tx in rule.transactions if rule.at == END or by_id[tx].at_ms < int(rule.at)]
+            against = next((send for send in due if not _as_predicted(rule, send)), None)
+            if against is not None:
+                names = [name for name in scenario.names if name in (against.sender, *against.readers)]
+                able = f"the steps let {listed(names)} read {against.id}"
+                message = f"the rule in line {rule.line} will be broken: {able}"
+                yield Warning("W-EXPECT", message, rule.line)
+
+
+def _as_predicted(rule: Readers | Denied, send: PlannedSend) -> bool:
+    able = {send.sender, *send.readers}
+    return able == set(rule.parties) if isinstance(rule, Readers) else able.isdisjoint(rule.parties)
+
+
+def _public_already(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator[Warning]:
+    for step in scenario.steps:
+        texts = searched_texts(step.data)
+        where = [
+            place for place, text in scenario.public_texts.items() if any(each in text for each in texts)
+        ]
+        if where:
+            message = f"a text in the payload of {step.id} is public anyway: {where[0]} holds it"
+            yield Warning("W-PUBLIC", message, step.line)
+
+
+_Lint = Callable[[Scenario, Sequence[PlannedSend]], Iterator[Warning]]
+_LINTS: tuple[_Lint, ...] = (
+    _too_few_voters,
+    _spare_voters,
+    _contradicted_rules,
+    _public_already,
+    _visible_metadata,
+    _unstated_readers,
+)

@@ -1,0 +1,116 @@
+"""What PRODUCT's format knows and this version does not do: refused at its place, never silently ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from scenarios.model.source import Path, Source, Span
+
+TOP_KEYS = {
+    "seals": "sealed content that openers unseal together",
+    "state_check": "comparing private state between its readers",
+    "crypto": "keys drawn from the seed",
+}
+NETWORK_KEYS = {"delay": "simulated delay", "loss": "simulated loss"}
+PRIVACY_KEYS = {"always_to": "mandatory readers"}
+STEP_KEYS = {
+    "seal": "sealed content",
+    "object": "private objects with versions",
+    "expects": "private objects with versions",
+    "keep": "purging a payload after some blocks",
+    "expect": "expecting a step to be refused",
+}
+STEPS = {
+    "fault": "injected faults",
+    "open": "opening a seal",
+    "disclose": "disclosing to further readers",
+    "aggregate": "totals over private values",
+    "request": "asking for a disclosure",
+}
+CHECKS = {
+    "progress": "the check that blocks go on",
+    "stall": "the check that blocks stop",
+    "evidence": "the check for proofs of misbehaviour",
+    "view_changes": "counting view changes",
+    "latency": "the check of time to finality",
+    "opened": "the check that a seal was opened",
+    "refused": "the check that a step was refused",
+    "messages": "counting messages",
+    "metadata": "the check of who knows the metadata",
+    "learns_only": "the check that a party learns a total only",
+}
+# Where a word stands -> the words that mean something there and are not built.
+VALUES: Mapping[Path, Mapping[str, str]] = {
+    ("network", "transport"): {"memory": "the simulated network"},
+    ("privacy", "payload"): {"off_chain": "payloads that travel to their readers alone"},
+    ("privacy", "metadata", "sender"): {"hidden": "hidden senders", "anonymous": "hidden senders"},
+    ("privacy", "metadata", "recipients"): {"public": "public recipients"},
+    ("privacy", "metadata", "size"): {"exact": "sizes without padding", "public": "sizes without padding"},
+}
+TRIGGERS = {"height": "waiting for a height", "view": "waiting for a view"}
+STORES = {"report": "the search of the report"}
+
+
+class NotYet(NamedTuple):
+    """Something known that is not built. Other errors below `covers` would only repeat it."""
+
+    path: Path
+    span: Span
+    what: str
+    covers: Path
+
+
+def not_yet(source: Source) -> list[NotYet]:
+    """Everything in the file that is known and not built."""
+    return [*_in_sections(source), *_in_steps(source), *_in_expectations(source)]
+
+
+def _in_sections(source: Source) -> Iterator[NotYet]:
+    yield from _keys(source, (), TOP_KEYS)
+    yield from _keys(source, ("network",), NETWORK_KEYS)
+    yield from _keys(source, ("privacy",), PRIVACY_KEYS)
+    for section in ("network", "consensus", "privacy"):
+        yield from _keys(source, (section,), {"state_check": TOP_KEYS["state_check"]})
+    for path, words in VALUES.items():
+        yield from _value(source, path, words)
+
+
+def _in_steps(source: Source) -> Iterator[NotYet]:
+    for path in _items(source, "steps"):
+        whole = list(_value(source, (*path, "do"), STEPS, covers=path))
+        yield from whole or (
+            *_keys(source, path, STEP_KEYS),
+            *_keys(source, (*path, "at"), TRIGGERS, covers=1),
+        )
+
+
+def _in_expectations(source: Source) -> Iterator[NotYet]:
+    for path in _items(source, "expect"):
+        yield from _value(source, (*path, "check"), CHECKS, covers=path)
+        yield from _keys(source, (*path, "at"), TRIGGERS, covers=1)
+        stores = source.value((*path, "in"))
+        for index in range(len(stores) if isinstance(stores, list) else 0):
+            yield from _value(source, (*path, "in", index), STORES)
+
+
+def _items(source: Source, section: str) -> list[Path]:
+    items = source.value((section,))
+    return [(section, index) for index in range(len(items))] if isinstance(items, list) else []
+
+
+def _keys(source: Source, path: Path, words: Mapping[str, str], covers: int = 0) -> Iterator[NotYet]:
+    """The keys of the map at `path` that are among `words`. `covers` = 1: they spoil the map as a whole."""
+    fields: Any = source.value(path)
+    for key in fields if isinstance(fields, dict) else ():
+        span = source.entries[(*path, key)].key
+        if key in words and span:
+            yield NotYet((*path, key), span, words[key], path if covers else (*path, key))
+
+
+def _value(
+    source: Source, path: Path, words: Mapping[str, str], covers: Path | None = None
+) -> Iterator[NotYet]:
+    word = source.value(path)
+    if isinstance(word, str) and word in words:
+        yield NotYet(path, source.entries[path].value, words[word], path if covers is None else covers)

@@ -1,0 +1,84 @@
+"""The drawn plan: which private transactions a scenario sends. A pure function of the file and its seed.
+
+Each step draws from a stream of its own, named after it, so that a change to one step leaves the others'
+draws alone. `who-sees` is judged against this plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from scenarios.model.payloads import FILLER, drawn_range, encoded_size
+from scenarios.model.scenario import Load, Scenario, Send
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSend:
+    """One private transaction to send. `readers` is without the sender, in the order of the file."""
+
+    id: str
+    at_ms: int
+    sender: str
+    readers: tuple[str, ...]
+    fields: Mapping[str, Any] = field(repr=False)
+
+
+def plan(scenario: Scenario) -> tuple[PlannedSend, ...]:
+    """All transactions in the order of sending; those of one moment in the order of the file."""
+    sends: list[PlannedSend] = []
+    for step in scenario.steps:
+        if isinstance(step, Send):
+            sends.append(PlannedSend(step.id, step.at_ms, step.sender, step.readers, step.data))
+        else:
+            sends += drawn(step, Random(f"{scenario.seed}/workload/{step.id}"))
+    return tuple(sorted(sends, key=lambda send: send.at_ms))
+
+
+def drawn(load: Load, stream: Random) -> list[PlannedSend]:
+    """The transactions of a load, in order."""
+    sends = []
+    for number, identifier in enumerate(load.transactions):
+        at_ms = load.at_ms + number * load.pace.per_ms // load.pace.times
+        sender = stream.choice(load.senders)
+        others = [name for name in load.candidates if name != sender]
+        readers = _drawn_readers(others, load, stream)
+        fields = {name: _drawn_value(value, stream) for name, value in load.data.items()}
+        sends.append(PlannedSend(identifier, at_ms, sender, readers, filled(fields, load.size_bytes, stream)))
+    return sends
+
+
+def filled(fields: dict[str, Any], size_bytes: int | None, stream: Random) -> dict[str, Any]:
+    """The fields with a text beside them that makes their encoding `size_bytes` long, if it is shorter.
+
+    One or two bytes may be missing: MessagePack writes down longer lengths in more bytes.
+    """
+    if size_bytes is None:
+        return fields
+    missing = size_bytes - encoded_size({**fields, FILLER: ""})
+    # A text of 32 bytes has one byte more before it than a shorter one, of 256 two more, of 65536 four more.
+    missing -= sum(more for least, more in ((32, 1), (256, 1), (65536, 2)) if missing >= least)
+    if missing <= 0:
+        return fields
+    return {**fields, FILLER: "".join(stream.choices(_LETTERS, k=missing))}
+
+
+def _drawn_readers(others: Sequence[str], load: Load, stream: Random) -> tuple[str, ...]:
+    if load.how_many is None:
+        return tuple(others)
+    chosen = stream.sample(range(len(others)), stream.randint(*load.how_many))
+    return tuple(others[index] for index in sorted(chosen))
+
+
+def _drawn_value(value: Any, stream: Random) -> Any:
+    """The same value, with a whole number in place of every text like `1000..900000`."""
+    if isinstance(value, Mapping):
+        return {name: _drawn_value(each, stream) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_drawn_value(each, stream) for each in value]
+    span = drawn_range(value)
+    return value if span is None else stream.randint(*span)

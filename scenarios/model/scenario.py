@@ -1,0 +1,180 @@
+"""A checked scenario: frozen, with times in milliseconds since the genesis and every party named in full."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from consensus.quorum import max_faulty, quorum
+from scenarios.model.document import ScenarioDocument
+from scenarios.model.units import Range, Rate
+
+END: Literal["end"] = "end"
+Moment = int | Literal["end"]  # Milliseconds since the genesis, or when all is done.
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """An organisation and its node."""
+
+    name: str
+    role: str
+    votes: bool
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One private transaction. `readers` is without the sender."""
+
+    id: str
+    line: int
+    at_ms: int
+    sender: str
+    readers: tuple[str, ...]
+    data: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def transactions(self) -> tuple[str, ...]:
+        """The ids of its transactions: its own."""
+        return (self.id,)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """`count` private transactions. Each has one of `senders`, and `how_many` of `candidates` read it.
+
+    `how_many` is None when all candidates do. `pace` sets when: the i-th goes at `at_ms` + i / pace.
+    `size_bytes` is what the fields are filled up to, None for no filler.
+    """
+
+    id: str
+    line: int
+    at_ms: int
+    senders: tuple[str, ...]
+    candidates: tuple[str, ...]
+    how_many: Range | None
+    count: int
+    pace: Rate
+    size_bytes: int | None
+    data: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def transactions(self) -> tuple[str, ...]:
+        """The ids of its transactions: `traffic-0001`, `traffic-0002` and so on, all equally long."""
+        width = max(4, len(str(self.count)))
+        return tuple(f"{self.id}-{number:0{width}}" for number in range(1, self.count + 1))
+
+
+Step = Send | Load
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """All nodes hold the same block at every height."""
+
+    check: Literal["agreement"]
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Exactly `parties` can read each of `transactions` at the moment `at`."""
+
+    check: Literal["readers"]
+    path: str
+    line: int
+    tx: str
+    transactions: tuple[str, ...]
+    parties: tuple[str, ...]
+    at: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """None of `parties` can read any of `transactions` at the moment `at`."""
+
+    check: Literal["denied"]
+    path: str
+    line: int
+    tx: str
+    transactions: tuple[str, ...]
+    parties: tuple[str, ...]
+    at: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class NoPlaintext:
+    """Nothing secret is found in `stores` (logs, broker, ledgers) where its readers are not."""
+
+    check: Literal["no_plaintext"]
+    path: str
+    line: int
+    stores: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Height:
+    """The ledger of every node has at least `least` blocks at the moment `at`, or exactly `exactly`."""
+
+    check: Literal["height"]
+    path: str
+    line: int
+    least: int | None
+    exactly: int | None
+    at: Moment
+
+
+Expectation = Agreement | Readers | Denied | NoPlaintext | Height
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What a file says, complete. `repr` shows no payload and no broker address (it may hold a password)."""
+
+    file: str
+    name: str
+    about: str
+    seed: int
+    transport: str
+    broker: str = field(repr=False)
+    protocol: str
+    block_every_ms: int
+    view_timeout_ms: int
+    payload: str
+    metadata: Mapping[str, str]
+    parties: tuple[Party, ...]
+    steps: tuple[Step, ...]
+    expectations: tuple[Expectation, ...]
+    lines: Mapping[str, int] = field(repr=False)
+    document: ScenarioDocument = field(repr=False, compare=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parties' names in the order of the file."""
+        return tuple(party.name for party in self.parties)
+
+    @property
+    def public_texts(self) -> dict[str, str]:
+        """What is public whatever a payload says, by its place in the file: names and titles of parties."""
+        texts = {"name": self.name}
+        for party in self.parties:
+            texts |= {f"parties.{party.name}": party.name, f"parties.{party.name}.title": party.title}
+        return texts
+
+    @property
+    def voters(self) -> tuple[str, ...]:
+        """The names of those that take part in consensus, in the order of the file."""
+        return tuple(party.name for party in self.parties if party.votes)
+
+    @property
+    def faulty_voters(self) -> int:
+        """How many faulty voters are tolerated, f."""
+        return max_faulty(len(self.voters))
+
+    @property
+    def quorum(self) -> int:
+        """How many voters decide."""
+        return quorum(len(self.voters))

@@ -1,0 +1,131 @@
+"""The steps of a scenario: `send`, one private transaction, and `load`, many drawn ones."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
+
+from scenarios.model.units import Rate
+from scenarios.model.values import (
+    Duration,
+    HowMany,
+    Identifier,
+    OptionalCount,
+    OptionalDuration,
+    OptionalRate,
+    OptionalSize,
+    Parties,
+    PartyName,
+    PartyPattern,
+    Payload,
+    SomeParties,
+    refusal,
+)
+
+DEFAULT_RATE = Rate(10, 1000)
+
+
+class Strict(BaseModel):
+    """A part of the file: no unknown keys, no conversions, and no error that repeats its input."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        hide_input_in_errors=True,
+        arbitrary_types_allowed=False,
+        populate_by_name=False,
+    )
+
+
+class SendStep(Strict):
+    """One private transaction."""
+
+    do: Literal["send"]
+    id: Identifier = Field(
+        default="",
+        description="its name in messages and expectations; by default send-N, N its place among the steps",
+    )
+    at: Duration = Field(default=0, description="when, counted from the genesis; 0s by default")
+    as_: PartyName = Field(alias="as", description="the sender")
+    to: Parties = Field(description="who may read it beside the sender; bank-* for several")
+    data: Payload = Field(repr=False, description="the payload, a map of fields")
+
+
+class RandomReaders(Strict):
+    """Readers drawn anew for each transaction."""
+
+    random: HowMany = Field(description="how many, like 2 or 1..3")
+    among: Parties = Field(default="*", description="drawn from these; everybody by default")
+
+
+def _form_of_readers(value: object) -> str | None:
+    if isinstance(value, str):
+        return "random" if value == "random" else "word"
+    return "list" if isinstance(value, list) else "map" if isinstance(value, dict) else None
+
+
+# One branch for each form, in the schema too, where "random" would fit both.
+_OTHER_WORD = WithJsonSchema({"type": "string", "not": {"const": "random"}})
+
+Readers = Annotated[
+    Annotated[Literal["random"], Tag("random")]
+    | Annotated[PartyPattern, Tag("word"), _OTHER_WORD]
+    | Annotated[list[PartyPattern], Tag("list")]
+    | Annotated[RandomReaders, Tag("map")],
+    Discriminator(
+        _form_of_readers,
+        custom_error_type="E-TYPE",
+        custom_error_message="write random, {random: 1..3} or a list of names",
+    ),
+]
+
+
+class LoadStep(Strict):
+    """Many private transactions, drawn from the seed.
+
+    Give `count`, or `for` with `rate`, or `count` with either; a count alone goes at 10/s.
+    """
+
+    do: Literal["load"]
+    id: Identifier = Field(
+        default="", description="its name; its transactions are NAME-0001 and so on; load-N by default"
+    )
+    at: Duration = Field(default=0, description="when the first is sent; 0s by default")
+    as_: SomeParties = Field(alias="as", description="the sender of each is drawn from these")
+    to: Readers = Field(description="random (one), {random: 1..3}, or the same readers for all")
+    rate: OptionalRate = Field(default=None, description="how fast; 10/s by default")
+    for_: OptionalDuration = Field(default=None, alias="for", description="for how long")
+    count: OptionalCount = Field(default=None, description="how many")
+    size: OptionalSize = Field(default=None, description="filled up to about this size, 64KiB at most")
+    data: Payload = Field(
+        default={}, repr=False, description='the payload; a field written "1..9" is drawn anew each time'
+    )
+
+    @model_validator(mode="after")
+    def _has_an_end(self) -> LoadStep:
+        given = [
+            name
+            for name, value in (("rate", self.rate), ("for", self.for_), ("count", self.count))
+            if value is not None
+        ]
+        if len(given) == 3:
+            raise refusal("E-VALUE", "rate, for and count together say too much; leave one out")
+        if self.for_ is None and self.count is None:
+            raise refusal("E-MISSING", "a load needs an end: count, or for with rate")
+        if given == ["for"]:
+            raise refusal("E-MISSING", "for needs rate or count beside it")
+        return self
+
+    @property
+    def timing(self) -> tuple[int, Rate]:
+        """How many transactions there are, and their pace."""
+        if self.count is None:
+            assert self.rate is not None and self.for_ is not None
+            return self.for_ * self.rate.times // self.rate.per_ms, self.rate
+        if self.for_ is not None:
+            return self.count, Rate(self.count, max(1, self.for_))
+        return self.count, self.rate or DEFAULT_RATE
+
+
+Step = Annotated[SendStep | LoadStep, Field(discriminator="do")]

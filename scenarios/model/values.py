@@ -1,0 +1,254 @@
+"""The kinds of value in a scenario file, each with its own refusal and its own piece of JSON Schema.
+
+A validator refuses with `refusal(code, message)`. References to parties and transactions are checked while
+the model is made: the reader passes `Known` as validation context. Without it they stay unchecked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    Tag,
+    ValidationInfo,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from node.broker_url import BrokerUrl
+from node.errors import PrivityError
+from node.text import did_you_mean
+from scenarios.model.names import matching, no_such_party, wrong_with_identifier
+from scenarios.model.payloads import PayloadError, check_payload
+from scenarios.model.units import (
+    Range,
+    Rate,
+    UnitError,
+    format_duration,
+    format_rate,
+    format_size,
+    parse_duration,
+    parse_range,
+    parse_rate,
+    parse_size,
+)
+from scenarios.model.wording import listed, shown
+
+MAX_LOAD = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The names that a file defines, gathered before its model is made."""
+
+    parties: Sequence[str] = ()
+    transactions: Sequence[str] = ()  # Ids of steps.
+    loads: Sequence[str] = ()  # Those of loads, whose transactions are named LOAD-0001.
+
+
+def refusal(code: str, message: str) -> PydanticCustomError:
+    """The error that a validator raises: its type is our code, its text our words."""
+    # The text goes through the context because braces in a template mean something.
+    return PydanticCustomError(code, "{message}", {"message": message})
+
+
+def _in_units(parse: Callable[[object], Any]) -> PlainValidator:
+    def validate(value: object) -> Any:
+        try:
+            return parse(value)
+        except UnitError as error:
+            raise refusal(error.code, str(error)) from None
+
+    return PlainValidator(validate)
+
+
+def _schema_of(kind: str, pattern: str, *examples: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": kind, "pattern": pattern, "examples": list(examples)})
+
+
+_DURATION_PATTERN = r"^[0-9]+(\.[0-9]+)? *(ms|s|m|min|h)$"
+
+Duration = Annotated[
+    int,
+    _in_units(parse_duration),
+    PlainSerializer(format_duration),
+    _schema_of("string", _DURATION_PATTERN, "500ms", "12s"),
+]
+OptionalDuration = Annotated[
+    int | None,
+    _in_units(parse_duration),
+    PlainSerializer(format_duration),
+    _schema_of("string", _DURATION_PATTERN, "55s"),
+]
+OptionalRate = Annotated[
+    Rate | None,
+    _in_units(parse_rate),
+    PlainSerializer(format_rate),
+    _schema_of("string", r"^[0-9]{1,6}/(s|m)$", "4/s", "90/m"),
+]
+OptionalSize = Annotated[
+    int | None,
+    _in_units(parse_size),
+    PlainSerializer(format_size),
+    _schema_of("string", r"^[0-9]{1,9}(B|KiB)$", "512B", "4KiB"),
+]
+
+
+def _moment(value: object) -> int | str:
+    return "end" if value == "end" else parse_duration(value)
+
+
+Moment = Annotated[
+    int | Literal["end"],
+    _in_units(_moment),
+    PlainSerializer(lambda moment: moment if moment == "end" else format_duration(moment)),
+    _schema_of("string", rf"^end$|{_DURATION_PATTERN}", "11s", "end"),
+]
+
+
+def _how_many(value: object) -> Range:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = f"{value}..{value}"
+    span = parse_range(value)
+    if span is None or span.low < 1:
+        raise UnitError("E-VALUE", "write how many readers are drawn, like 2 or 1..3")
+    return span
+
+
+HowMany = Annotated[
+    Range,
+    _in_units(_how_many),
+    PlainSerializer(lambda span: span.low if span.low == span.high else f"{span.low}..{span.high}"),
+    WithJsonSchema({"type": ["integer", "string"], "minimum": 1, "pattern": r"^[0-9]+\.\.[0-9]+$"}),
+]
+
+
+def _whole(least: int, most: int) -> BeforeValidator:
+    def validate(value: object) -> object:
+        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
+            return value
+        raise refusal("E-VALUE", f"a whole number from {least} to {most} is expected")
+
+    return BeforeValidator(validate)
+
+
+def _whole_schema(least: int, most: int) -> WithJsonSchema:
+    return WithJsonSchema({"type": "integer", "minimum": least, "maximum": most})
+
+
+Seed = Annotated[int, _whole(0, 2**63 - 1), _whole_schema(0, 2**63 - 1)]
+OptionalCount = Annotated[int | None, _whole(1, MAX_LOAD), _whole_schema(1, MAX_LOAD)]
+OptionalHeight = Annotated[int | None, _whole(0, 2**53), _whole_schema(0, 2**53)]
+
+
+def _printable(text: str) -> str:
+    if not all(character.isprintable() for character in text.rstrip("\n")):
+        raise refusal("E-VALUE", "only printable text is allowed here")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_printable)]
+
+
+def _broker(value: str) -> str:
+    if value in ("embedded", "mosquitto"):
+        return value
+    if "://" not in value:
+        hint = did_you_mean(value, ("embedded", "mosquitto"))
+        raise refusal("E-VALUE", f"not a broker; {hint or 'write embedded, mosquitto or mqtt://host:port'}")
+    try:
+        BrokerUrl.parse(value)
+    except PrivityError as error:
+        # Without the address itself: it may hold a password.
+        raise refusal("E-VALUE", f"{error.what}: {error.why}") from None
+    return value
+
+
+Broker = Annotated[
+    str,
+    AfterValidator(_broker),
+    _schema_of("string", "^(embedded|mosquitto|mqtts?://.+)$", "embedded", "mosquitto", "mqtt://host:1883"),
+]
+
+
+def _known(info: ValidationInfo) -> Known | None:
+    return info.context if isinstance(info.context, Known) else None
+
+
+def _one_party(name: str, info: ValidationInfo) -> str:
+    known = _known(info)
+    if known and name not in known.parties:
+        some = matching(name, known.parties) if "*" in name or "[" in name else []
+        raise refusal(
+            "E-PARTY",
+            f"one party is needed here, {shown(name)} means {listed(some)}"
+            if some
+            else no_such_party(name, known.parties),
+        )
+    return name
+
+
+def _some_parties(pattern: str, info: ValidationInfo) -> str:
+    known = _known(info)
+    if known and not matching(pattern, known.parties):
+        raise refusal("E-PARTY", no_such_party(pattern, known.parties))
+    return pattern
+
+
+def _known_transaction(identifier: str, info: ValidationInfo) -> str:
+    known = _known(info)
+    load, _, number = identifier.rpartition("-")
+    one_of_a_load = known is not None and load in known.loads and number.isdecimal()
+    if known and identifier not in known.transactions and not one_of_a_load:
+        hint = (
+            did_you_mean(identifier, known.transactions)
+            or f"there are {listed(known.transactions) or 'none'}"
+        )
+        raise refusal("E-TX", f"no transaction named {shown(identifier)}; {hint}")
+    return identifier
+
+
+def _identifier(identifier: str) -> str:
+    if reason := wrong_with_identifier(identifier):
+        raise refusal("E-NAME", reason)
+    return identifier
+
+
+PartyName = Annotated[str, AfterValidator(_one_party)]
+PartyPattern = Annotated[str, AfterValidator(_some_parties)]
+TransactionName = Annotated[str, AfterValidator(_known_transaction)]
+Identifier = Annotated[
+    str,
+    AfterValidator(_identifier),
+    WithJsonSchema({"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 40}),
+]
+
+
+def _form(value: object) -> str | None:
+    return "word" if isinstance(value, str) else "list" if isinstance(value, list) else None
+
+
+_ByForm = Discriminator(
+    _form, custom_error_type="E-TYPE", custom_error_message="a name or a list of names is expected"
+)
+_Word = Annotated[PartyPattern, Tag("word")]
+Parties = Annotated[_Word | Annotated[list[PartyPattern], Tag("list")], _ByForm]
+SomeParties = Annotated[_Word | Annotated[list[PartyPattern], Field(min_length=1), Tag("list")], _ByForm]
+
+
+def _payload(data: object) -> dict[str, Any]:
+    try:
+        return check_payload(data)
+    except PayloadError as error:
+        raise refusal(error.code, str(error)) from None
+
+
+Payload = Annotated[dict[str, Any], PlainValidator(_payload), WithJsonSchema({"type": "object"})]

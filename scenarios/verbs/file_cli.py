@@ -1,0 +1,129 @@
+"""`privity init`, `check` and `schema`: writing a scenario and looking at it before anything starts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from node.errors import SCENARIO_INVALID, WRONG_USAGE, PrivityError
+from node.terminal import needs_ascii
+from node.text import did_you_mean, plain
+from scenarios.model.checking import check_document, render_check
+from scenarios.model.filled import filled
+from scenarios.model.loading import load_scenario
+from scenarios.model.problems import ScenarioInvalid
+from scenarios.model.schema import schema_text
+from scenarios.verbs.not_built import refuse_flag
+
+SCHEMA_FILE = Path(".privity") / "scenario-1.schema.json"
+
+
+def templates() -> dict[str, str]:
+    """The scenario files that come with Privity: name and text."""
+    return {
+        entry.name.removesuffix(".yaml"): entry.read_text(encoding="utf-8")
+        for entry in sorted(files("scenarios").iterdir(), key=lambda entry: entry.name)
+        if entry.name.endswith(".yaml")
+    }
+
+
+def _story(text: str) -> str:
+    """The first comment of a scenario file that is meant for people."""
+    for line in text.splitlines():
+        if line.startswith("# ") and not line.startswith("# yaml-language-server"):
+            return line[2:]
+    return ""
+
+
+def init(
+    template: Annotated[
+        str, typer.Argument(help="See --list.", autocompletion=lambda: list(templates()))
+    ] = "hello",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to write; TEMPLATE.yaml by default.")
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the templates.")] = False,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Not built yet.", hidden=True)] = None,
+    ask: Annotated[bool, typer.Option("--ask", help="Not built yet.", hidden=True)] = False,
+) -> None:
+    """Write a scenario to begin with, and its JSON Schema for editors."""
+    refuse_flag("init", "--set", bool(set_))
+    refuse_flag("init", "--ask", ask)
+    known = templates()
+    if list_:
+        width = max(map(len, known))
+        for name, text in known.items():
+            print(f"{name:<{width}}  {_story(text)}")
+        return
+    if template not in known:
+        raise PrivityError(
+            "E-TEMPLATE",
+            f"no template named {template}{did_you_mean(template, known)}",
+            next="privity init --list",
+        )
+    path = output or Path(f"{template}.yaml")
+    try:
+        SCHEMA_FILE.parent.mkdir(exist_ok=True)
+        SCHEMA_FILE.write_text(schema_text(), encoding="utf-8")
+        with path.open("x", encoding="utf-8") as file:
+            file.write(known[template])
+    except FileExistsError:
+        raise PrivityError(
+            "E-FILE",
+            f"{path} is there already",
+            why="init never overwrites",
+            next="give another name with --output",
+            exit_code=WRONG_USAGE,
+        ) from None
+    except OSError as error:
+        raise PrivityError(
+            "E-FILE",
+            "the scenario cannot be written there",
+            where=str(path),
+            why=error.strerror or "",
+            exit_code=WRONG_USAGE,
+        ) from None
+    print(f"wrote {path}")
+    print(f"next: privity check {path} · privity run {path}")
+
+
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The scenario file.")],
+    fill: Annotated[
+        bool, typer.Option("--fill", help="Print the file with all defaults written out.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One document, schema privity.check/1.")] = False,
+    ascii_only: Annotated[bool, typer.Option("--ascii", help="No symbols beyond ASCII.")] = False,
+) -> None:
+    """Validate a scenario, and predict who will be able to read what. Starts nothing."""
+    try:
+        scenario = load_scenario(file)
+    except ScenarioInvalid as error:
+        if as_json:
+            print(json.dumps(check_document(error), ensure_ascii=False))
+            raise typer.Exit(SCENARIO_INVALID) from None
+        raise
+    if as_json:
+        print(json.dumps(check_document(scenario), ensure_ascii=False))
+    elif fill:
+        print(filled(scenario), end="")
+    else:
+        simple = needs_ascii(sys.stdout, ascii_only)
+        print(plain(render_check(scenario, simple), ascii_only=simple))
+
+
+def schema() -> None:
+    """Print the JSON Schema of scenario files."""
+    print(schema_text(), end="")
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the verbs."""
+    app.command()(init)
+    app.command()(check)
+    app.command()(schema)

@@ -1,0 +1,324 @@
+"""`privity run`, `up` and `down`: bring a consortium up, play its steps, judge it, take it down."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from node.errors import FINE, INTERRUPTED, UNCONFIRMED, WRONG_USAGE, PrivityError
+from node.process_identity import process_started
+from node.run_folder import LATEST, RunFolder
+from node.terminal import needs_ascii
+from node.text import plain
+from scenarios.live import Options
+from scenarios.model.loading import load_scenario
+from scenarios.model.scenario import Scenario
+from scenarios.processes.detach import spawn_detached, stop_supervisor
+from scenarios.session import Interrupted, Judged, Session, new_folder
+from scenarios.verbs.narration import Narrator
+from scenarios.verbs.not_built import refuse_flag
+from scenarios.verdict import EXIT_CODES, in_words, write_junit
+
+DETACHED_READY_S = 90.0
+T = TypeVar("T")
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The scenario file.")]
+BrokerOption = Annotated[
+    str | None, typer.Option(help="embedded, mosquitto, or mqtt://host:port; instead of the file's.")
+]
+PortOption = Annotated[
+    int | None,
+    typer.Option(help="The loopback port of a broker of ours; a free one by default.", min=1, max=65535),
+]
+SeedOption = Annotated[int | None, typer.Option(help="Instead of the file's seed.", min=0)]
+TransportOption = Annotated[str | None, typer.Option(help="mqtt; memory is not built yet.")]
+InProcessOption = Annotated[bool, typer.Option("--in-process", help="All nodes in this process.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing while it goes well.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Nodes log at level debug.")]
+AsciiOption = Annotated[bool, typer.Option("--ascii", help="No symbols beyond ASCII.")]
+
+
+def run(
+    file: File,
+    broker: BrokerOption = None,
+    broker_port: PortOption = None,
+    seed: SeedOption = None,
+    transport: TransportOption = None,
+    in_process: InProcessOption = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One document, schema privity.run/1.")] = False,
+    junit: Annotated[Path | None, typer.Option(help="Write the verdict as JUnit XML.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Stay up after the verdict, until Ctrl-C.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Not built yet.", hidden=True)] = None,
+    seeds: Annotated[str | None, typer.Option(help="Not built yet.", hidden=True)] = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    ascii_only: AsciiOption = False,
+) -> None:
+    """Start, play the steps, judge the expectations, stop. The exit code is the verdict."""
+    refuse_flag("run", "--report", report is not None)
+    refuse_flag("run", "--seeds", seeds is not None)
+    scenario = _load("run", file, seed, transport)
+    if junit is not None:
+        _refuse_unwritable(junit)
+    folder = new_folder(scenario)
+    narrator = Narrator(quiet=quiet, ascii_only=ascii_only)
+    options = Options(broker=broker, port=broker_port, in_process=in_process, level=_level(verbose))
+    command = _command(file, broker, seed, in_process)
+
+    def tell(judged: Judged) -> None:
+        if junit is not None:
+            write_junit(junit, judged.document, judged.judgements)
+        _print_verdict(judged, as_json, quiet, command, ascii_only)
+
+    # Whoever stops a run gets no verdict, and so never the exit code of a pass.
+    verdict = _guarded(
+        lambda: asyncio.run(_run(scenario, file, folder, options, narrator, keep, tell)), by_down=INTERRUPTED
+    )
+    raise typer.Exit(verdict if isinstance(verdict, int) else EXIT_CODES[verdict])
+
+
+async def _run(
+    scenario: Scenario,
+    file: Path,
+    folder: RunFolder,
+    options: Options,
+    narrator: Narrator,
+    keep: bool,
+    tell: Callable[[Judged], None],
+) -> str:
+    session = Session(scenario, file, folder, options, narrator.say)
+    async with session.running():
+        narrator.say("note", f"           run {folder.number}     simulation: not for real data")
+        settled = await session.play()
+        if keep:
+            judged = session.judge(settled)
+            tell(judged)
+            narrator.say("note", "The network stays up; Ctrl-C or `privity down` stops it.")
+            await session.stay()
+    if not keep:
+        judged = session.judge(settled)
+        tell(judged)
+    return str(judged.document["verdict"])
+
+
+def up(
+    file: File,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Leave it running in the background.")
+    ] = False,
+    no_steps: Annotated[
+        bool, typer.Option("--no-steps", help="Start only; the steps are not played.")
+    ] = False,
+    broker: BrokerOption = None,
+    broker_port: PortOption = None,
+    seed: SeedOption = None,
+    transport: TransportOption = None,
+    in_process: InProcessOption = False,
+    open_: Annotated[bool, typer.Option("--open", help="Not built yet.", hidden=True)] = False,
+    into: Annotated[str | None, typer.Option(help="A run folder made beforehand.", hidden=True)] = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    ascii_only: AsciiOption = False,
+) -> None:
+    """Start, play the steps, judge, and stay up until Ctrl-C or `privity down`."""
+    refuse_flag("up", "--open", open_)
+    scenario = _load("up", file, seed, transport)
+    narrator = Narrator(quiet=quiet, ascii_only=ascii_only)
+    if into is None:
+        _refuse_second()
+        if detach:
+            raise typer.Exit(_detach(scenario, narrator))
+    folder = new_folder(scenario, into=into)
+    options = Options(
+        broker=broker, port=broker_port, in_process=in_process, level=_level(verbose), steps=not no_steps
+    )
+    raise typer.Exit(_guarded(lambda: asyncio.run(_up(scenario, file, folder, options, narrator))))
+
+
+async def _up(scenario: Scenario, file: Path, folder: RunFolder, options: Options, narrator: Narrator) -> int:
+    session = Session(scenario, file, folder, options, narrator.say)
+    async with session.running():
+        narrator.say("note", f"           run {folder.number}     simulation: not for real data")
+        if options.steps:
+            settled = await session.play()
+            judged = session.judge(settled)
+            words = in_words(judged.document, judged.judgements, judged.incidents, f"privity run {file}")
+            for line in words[1:]:
+                if not line.startswith("✓"):
+                    narrator.say("note", line)
+            good = sum(judgement.result == "holds" for judgement in judged.judgements)
+            narrator.say("note", f"{good} of {len(judged.judgements)} expectations hold.")
+        folder.write_run(steps_done=True)
+        narrator.say("note", "The network stays up; Ctrl-C or `privity down` stops it.")
+        narrator.say("note", "next: privity who-sees · privity logs · privity send --help")
+        number = await session.stay()
+    narrator.say("note", "stopped; nothing is left running")
+    return INTERRUPTED if number == signal.SIGINT else FINE
+
+
+def down(
+    run_number: Annotated[
+        str, typer.Option("--run", help="Which run; the latest that is up by default.")
+    ] = LATEST,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Delete the run's folder too: keys, logs, all.")
+    ] = False,
+    ascii_only: AsciiOption = False,
+) -> None:
+    """Stop a running consortium: nodes, recorder, broker."""
+    folder = RunFolder.find(run=run_number)
+    if run_number == LATEST and (running := RunFolder.running()):
+        folder = running[-1]  # A run that came and went meanwhile is not what is to be stopped.
+    record = folder.read_run()
+    was_running = folder.is_running()
+    if was_running:
+        report = stop_supervisor(record["pid"], record["pid_started"])
+        if report.outcome == "stuck":
+            raise PrivityError(
+                "E-STUCK",
+                f"run {folder.number} does not stop",
+                why=f"process {record['pid']} ignores even SIGKILL, as one does that a hanging disk holds up",
+                next="try again when the disk answers",
+            )
+        with contextlib.suppress(PrivityError):  # On a full disk: that its process is gone says the same.
+            folder.write_run(state="stopped")
+        print(f"stopped run {folder.number} ({report.outcome}, {report.seconds:.1f} s)")
+    elif not purge:
+        print(f"run {folder.number} was not running")
+    if purge:
+        shutil.rmtree(folder.path)
+        print(f"deleted run {folder.number}")
+
+
+def _load(verb: str, file: Path, seed: int | None, transport: str | None) -> Scenario:
+    refuse_flag(verb, "--transport memory", transport == "memory")
+    if transport not in (None, "memory", "mqtt"):
+        raise PrivityError(
+            "E-USAGE",
+            "no such transport",
+            where="--transport",
+            why="it is mqtt or memory",
+            exit_code=WRONG_USAGE,
+        )
+    scenario = load_scenario(file)
+    return scenario if seed is None else dataclasses.replace(scenario, seed=seed)
+
+
+def _refuse_unwritable(junit: Path) -> None:
+    """Before anything starts: a run whose verdict cannot be written would be for nothing."""
+    try:
+        junit.open("a").close()
+    except OSError as error:
+        raise PrivityError(
+            "E-USAGE", "the report cannot be written there", where="--junit", why=error.strerror or ""
+        ) from None
+
+
+def _level(verbose: bool) -> str:
+    return "debug" if verbose else "info"
+
+
+def _refuse_second() -> None:
+    """One network at a time and place: `send`, `ps` and `down` mean the latest run."""
+    if running := RunFolder.running():
+        raise PrivityError(
+            "E-RUNNING",
+            f"run {running[-1].number} is up already",
+            why="commands without --run mean the latest run, so two at once would be confused",
+            next="stop it with `privity down`, or set PRIVITY_HOME to another folder",
+        )
+
+
+def _detach(scenario: Scenario, narrator: Narrator) -> int:
+    """Start the same command in the background, show what it says, and leave once it is ready.
+
+    Whoever gives up waiting, Ctrl-C included, leaves nothing in the background.
+    """
+    folder = new_folder(scenario)
+    log = folder.operator / "up.log"
+    # With --into the command stays in the process it is given.
+    pid = spawn_detached([sys.executable, "-m", "scenarios.cli", *sys.argv[1:], "--into", folder.number], log)
+    ready = False
+    try:
+        ended = _show_until_ready(folder, log, pid, narrator)
+        ready = ended is None
+    finally:
+        if not ready and (started := process_started(pid)) is not None:
+            stop_supervisor(pid, started)
+    if ended is not None:
+        return ended if ended >= 0 else UNCONFIRMED
+    narrator.say("note", f"run {folder.number} goes on in the background; `privity down` stops it")
+    return FINE
+
+
+def _show_until_ready(folder: RunFolder, log: Path, pid: int, narrator: Narrator) -> int | None:
+    """Repeat what the process says until it is ready; its exit code if it ends before that."""
+    shown, deadline = 0, time.monotonic() + DETACHED_READY_S
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        ready = not ended and folder.read_run().get("state") == "ready"
+        # Read last, so that what was said before these two is not missed.
+        *lines, _ = log.read_text(encoding="utf-8", errors="replace")[shown:].split("\n")
+        for line in lines:
+            narrator.say("error" if ended else "plain", line)
+            shown += len(line) + 1
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        if ready:
+            return None
+        time.sleep(0.05)
+    raise PrivityError(
+        "E-READY",
+        "the run in the background was not ready in time",
+        where=f"run {folder.number}",
+        why=f"it had {DETACHED_READY_S:.0f} s, and was stopped",
+        next="privity logs --level warn shows what the nodes miss",
+    )
+
+
+def _guarded(work: Callable[[], T], by_down: int = FINE) -> T | int:
+    """What `work` gives, or the exit code if somebody stopped us meanwhile: `by_down` for SIGTERM."""
+    try:
+        return work()
+    except Interrupted as stopped:
+        print("stopped; nothing is left running", file=sys.stderr)
+        return INTERRUPTED if stopped.by == signal.SIGINT else by_down
+
+
+def _command(file: Path, broker: str | None, seed: int | None, in_process: bool) -> str:
+    """The command that repeats a run. A broker's password is not repeated."""
+    parts = ["privity run", str(file)]
+    parts += ["--broker", broker if "@" not in broker else "..."] if broker else []
+    parts += ["--seed", str(seed)] if seed is not None else []
+    parts += ["--in-process"] if in_process else []
+    return " ".join(parts)
+
+
+def _print_verdict(judged: Judged, as_json: bool, quiet: bool, command: str, ascii_only: bool) -> None:
+    if as_json:
+        print(json.dumps(judged.document, ensure_ascii=False))
+        return
+    lines = in_words(judged.document, judged.judgements, judged.incidents, command)
+    if quiet and judged.document["verdict"] == "pass":
+        lines = lines[:1]
+    for line in lines:
+        print(plain(line, ascii_only=needs_ascii(sys.stdout, ascii_only)))
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the verbs."""
+    app.command()(run)
+    app.command()(up)
+    app.command()(down)
