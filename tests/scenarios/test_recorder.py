@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import resource
 import signal
@@ -233,24 +234,29 @@ def test_a_recorder_that_comes_back_cuts_off_the_torn_record(tmp_path: Path) -> 
     assert not summarize(path).torn
 
 
-@pytest.fixture
-def small_disk() -> Iterator[int]:
-    """No file may grow beyond this size: the system then refuses a write as a full disk does."""
+@contextlib.contextmanager
+def small_disk() -> Iterator[None]:
+    """No file may grow beyond 1000 bytes: the system then refuses a write as a full disk does.
+
+    Inside a test and not around it: pytest's own output may be a file too.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield 1000
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_is_told(tmp_path: Path, small_disk: int) -> None:
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
     """A write that the disk refuses, wholly or in part, is E-DISK, and never a record thought to be there."""
     capture = CaptureFile(tmp_path / "capture.bin", 1 << 20, 0)
-    with pytest.raises(PrivityError) as refused:
+    with small_disk(), pytest.raises(PrivityError) as refused:
         for _ in range(100):
             capture.message("any/x", bytes(90), False)
     assert refused.value.code == "E-DISK"
     capture.close()
-    assert small_disk // 105 >= summarize(tmp_path / "capture.bin").messages
+    assert 1000 // 105 >= summarize(tmp_path / "capture.bin").messages
 
 
 def test_a_captured_message_shows_no_payload() -> None:
