@@ -256,7 +256,7 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
             capture.message("any/x", bytes(90), False)
     assert refused.value.code == "E-DISK"
     capture.close()
-    assert 1000 // 105 >= summarize(tmp_path / "capture.bin").messages
+    assert summarize(tmp_path / "capture.bin").messages <= 1000 // 105
 
 
 def test_a_captured_message_shows_no_payload() -> None:
