@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -36,6 +38,7 @@ from scenarios.processes.child import ProcessExit
 from scenarios.processes.supervisor import Supervisor
 
 READY_S = 60.0
+NEEDED_BYTES = 256 << 10  # With less room on the disk no node can begin.
 CONFIRM_S = 30.0
 SETTLE_S = 20.0
 ASK_S = 2.0
@@ -196,19 +199,27 @@ class LiveRun:
         self.views.update({name: status.view for name, status in statuses.items()})
         return statuses
 
+    def _crash(self, gone: ProcessExit) -> PrivityError:
+        """Why a process ended while starting, in its own last words if it had room for them."""
+        what = f"the {gone.role} {gone.name} ended while starting"
+        if shutil.disk_usage(self.folder.path).free < NEEDED_BYTES:
+            why = os.strerror(errno.ENOSPC)
+            return PrivityError("E-DISK", what, why=why, next="free some space, then run it again")
+        words = gone.last_line.removeprefix("why").strip()
+        return PrivityError(
+            "E-NODE",
+            what,
+            why=words or _WITHOUT_WORDS.get(gone.code, f"exit code {gone.code}"),
+            next="privity logs shows what it said last",
+        )
+
     async def _until_ready(self, started: float) -> dict[str, Status]:
         """Ready means that a block was committed with the same hash on all nodes, not that processes run."""
         total, answered = len(self.network.members), 0
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline:
             if self.crashed:
-                gone = self.crashed[0]
-                raise PrivityError(
-                    "E-NODE",
-                    f"the {gone.role} {gone.name} ended while starting",
-                    why=gone.last_line or _WITHOUT_WORDS.get(gone.code, f"exit code {gone.code}"),
-                    next="privity logs shows what it said last",
-                )
+                raise self._crash(self.crashed[0])
             statuses = await self.statuses()
             if len(statuses) == total and not answered:
                 answered = total
