@@ -9,8 +9,11 @@ from __future__ import annotations
 from consensus import fetching
 from consensus.certificates import BlockCertificate
 from consensus.messages import BlockVote, Signed
+from consensus.output import HaltedRecord
 from consensus.slot import VoteSet
 from consensus.state import State
+
+OTHER_BLOCK = "own block differs from the certificate"
 
 
 def executed(
@@ -125,7 +128,8 @@ def _close(state: State, certificate: BlockCertificate) -> None:
 
 def _halt(state: State, sequence: int, own: bytes) -> None:
     """A quorum arrived at another block: this replica is wrong, and must not vote on (R10)."""
-    state.halted = "own block differs from the certificate"
+    state.halted = OTHER_BLOCK
+    state.out.persist.append(HaltedRecord(sequence, own))
     state.note("halted", sequence, own, reason=state.halted)
 
 

@@ -8,7 +8,7 @@ signatures are the driver's business, so here a signature is only 64 bytes that 
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
@@ -149,8 +149,3 @@ class Proposal(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fiel
     pre_prepare: PrePrepare
     signature: Signature
     batch: Batch
-
-
-def sequence_of(message: Any) -> int:
-    """The sequence number that a message speaks of, 0 if it names none."""
-    return getattr(message, "sequence", 0)

@@ -128,7 +128,7 @@ def _parent_time(state: State, sequence: int) -> int:
 
 
 def _reason_to_refuse(state: State, batch: Batch) -> str:
-    """Why no correct replica will ever accept this proposal: a function of the batch and its parent (R27)."""
+    """Why this proposal is never accepted: for what is in the batch, or open here already (R27)."""
     requests = batch.requests
     if not requests:
         return "empty batch"
@@ -139,7 +139,7 @@ def _reason_to_refuse(state: State, batch: Batch) -> str:
     if len(frozenset(requests)) != len(requests):
         return "request twice in a batch"
     if not all(identifier in state.waiting for identifier in requests):
-        return "request already proposed"  # Executed once, it could never be supplied again (R24).
+        return "request already proposed"  # In another open slot, or executed: one effect is enough (R24).
     known = [state.requests[identifier].request for identifier in requests]
     if len(known) > 1 and sum(request.size for request in known) > state.settings.max_batch_bytes:
         return "batch too large"

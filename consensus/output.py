@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 import msgspec
 
 from consensus.certificates import BlockCertificate, CommitCertificate, PreparedCertificate
-from consensus.messages import Batch, Message, Proposal, Signature, Signed, Vote
+from consensus.messages import (
+    Batch,
+    Digest,
+    Message,
+    Proposal,
+    SequenceNumber,
+    Signature,
+    Signed,
+    Vote,
+)
 
 
 class VoteRecord(Message, frozen=True, tag=1):
@@ -29,7 +38,14 @@ class PreparedRecord(Message, frozen=True, tag=3):
     certificate: PreparedCertificate
 
 
-Record = VoteRecord | ProposalRecord | PreparedRecord
+class HaltedRecord(Message, frozen=True, tag=7):
+    """That this replica arrived at another block than a quorum did: it never votes again."""
+
+    sequence: SequenceNumber
+    own: Digest
+
+
+Record = VoteRecord | ProposalRecord | PreparedRecord | HaltedRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +95,7 @@ class Output:
     If persisting fails, the driver drops the rest and stops the replica.
     """
 
-    persist: list[VoteRecord | ProposalRecord | PreparedRecord] = field(default_factory=list)
+    persist: list[Record] = field(default_factory=list)
     send: list[Send | Relay] = field(default_factory=list)
     execute: list[Decision] = field(default_factory=list)  # In sequence order, without gaps, each once.
     certified: list[BlockCertificate] = field(default_factory=list)  # To be stored beside their blocks.

@@ -184,8 +184,8 @@ class Replica:
         self._follow_up()
         return self._take_output()
 
-    def status(self, echo: bytes = NO_TOKEN) -> Signed:
-        """Where this replica stands, signed; `echo` is the token of the question it answers."""
+    def status(self) -> Signed:
+        """Where this replica stands, signed."""
         state = self._state
         message = Status(
             state.settings.epoch,
@@ -193,7 +193,7 @@ class Replica:
             state.block_sequence,
             state.block,
             state.state_root,
-            echo,
+            NO_TOKEN,
             state.settings.replica,
         )
         return Signed(message, state.sign(message))

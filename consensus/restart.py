@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from consensus import blocks, fetching, ordering
 from consensus.messages import BlockVote, Commit, Prepare, PrePrepare, Signed
-from consensus.output import ProposalRecord, Record, VoteRecord
+from consensus.output import HaltedRecord, ProposalRecord, Record, VoteRecord
 from consensus.state import State
 
 
@@ -20,6 +20,8 @@ def recall(state: State, record: Record) -> None:
             state.recalled.update(dict.fromkeys(proposal.batch.requests))
             if proposal.pre_prepare.replica == state.settings.replica:
                 slot.own.append(proposal)
+    elif isinstance(record, HaltedRecord):
+        state.halted = blocks.OTHER_BLOCK
     elif record.certificate.sequence > state.executed:
         slot = state.slot(record.certificate.sequence)
         slot.prepared = True

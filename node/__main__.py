@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import sys
 import time
+import traceback
 from pathlib import Path
 
 from node.broker_url import BrokerUrl
@@ -83,6 +84,11 @@ def main() -> int:
         # The text is the system's or SQLite's own; nothing of a payload.
         why = error.strerror if isinstance(error, OSError) else str(error)
         return _told(PrivityError("E-DISK", "the disk refused", why=why or ""))
+    except Exception as error:
+        # A bug of ours. Its text may quote anything, a payload too, so only its kind and place are told.
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(last.filename).name}:{last.lineno}"
+        return _told(PrivityError("E-BUG", "the node fell over", where=where, why=type(error).__name__))
     return 0
 
 

@@ -61,6 +61,7 @@ class Client:
             f"c{entropy(8).hex()}",
             [self._topics.inbox(self._inbox)],
             self._deliver,
+            keep_session=False,
         )
         self._task: asyncio.Task[None] | None = None
 

@@ -21,7 +21,7 @@ from node.topics import Topics
 from node.wire import Frame
 
 INBOX_PACKETS = 50_000
-INBOX_BYTES = 256 << 20
+INBOX_BYTES = 128 << 20
 PACKETS_AT_ONCE = 256
 CONNECT_S = 30
 
@@ -34,6 +34,32 @@ class Clock:
 
     def __call__(self) -> int:
         return int((time.monotonic() + self._offset) * 1000)
+
+
+class Inbox:
+    """Packets that wait for the node, bounded in number and bytes; what does not fit is refused whole."""
+
+    def __init__(self) -> None:
+        self._packets: deque[bytes] = deque()
+        self._bytes = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._packets)
+
+    def put(self, packets: tuple[bytes, ...]) -> bool:
+        """Whether there was room."""
+        size = sum(map(len, packets))
+        if len(self._packets) + len(packets) > INBOX_PACKETS or self._bytes + size > INBOX_BYTES:
+            return False
+        self._packets.extend(packets)
+        self._bytes += size
+        return True
+
+    def take(self, most: int) -> list[bytes]:
+        """The oldest ones, in order."""
+        taken = [self._packets.popleft() for _ in range(min(most, len(self._packets)))]
+        self._bytes -= sum(map(len, taken))
+        return taken
 
 
 class Driver:
@@ -60,8 +86,10 @@ class Driver:
             level=level,
             names=network.names,
         )
-        self._inbox: deque[bytes] = deque()
-        self._inbox_bytes = 0
+        self._votes = Inbox()  # What replicas and clients say to this node or to all.
+        self._transactions = (
+            Inbox()
+        )  # Where anybody may flood, and crowds out nothing but transactions (R37).
         self._wake = asyncio.Event()
         self.node = Node(
             network,
@@ -94,13 +122,11 @@ class Driver:
     def _deliver(self, topic: str, frame: Frame) -> None:
         if topic == self._own_topic:
             return  # Our own words, which a broker of MQTT 3.1.1 gives back to us.
-        size = sum(map(len, frame.packets))
-        if len(self._inbox) + len(frame.packets) > INBOX_PACKETS or self._inbox_bytes + size > INBOX_BYTES:
+        inbox = self._transactions if topic == self.node.topics.transactions else self._votes
+        if inbox.put(frame.packets):
+            self._wake.set()
+        else:
             self.node.report.drop("inbox full")
-            return
-        self._inbox.extend(frame.packets)
-        self._inbox_bytes += size
-        self._wake.set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Drive the node until `stop` is set; then hand over what is said already, and close."""
@@ -129,18 +155,20 @@ class Driver:
         node = self.node
         now_ms = self._clock()
         node.report.lamport = self._link.lamport
-        for _ in range(min(len(self._inbox), PACKETS_AT_ONCE)):
-            packet = self._inbox.popleft()
-            self._inbox_bytes -= len(packet)
+        for packet in (*self._votes.take(PACKETS_AT_ONCE), *self._transactions.take(PACKETS_AT_ONCE)):
             node.handle(packet, now_ms)
         if now_ms >= node.deadline_ms:
             node.tick(now_ms)
         node.flush()
-        if not self._inbox and node.has_idle_work:
+        if not self._inbox_filled and node.has_idle_work:
             node.idle()
 
+    @property
+    def _inbox_filled(self) -> bool:
+        return bool(self._votes) or bool(self._transactions)
+
     async def _wait(self) -> None:
-        if self._inbox or self.node.has_idle_work:
+        if self._inbox_filled or self.node.has_idle_work:
             await asyncio.sleep(0)  # Let the connection breathe, then go on at once.
             return
         self._wake.clear()

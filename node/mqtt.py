@@ -24,7 +24,7 @@ from node.canonical import DecodeError, encode
 from node.wire import Frame, decode_frame
 
 QOS = 1
-FRAME_BYTES = 1 << 20
+FRAME_BYTES = 256 << 10
 FRAME_PACKETS = 5000
 OUTBOX_PACKETS = 100_000
 HIGHEST_LAMPORT = 2**53 - 1  # The highest that a frame can hold (consensus.messages.Counter).
@@ -88,7 +88,8 @@ class Link:
 
     `client_id` is an opaque token. `deliver(topic, frame)` is called for every frame that decodes;
     `refuse(reason)` for every publish that does not. `connected(up)` tells of each connection and cut.
-    `protocol` is "5" or "3.1.1".
+    `protocol` is "5" or "3.1.1". With `keep_session` the broker is asked to keep what comes while the
+    connection is cut; a client that will never come back under its id must not leave that behind.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Link:
         *,
         refuse: Callable[[str], None] = lambda reason: None,
         connected: Connected = lambda up: None,
+        keep_session: bool = True,
     ) -> None:
         self._url = url
         self._protocol = protocol
@@ -109,6 +111,7 @@ class Link:
         self._deliver = deliver
         self._refuse = refuse
         self._connected = connected
+        self._keep_session = keep_session
         self._outbox: dict[str, list[bytes]] = {}
         self._unsent: tuple[str, bytes] | None = None
         self._waiting = 0
@@ -185,10 +188,10 @@ class Link:
         arguments: dict[str, Any] = dict(self._url.client_arguments())
         if self._protocol == "5":
             keep = Properties(PacketTypes.CONNECT)
-            keep.SessionExpiryInterval = SESSION_S
+            keep.SessionExpiryInterval = SESSION_S if self._keep_session else 0
             arguments |= {"protocol": aiomqtt.ProtocolVersion.V5, "clean_start": False, "properties": keep}
         else:
-            arguments |= {"protocol": aiomqtt.ProtocolVersion.V311, "clean_session": False}
+            arguments |= {"protocol": aiomqtt.ProtocolVersion.V311, "clean_session": not self._keep_session}
         return _Client(
             identifier=self._client_id,
             timeout=PUBLISH_TIMEOUT_S,

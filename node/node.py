@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,6 +58,7 @@ from node.wire import (
 HOUSEKEEPING_MS = 1000
 MISSING_AT_ONCE = 64
 LOOK_AT_ONCE = 8
+ANSWERED = 10_000
 
 # A disk that refuses, indexes that do, a record that is no longer what was written.
 DISK_ERRORS = (OSError, sqlite3.Error, PrivityError)
@@ -102,6 +104,7 @@ class Node:
         self._now_ms = now_ms
         self.failed = ""
         self.replica_id = position
+        self._epoch = network.settings(position).epoch
         self.topics = Topics(network.id)
         self.report = Reporter(events, network, position)
         self.report.emit("node.start")
@@ -132,6 +135,7 @@ class Node:
         self.private_view = PrivateView(self._store, keys.wrapping, self._answers.body)
         self._housekeeping_at = now_ms
         self._ask_next = 0
+        self._answered: OrderedDict[tuple[int, bytes], None] = OrderedDict()  # Inquiries, the oldest first.
         for identifier, (transaction, _, _) in recovered.bodies.items():
             self._keep(identifier, transaction, None, needed=True)
         # The stop may have come between the journal and what is written beside it.
@@ -398,9 +402,16 @@ class Node:
 
     def _on_inquiry(self, packet: SignedInquiry) -> None:
         inquiry = packet.inquiry
+        question = (inquiry.party, inquiry.echo)
+        if question in self._answered:
+            self.report.drop("repeated")  # Anybody at the broker can say it again; it costs us nothing.
+            return
         if not self._verifier.message(inquiry, packet.signature, inquiry.party):
             self.report.drop("bad signature")
             return
+        self._answered[question] = None
+        if len(self._answered) > ANSWERED:
+            self._answered.popitem(last=False)
         topic = self.topics.inbox(inquiry.reply_to)
         self._send(topic, encode(self.status(inquiry.echo)))
         self._answers.watch(inquiry)
@@ -411,7 +422,7 @@ class Node:
         if self.failed and (block := self._store.block(self._store.height)) is not None:
             # The disk refused, perhaps the very block that the ledger has executed.
             height, head, state_root = block.height, block.hash, block.state_root
-        message = Status(0, self._replica.view, height, head, state_root, echo, self.replica_id)
+        message = Status(self._epoch, self._replica.view, height, head, state_root, echo, self.replica_id)
         return Signed(message, self._sign(message))
 
     # Effects.
@@ -463,11 +474,13 @@ class Node:
         return self._now_ms - self._network.created_ms
 
     def _ask_for_missing(self) -> None:
-        """Ask one other node after another for blobs that a party of this node may read and lacks."""
+        """Ask one other node after another for blobs that are not here, readable or not: to ask only for
+        one's own would tell who the readers are.
+        """
         wanted = self.private_view.missing(MISSING_AT_ONCE)
         others = [i for i in range(len(self._network.members)) if i != self.replica_id]
         if wanted and others:
-            message = FetchRequests(0, tuple(wanted), self.replica_id)
+            message = FetchRequests(self._epoch, tuple(wanted), self.replica_id)
             replica = others[self._ask_next % len(others)]
             self._ask_next += 1
             packet = Signed(message, self._sign(message))

@@ -17,7 +17,7 @@ from node.envelopes.keys import WrappingKey
 from node.envelopes.transaction import PrivateTransaction, check_blob, decode_blob
 from node.mempool import Waiting
 
-FRESH = 4096
+FRESH_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class PrivateView:
         self._queue: deque[bytes] = deque(identifier for found in again for identifier in found)
         # What was ordered a moment ago is at hand, and need not be read again.
         self._fresh: dict[bytes, tuple[Waiting, int]] = {}
+        self._fresh_bytes = 0
         self._missing: dict[bytes, None] = dict.fromkeys(store.payloads(MISSING, -1))
 
     @property
@@ -59,8 +60,9 @@ class PrivateView:
         """A transaction was executed; its payload is looked at later."""
         self.counts[PENDING] += 1
         self._queue.append(identifier)
-        if waiting.blob is not None and len(self._fresh) < FRESH:
+        if waiting.blob is not None and self._fresh_bytes + len(waiting.blob) <= FRESH_BYTES:
             self._fresh[identifier] = (waiting, height)
+            self._fresh_bytes += len(waiting.blob)
 
     def missing(self, limit: int) -> list[bytes]:
         """Transactions whose blob is not here; those told go to the end, so that none starves the rest."""
@@ -90,6 +92,7 @@ class PrivateView:
             else:
                 waiting, height = fresh
                 assert isinstance(waiting.transaction, PrivateTransaction)
+                self._fresh_bytes -= len(waiting.blob or b"")
                 state = self._look(identifier, waiting.transaction, waiting.blob)
             looked.append(Looked(identifier, height, state))
         return looked

@@ -69,7 +69,9 @@ class RunFolder:
             folder = cls(_make_next(runs))
             for part in (folder.path, folder.operator, folder.nodes, folder.broker):
                 make_private_folder(part)
-            record = {"schema": SCHEMA, "run": folder.number, "state": "starting"}
+            pid = os.getpid()
+            record: dict[str, Any] = {"schema": SCHEMA, "run": folder.number, "state": "starting"}
+            record |= {"pid": pid, "pid_started": process_started(pid)}
             replace_private(folder.run_json, _json(record))
             _point_latest(runs)
         except OSError as error:
@@ -217,7 +219,7 @@ class RunFolder:
         pid, started = record.get("pid"), record.get("pid_started")
         if record.get("state") == "stopped":
             return False
-        return pid is None or (process_started(pid) is not None and started in (None, process_started(pid)))
+        return pid is not None and process_started(pid) is not None and started == process_started(pid)
 
     def add_transaction(self, label: Label) -> None:
         """Remember a submitted transaction."""

@@ -132,28 +132,6 @@ def decode_frame(data: bytes) -> Frame:
     return decode(_FRAME, data, MAX_FRAME)
 
 
-def kind_of(packet: Packet) -> str:
-    """The name of a packet's kind, for logs."""
-    inner = packet.message if isinstance(packet, Signed) else packet
-    return _KINDS[type(inner)]
-
-
-_KINDS: dict[type, str] = {
-    PrePrepare: "pre_prepare",
-    Prepare: "prepare",
-    Commit: "commit",
-    BlockVote: "block_vote",
-    Status: "status",
-    Fetch: "fetch",
-    FetchRequests: "fetch",
-    Proposal: "pre_prepare",
-    TransactionPacket: "transaction",
-    CommittedBatch: "batch",
-    SignedInquiry: "ping",
-    Inclusion: "receipt",
-}
-
-
 class Verifier:
     """Checks signatures of one network: of messages, of certificates inside them, of inquiries."""
 
@@ -211,6 +189,5 @@ __all__ = [
     "decode_frame",
     "decode_packet",
     "encode",
-    "kind_of",
     "signed_bytes",
 ]

@@ -103,15 +103,13 @@ def artefacts(folder: RunFolder, stores: frozenset[str]) -> list[Artefact]:
     for name in folder.node_names():
         own = folder.node(name)
         if "ledgers" in stores:
-            found += [Artefact(own / part, name) for part in ("journal", "blobs", "holdings.jsonl")]
-            found += [Artefact(path, name) for path in sorted(own.glob("index.sqlite*"))]
+            found.append(Artefact(own, name))  # All of it, whatever a node may put there one day.
         if "logs" in stores:
             # Logs go to others when people ask for help: nobody's secrets belong there, the owner's neither.
             found += [Artefact(own / part, None) for part in ("events.jsonl", "stderr.log")]
-        if "keys" in stores:
-            found.append(Artefact(own / "keys", name))
     if "logs" in stores:
         found += [Artefact(folder.events, None), Artefact(folder.operator_events, None)]
+        found.append(Artefact(folder.operator / "up.log", None))  # What the run in the background printed.
         found += [Artefact(folder.run_json, None), Artefact(folder.genesis, None)]
     if "broker" in stores:
         found.append(Artefact(folder.broker, None))
@@ -140,7 +138,10 @@ def _agreement(evidence: Evidence, wanted: Agreement) -> Judgement:
 
 
 def _readers(evidence: Evidence, wanted: Readers) -> Judgement:
-    return _each(evidence, wanted, lambda readers: _compare(readers, set(wanted.parties), evidence.settled))
+    def compare(readers: set[str]) -> tuple[Outcome, str]:
+        return _compare(readers, set(wanted.parties), evidence.settled)
+
+    return _each(evidence, wanted, set(evidence.network.names), compare)
 
 
 def _compare(readers: set[str], expected: set[str], settled: bool) -> tuple[Outcome, str]:
@@ -161,13 +162,19 @@ def _denied(evidence: Evidence, wanted: Denied) -> Judgement:
             return "broken", f"{_names(reading)} can read it"
         return "holds", f"denied to {_names(set(wanted.parties))}"
 
-    return _each(evidence, wanted, compare)
+    return _each(evidence, wanted, set(wanted.parties), compare)
 
 
 def _each(
-    evidence: Evidence, wanted: Readers | Denied, compare: Callable[[set[str]], tuple[Outcome, str]]
+    evidence: Evidence,
+    wanted: Readers | Denied,
+    judged: set[str],
+    compare: Callable[[set[str]], tuple[Outcome, str]],
 ) -> Judgement:
-    """Judge each transaction that the expectation speaks of; the first that does not hold decides."""
+    """Judge each transaction that the expectation speaks of; the first that does not hold decides.
+
+    `judged` are the parties whose reading matters. If one of them could not be tried, nothing holds (P33).
+    """
     more = f"privity who-sees {wanted.tx}"
     worst: Judgement | None = None
     last = ""
@@ -177,7 +184,10 @@ def _each(
         if sent is None or not _ordered(evidence, sent, wanted.at):
             outcome, detail = "unconfirmed", "it was not ordered by then" if sent else "it was never sent"
         else:
-            outcome, detail = compare(evidence.matrix(wanted.at).readers(sent.tx.hex()))
+            matrix = evidence.matrix(wanted.at)
+            outcome, detail = compare(matrix.readers(sent.tx.hex()))
+            if outcome != "broken" and (unsure := matrix.untried & judged):
+                outcome, detail = "unconfirmed", f"it could not be told what {_names(unsure)} can read"
         last = detail
         if outcome == "broken":
             return _judgement(wanted, "broken", f"{name}{at}: {detail}", more)
@@ -192,8 +202,11 @@ def _each(
 def _ordered(evidence: Evidence, sent: Sent, at: Moment) -> bool:
     """Whether the transaction was on every ledger at that moment: who cannot read what is not there?"""
     tx, matrix = sent.tx.hex(), evidence.matrix(at)
-    executed = all(tx in chain.executed for chain in evidence.chains)
-    return executed and tx in matrix and matrix.ordered(tx)
+    return _executed_everywhere(evidence, sent) and tx in matrix and matrix.ordered(tx)
+
+
+def _executed_everywhere(evidence: Evidence, sent: Sent) -> bool:
+    return all(sent.tx.hex() in chain.executed for chain in evidence.chains)
 
 
 def _height(evidence: Evidence, wanted: Height) -> Judgement:
@@ -245,6 +258,12 @@ def incidents(evidence: Evidence) -> list[str]:
     found = [f"{name} ended by itself" for name in evidence.ended]
     if not found and not evidence.settled:
         found.append("the nodes did not come to rest in time")
+    absent = [name for name, sent in evidence.sent.items() if not _executed_everywhere(evidence, sent)]
+    if absent:
+        names = " ".join(absent[:5]) + (" ..." if absent[5:] else "")
+        found.append(f"{len(absent)} of {len(evidence.sent)} transactions are not on every ledger: {names}")
+    if not evidence.recorded:
+        found.append("the recorder did not hear all that the broker carried")
     return found
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consensus.messages import Status
+from consensus.quorum import weak_quorum
 from node.chain.store import MISSING, PENDING, Store
 from node.client import Client
 from node.consortium import Network
@@ -40,6 +41,7 @@ from scenarios.processes.supervisor import Supervisor
 READY_S = 60.0
 NEEDED_BYTES = 256 << 10  # With less room on the disk no node can begin.
 CONFIRM_S = 30.0
+HEIGHTS_S = 5.0
 SETTLE_S = 20.0
 ASK_S = 2.0
 
@@ -109,7 +111,7 @@ class LiveRun:
             self.options.broker or scenario.broker, folder.broker, port=self.options.port
         )
         self.broker = broker
-        self.say("tick", f"broker     {_described(broker)}")
+        self.say("tick", f"broker     {_described(broker, chosen=self.options.port is not None)}")
         self.keys = make_keys(folder, scenario, os.urandom)
         for name, keys in self.keys.items():
             self.secrets.add_keys(name, keys)
@@ -195,9 +197,16 @@ class LiveRun:
         """Where each node stands, signed by it; those that answered."""
         askers = [(name, self.keys[name].signing) for name in self.network.names]
         statuses = await self.client.statuses(askers, ASK_S)
-        self._height = max([self._height, *(status.sequence for status in statuses.values())])
+        self._height = max(self._height, self._believable_height(statuses))
         self.views.update({name: status.view for name, status in statuses.items()})
         return statuses
+
+    def _believable_height(self, statuses: dict[str, Status]) -> int:
+        """The highest height that a weak quorum of voters claims: one of these is correct."""
+        voters = [member.name for member in self.network.members if member.votes]
+        claims = sorted((statuses[name].sequence for name in voters if name in statuses), reverse=True)
+        enough = weak_quorum(len(voters))
+        return claims[enough - 1] if len(claims) >= enough else 0
 
     def _crash(self, gone: ProcessExit) -> PrivityError:
         """Why a process ended while starting, in its own last words if it had room for them."""
@@ -257,11 +266,18 @@ class LiveRun:
         for send in self.planned:
             by_step.setdefault(self._step_of[send.id], []).append(send)
         steps = [asyncio.create_task(self._play_step(name, sends)) for name, sends in by_step.items()]
+        watch = asyncio.create_task(self._watch_heights())
         try:
             await asyncio.gather(*steps)
         finally:
-            for step in steps:
-                step.cancel()
+            for task in (*steps, watch):
+                task.cancel()
+
+    async def _watch_heights(self) -> None:
+        """A transaction names the heights at which it may be ordered: a long load must know them."""
+        while True:
+            await asyncio.sleep(HEIGHTS_S)
+            await self.statuses()
 
     @property
     def _step_of(self) -> dict[str, str]:
@@ -358,27 +374,30 @@ class LiveRun:
 
     async def stop(self) -> None:
         """Stop everything in order, whatever state it is in."""
-        client = getattr(self, "client", None)
-        if client is not None:
-            await client.__aexit__(None, None, None)
-        for stop, _ in self._in_process.values():
-            stop.set()
-        if self._in_process:
-            await asyncio.gather(*(task for _, task in self._in_process.values()), return_exceptions=True)
-        await self._supervisor.stop_all()
+        client: Client | None = getattr(self, "client", None)
         events: EventLog | None = getattr(self, "events", None)
-        if events is not None:
-            events.emit("run.stop")
-            events.close()
-        with contextlib.suppress(PrivityError):
-            self.folder.write_run(state="stopped")
+        try:
+            for stop, _ in self._in_process.values():
+                stop.set()
+            if self._in_process:
+                await asyncio.gather(*(task for _, task in self._in_process.values()), return_exceptions=True)
+            if client is not None:
+                await client.__aexit__(None, None, None)
+        finally:
+            await self._supervisor.stop_all()
+            if events is not None:
+                events.emit("run.stop")
+                events.close()
+            with contextlib.suppress(PrivityError):
+                self.folder.write_run(state="stopped")
 
 
-def _described(broker: RunningBroker) -> str:
+def _described(broker: RunningBroker, *, chosen: bool) -> str:
+    port = "your port" if chosen else "free port"
     if broker.kind == "embedded":
-        return f"embedded MQTT on 127.0.0.1:{broker.address.port} (free port; --broker to use yours)"
+        return f"embedded MQTT on 127.0.0.1:{broker.address.port} ({port}; --broker to use yours)"
     if broker.kind == "mosquitto":
-        return f"mosquitto of our own on 127.0.0.1:{broker.address.port} (free port)"
+        return f"mosquitto of our own on 127.0.0.1:{broker.address.port} ({port})"
     return f"{broker.public_url} (MQTT {broker.protocol})"
 
 

@@ -13,7 +13,7 @@ from scenarios.chains import committed_everywhere
 from scenarios.judging import Evidence, Judgement, incidents, plan_differences
 
 SCHEMA = "privity.run/1"
-ALL_STORES = frozenset(("logs", "broker", "ledgers", "keys"))
+ALL_STORES = frozenset(("logs", "broker", "ledgers"))
 EXIT_CODES = {"pass": FINE, "fail": CHECK_FAILED, "unconfirmed": UNCONFIRMED}
 _MARKS = {"holds": "✓", "broken": "✗", "unconfirmed": "?"}
 
@@ -113,26 +113,28 @@ def in_words(
     return lines
 
 
-def write_junit(path: Path, document: dict[str, Any], judgements: list[Judgement]) -> None:
-    """The verdict as JUnit XML, one test case for each expectation."""
-    broken = [j for j in judgements if j.result == "broken"]
-    unknown = [j for j in judgements if j.result == "unconfirmed"]
+def write_junit(
+    path: Path, document: dict[str, Any], judgements: list[Judgement], incidents: list[str]
+) -> None:
+    """The verdict as JUnit XML: a test case for each expectation, and three for the run as a whole."""
+    differing, leaks = document["plan"]["first"], document["canaries"]["found"]
+    cases = [(f"line {j.line}: {j.check}", j.result, j.detail) for j in judgements]
+    cases += [
+        ("run", "unconfirmed" if incidents else "holds", "; ".join(incidents)),
+        ("plan", "broken" if differing else "holds", "; ".join(differing)),
+        ("canaries", "broken" if leaks else "holds", f"{leaks} found"),
+    ]
+    results = [result for _, result, _ in cases]
     suite = ElementTree.Element(
         "testsuite",
         name=document["scenario"],
-        tests=str(len(judgements)),
-        failures=str(len(broken)),
-        errors=str(len(unknown)),
+        tests=str(len(cases)),
+        failures=str(results.count("broken")),
+        errors=str(results.count("unconfirmed")),
         time=f"{document['seconds']:.3f}",
     )
-    for judgement in judgements:
-        case = ElementTree.SubElement(
-            suite,
-            "testcase",
-            classname=document["file"],
-            name=f"line {judgement.line}: {judgement.check}",
-        )
-        if judgement.result != "holds":
-            kind = "failure" if judgement.result == "broken" else "error"
-            ElementTree.SubElement(case, kind, message=judgement.detail)
+    for name, result, detail in cases:
+        case = ElementTree.SubElement(suite, "testcase", classname=document["file"], name=name)
+        if result != "holds":
+            ElementTree.SubElement(case, "failure" if result == "broken" else "error", message=detail)
     ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)

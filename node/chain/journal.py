@@ -19,7 +19,7 @@ import msgspec
 
 from consensus.certificates import BlockCertificate, CommitCertificate
 from consensus.messages import MAX_BATCH, Batch
-from consensus.output import PreparedRecord, ProposalRecord, VoteRecord
+from consensus.output import Record
 from node.canonical import DecodeError, decode, encode
 from node.chain.block import BlockHeader
 from node.errors import PrivityError
@@ -50,7 +50,7 @@ class CertifiedRecord(msgspec.Struct, array_like=True, frozen=True, forbid_unkno
     certificate: BlockCertificate
 
 
-JournalRecord = VoteRecord | ProposalRecord | PreparedRecord | BodiesRecord | BlockRecord | CertifiedRecord
+JournalRecord = Record | BodiesRecord | BlockRecord | CertifiedRecord
 _DECODER: msgspec.msgpack.Decoder[JournalRecord] = msgspec.msgpack.Decoder(JournalRecord)
 
 

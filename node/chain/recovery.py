@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass, field, replace
 
-from consensus.output import PreparedRecord, ProposalRecord, Record, VoteRecord
+from consensus.output import HaltedRecord, PreparedRecord, ProposalRecord, Record, VoteRecord
 from node.chain.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
 from node.chain.ledger import EXECUTED, Ledger
 from node.chain.store import NO_PAYLOAD, PAYLOAD_STATES, PENDING, BlockRow, Store, TransactionRow
@@ -48,6 +48,7 @@ def _replay(journal: Journal, store: Store, network: Network) -> Recovered:
     indexed = store.height
     by_sequence: dict[int, list[Record]] = {}
     block_votes: dict[int, Record] = {}
+    halted: list[Record] = []
     certified: set[int] = set()
     for offset, record in journal.replay():
         if isinstance(record, BodiesRecord):
@@ -73,6 +74,8 @@ def _replay(journal: Journal, store: Store, network: Network) -> Recovered:
                 by_sequence.setdefault(sequence, []).append(record)
             else:
                 block_votes[sequence] = record  # Only block votes speak of what is executed.
+        elif isinstance(record, HaltedRecord):
+            halted.append(record)
         else:
             assert isinstance(record, ProposalRecord | PreparedRecord)
             by_sequence.setdefault(_sequence(record), []).append(record)
@@ -80,7 +83,7 @@ def _replay(journal: Journal, store: Store, network: Network) -> Recovered:
         raise _lost(indexed)
     if indexed > recovered.ledger.height or store.count_certified() > len(certified):
         raise _IndexesDiffer  # A power cut may take from the journal what the indexes have already.
-    recovered.records = [*block_votes.values()]
+    recovered.records = [*halted, *block_votes.values()]
     for sequence in sorted(by_sequence):
         recovered.records.extend(by_sequence[sequence])
     return recovered

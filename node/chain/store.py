@@ -19,7 +19,7 @@ from node.private_files import append_private
 PENDING = "pending"  # Ordered; not looked at yet.
 DELIVERED = "delivered"  # Unsealed, and it meets its commitment.
 MISSING = "missing"  # The blob is not here; it is asked for.
-UNREADABLE = "unreadable"  # It opens and does not meet its commitment: evidence against the sender.
+UNREADABLE = "unreadable"  # It opens and does not meet its commitment; who holds key and blob can prove it.
 UNKNOWN = "unknown"  # This node could not tell, because its keys or its disk failed.
 NOT_PARTY = "not_party"  # No key slot is ours.
 NO_PAYLOAD = "none"  # The consortium transaction has none, and a repeat has no effect.
@@ -159,11 +159,6 @@ class Store:
     def transaction(self, identifier: bytes) -> TransactionRow | None:
         row = self._db.execute("SELECT * FROM tx WHERE id = ?", (identifier,)).fetchone()
         return None if row is None else TransactionRow(*row)
-
-    def transactions_of(self, height: int) -> list[TransactionRow]:
-        """The transactions of a block that have their first place there, in order."""
-        rows = self._db.execute("SELECT * FROM tx WHERE height = ? ORDER BY position", (height,)).fetchall()
-        return [TransactionRow(*row) for row in rows]
 
     def all_transactions(self) -> list[TransactionRow]:
         """Every transaction on the ledger, in chain order."""

@@ -66,6 +66,7 @@ class Matrix:
     columns: tuple[str, ...]
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    untried: set[str] = field(default_factory=set)  # Parties of whom it cannot be told what they read.
     _by_name: dict[str, Row] = field(default_factory=dict, repr=False)
 
     def add(self, row: Row) -> None:
@@ -82,7 +83,9 @@ class Matrix:
         return tx in self._by_name
 
     def readers(self, tx: str) -> set[str]:
-        """The columns that read the content; the broker would be one of them if it could."""
+        """The parties that read the content. The broker is given no key, so it is never one of them: that
+        none passed it is for the leak scan to show.
+        """
         return set(self.row(tx).having(READS))
 
     def ordered(self, tx: str) -> bool:
@@ -114,13 +117,6 @@ def build_matrix(folder: RunFolder, at: str | At = "end", only: Iterable[str] | 
     Raises PrivityError: E-TX, E-DURATION, E-NO-RUN, E-JOURNAL.
     """
     return matrix_of(RunReading(folder), at if isinstance(at, At) else At.parse(at), only)
-
-
-def readers_at(folder: RunFolder, tx: str, at: str | At = "end") -> set[str]:
-    """Who could read this transaction at that moment, found out by trying."""
-    reading = RunReading(folder)
-    matrix = matrix_of(reading, at if isinstance(at, At) else At.parse(at), [tx])
-    return set(matrix.rows[0].having(READS))
 
 
 def matrix_of(reading: RunReading, at: At, only: Iterable[str] | None = None) -> Matrix:
@@ -162,6 +158,7 @@ class _Column:
         try:
             self._key = reading.keys(name).wrapping
         except PrivityError as error:
+            matrix.untried.add(name)
             matrix.notes.append(f"{name} reads nothing here, because its keys cannot be used: {error.why}")
         # All that was ever gained counts for `since`; what was gained by then and not erased can be tried.
         self._gained: dict[str, Since] = {}
@@ -208,6 +205,7 @@ class _Column:
         except Unreadable as error:
             if error.reason.startswith("blob_"):
                 return None
+            self._matrix.untried.add(self._name)
             self._matrix.notes.append(
                 f"{row.name}: {self._name} holds a key, and what it opens is not what the sender committed to"
             )

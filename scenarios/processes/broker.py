@@ -20,7 +20,7 @@ from typing import Literal
 
 from node.broker_url import BrokerUrl
 from node.errors import PrivityError
-from node.private_files import make_private_folder
+from node.private_files import make_private_folder, replace_private
 from scenarios.processes.broker_probe import Protocol, answering_protocol
 from scenarios.processes.child import Child, ProcessExit
 
@@ -205,7 +205,7 @@ async def _start_mosquitto(
             next="apt-get install mosquitto (or brew install mosquitto), or use --broker embedded",
         )
     config = folder / "mosquitto.conf"
-    config.write_text(mosquitto_config(port))
+    replace_private(config, mosquitto_config(port).encode())
     child = Child(
         "broker",
         [program, "-c", str(config)],

@@ -17,6 +17,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from node.broker_url import BrokerUrl
 from node.errors import FINE, INTERRUPTED, UNCONFIRMED, WRONG_USAGE, PrivityError
 from node.process_identity import process_started
 from node.run_folder import LATEST, RunFolder
@@ -79,7 +80,7 @@ def run(
 
     def tell(judged: Judged) -> None:
         if junit is not None:
-            write_junit(junit, judged.document, judged.judgements)
+            write_junit(junit, judged.document, judged.judgements, judged.incidents)
         _print_verdict(judged, as_json, quiet, command, ascii_only)
 
     # Whoever stops a run gets no verdict, and so never the exit code of a pass.
@@ -241,6 +242,23 @@ def _refuse_second() -> None:
         )
 
 
+def _without_password(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
+    """The arguments without the password of a broker's address, and the environment that holds it.
+
+    Arguments of a process that stays can be read by everybody on the machine for as long.
+    """
+    shown, environment = list(arguments), {}
+    for place, argument in enumerate(arguments):
+        name, _, value = argument.partition("=")
+        follows = name == "--broker" and not value and place + 1 < len(arguments)
+        at, text = (place + 1, arguments[place + 1]) if follows else (place, value)
+        if name == "--broker" and "://" in text:
+            url = BrokerUrl.parse(text)
+            environment = url.environment
+            shown[at] = url.public if follows else f"--broker={url.public}"
+    return shown, environment
+
+
 def _detach(scenario: Scenario, narrator: Narrator) -> int:
     """Start the same command in the background, show what it says, and leave once it is ready.
 
@@ -249,7 +267,9 @@ def _detach(scenario: Scenario, narrator: Narrator) -> int:
     folder = new_folder(scenario)
     log = folder.operator / "up.log"
     # With --into the command stays in the process it is given.
-    pid = spawn_detached([sys.executable, "-m", "scenarios.cli", *sys.argv[1:], "--into", folder.number], log)
+    arguments, environment = _without_password(sys.argv[1:])
+    command = [sys.executable, "-m", "scenarios.cli", *arguments, "--into", folder.number]
+    pid = spawn_detached(command, log, {**os.environ, **environment})
     ready = False
     try:
         ended = _show_until_ready(folder, log, pid, narrator)

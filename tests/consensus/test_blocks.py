@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from consensus.messages import BlockVote, Commit, Prepare, Signed, Status
+from consensus.messages import NO_TOKEN, BlockVote, Commit, Prepare, Signed, Status
 from consensus.output import VoteRecord
 from tests.consensus.alone import (
     R1,
@@ -173,16 +173,26 @@ def test_a_block_other_than_the_one_voted_for_halts() -> None:
     assert block_vote(1, 1, other_digest()) not in again.messages(BlockVote)
 
 
+def test_a_replica_that_halted_stays_halted_after_a_restart() -> None:
+    """It was wrong once, on its own disk: it does not vote again because somebody started it again (R10)."""
+    late = after_one_block()
+    late.receive(decided(BATCH, block=block_certificate(1, other_digest(), (0, 2, 3))))
+    assert late.replica.halted
+    again = late.restart()
+    assert again.replica.halted
+    assert_silent(again)
+
+
 def test_the_status_names_the_head() -> None:
-    """Sequence number, block and state root of what was executed last, and the token of the question."""
+    """Sequence number, block and state root of what was executed last; it answers nobody."""
     alone = after_one_block()
-    answer = alone.replica.status(b"question")
+    answer = alone.replica.status()
     assert isinstance(answer, Signed)
     assert answer.signature == signature_of(1, answer.message)
     message = answer.message
     assert isinstance(message, Status)
     assert (message.sequence, message.block, message.state_root) == (1, BLOCK, BLOCK)
-    assert (message.echo, message.replica, message.view, message.epoch) == (b"question", 1, 0, 0)
+    assert (message.echo, message.replica, message.view, message.epoch) == (NO_TOKEN, 1, 0, 0)
 
 
 def test_later_certificates_cover_blocks_a_window_behind() -> None:

@@ -421,11 +421,23 @@ class World:
             for i in range(count)
         ]
 
-    def ask(self, party: str, node: str, about: Iterable[bytes] = (), *, token: bytes = b"answer-1") -> str:
-        """A signed inquiry of a party to a node; the topic where the answers will be."""
+    def ask(
+        self,
+        party: str,
+        node: str,
+        about: Iterable[bytes] = (),
+        *,
+        token: bytes = b"answer-1",
+        echo: bytes = b"",
+    ) -> str:
+        """A signed inquiry of a party to a node; the topic where the answers will be.
+
+        Each has an echo of its own unless one is given: a question asked twice is answered once.
+        """
         asker, asked = self.network.position(party), self.network.position(node)
         assert asker is not None and asked is not None
-        inquiry = Inquiry(asker, token, token, tuple(about))
+        echo = echo or next(self._order).to_bytes(8, "big")
+        inquiry = Inquiry(asker, token, echo, tuple(about))
         signature = PARTIES[party].signing.sign(signed_bytes(self.network.id, inquiry))
         self.publish(self.topics.inbox_of(asked), encode(SignedInquiry(inquiry, signature)))
         return self.topics.inbox(token)

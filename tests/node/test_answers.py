@@ -289,7 +289,7 @@ def proof_of(world: World, seed: object = "proof") -> tuple[bytes, Inclusion]:
 
 def test_a_member_is_told_where_a_node_stands(world: World) -> None:
     """A signed inquiry of a member is answered with a signed status that repeats its token."""
-    topic = world.ask("eve", "bob", token=b"question")
+    topic = world.ask("eve", "bob", token=b"question", echo=b"question")
     world.run(50)
     (answer,) = world.inboxes[topic]
     assert isinstance(answer, Signed) and isinstance(answer.message, Status)
@@ -297,6 +297,14 @@ def test_a_member_is_told_where_a_node_stands(world: World) -> None:
     assert (status.sequence, status.block, status.state_root) in world.heads()
     assert (status.echo, status.replica) == (b"question", NAMES.index("bob"))
     assert VERIFIER.message(status, answer.signature, status.replica)
+
+
+def test_a_question_that_is_said_again_is_not_answered_again(world: World) -> None:
+    """Anybody at the broker can repeat a member's inquiry; it makes the node do nothing."""
+    for _ in range(3):
+        topic = world.ask("eve", "bob", token=b"question", echo=b"replayed")
+        world.run(50)
+    assert len(world.inboxes[topic]) == 1
 
 
 def test_a_stranger_is_told_nothing(world: World) -> None:

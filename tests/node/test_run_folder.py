@@ -132,7 +132,10 @@ def test_run_json_is_changed_in_parts(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path)
     folder.write_run(name="hello", seed=7)
     folder.write_run(state="ready")
+    me = os.getpid()
     assert folder.read_run() == {
+        "pid": me,
+        "pid_started": process_started(me),
         "schema": "privity.rundir/1",
         "run": "0001",
         "state": "ready",

@@ -46,7 +46,6 @@ from node.wire import (
     TransactionPacket,
     decode_frame,
     decode_packet,
-    kind_of,
     signed_bytes,
 )
 from tests.node.network_of_nodes import (
@@ -134,7 +133,7 @@ def take(world: World, data: bytes) -> Counter[str]:
 
 def heard(world: World) -> list[str]:
     """What bob and his log said since the last call."""
-    found = [kind_of(packet) for packet in world.packets("bob")]
+    found = [type(packet).__name__ for packet in world.packets("bob")]
     found += [event["ev"] for event in world.events["bob"] if event["ev"] != "net.drop"]
     world.said.clear()
     world.events["bob"].clear()

@@ -10,7 +10,7 @@ import pytest
 
 from node.errors import WRONG_USAGE
 from node.run_reading import RunReading
-from scenarios.knowledge.matrix import Matrix, build_matrix, readers_at
+from scenarios.knowledge.matrix import Matrix, build_matrix
 from scenarios.knowledge.metadata import metadata_of, possible_readers
 from scenarios.knowledge.view import matrix_lines
 from tests.command_line import Privity
@@ -44,7 +44,7 @@ def test_a_reader_whom_nobody_named_is_shown(stopped: LiveRun) -> None:
     """A transaction sealed to one key more than its list says has that reader in the matrix."""
     assert stopped.planned["planted"] == {"acme", "city"}
     assert build_matrix(stopped.folder).readers("planted") == {"acme", "city", "crane"}
-    assert readers_at(stopped.folder, "planted") == {"acme", "city", "crane"}
+    assert build_matrix(stopped.folder, only=["planted"]).readers("planted") == {"acme", "city", "crane"}
 
 
 def test_without_its_key_a_party_reads_nothing(copied: LiveRun) -> None:
@@ -91,8 +91,8 @@ def test_time_and_since_agree(stopped: LiveRun) -> None:
     """A party reads from the millisecond of its `since` on, and not one before."""
     since = build_matrix(stopped.folder).row("bid-acme").cells["city"].since
     assert since is not None
-    assert "city" in readers_at(stopped.folder, "bid-acme", f"{since.t_ms}ms")
-    assert "city" not in readers_at(stopped.folder, "bid-acme", f"{since.t_ms - 1}ms")
+    assert "city" in build_matrix(stopped.folder, f"{since.t_ms}ms", ["bid-acme"]).readers("bid-acme")
+    assert "city" not in build_matrix(stopped.folder, f"{since.t_ms - 1}ms").readers("bid-acme")
 
 
 def test_rows_come_in_chain_order(stopped: LiveRun) -> None:
