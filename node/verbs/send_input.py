@@ -64,11 +64,11 @@ def scalar(text: str) -> str | int | float | bool | None:
 
 
 def public_words(fields: dict[str, Any]) -> list[str]:
-    """The values that stand in a name hardly by chance: texts and whole numbers of 4 characters and more."""
+    """The values that stand in a name hardly by chance: texts and numbers of 4 characters and more."""
     words = [
         str(value)
         for _, value in flatten(fields)
-        if isinstance(value, int | str) and not isinstance(value, bool)
+        if isinstance(value, int | float | str) and not isinstance(value, bool)
     ]
     return [word for word in words if len(word) >= 4]
 

@@ -163,7 +163,7 @@ WRONG = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_usage(case: str, live: LiveRun, privity: Privity) -> None:
-    """A wrong argument is exit 2 with its code; nothing is sent, and nothing of the content is repeated."""
+    """A wrong argument is exit 2 with its code; nothing is sent or repeated of the content (P21, P26)."""
     arguments, stdin, code = WRONG[case]
     before = len(live.folder.transactions())
     done = privity(live.home, *arguments, stdin=stdin)
