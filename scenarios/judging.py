@@ -128,7 +128,9 @@ def _agreement(evidence: Evidence, wanted: Agreement) -> Judgement:
     if difference := first_disagreement(chains):
         return _judgement(wanted, "broken", difference, "privity logs --ev block.commit")
     if late := behind(chains):
-        return _judgement(wanted, "unconfirmed", f"behind the others: {' '.join(late)}", "privity ps")
+        return _judgement(
+            wanted, "unconfirmed", f"behind the others: {' '.join(late)}", "privity logs --ev block.commit"
+        )
     gone = [name for name in evidence.ended if name in evidence.network.names]
     if gone or not evidence.settled:
         detail = f"{' '.join(gone)} ended by itself" if gone else "the nodes did not come to rest in time"
@@ -219,7 +221,7 @@ def _height(evidence: Evidence, wanted: Height) -> Judgement:
     )
     wish = f"at least {wanted.least}" if wanted.least is not None else f"exactly {wanted.exactly}"
     detail = f"height {said}, expected {wish}"
-    return _judgement(wanted, "holds" if good else "broken", detail, "privity ps")
+    return _judgement(wanted, "holds" if good else "broken", detail, "privity logs --ev block.commit")
 
 
 def _no_plaintext(evidence: Evidence, wanted: NoPlaintext) -> Judgement:

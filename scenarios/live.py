@@ -44,6 +44,7 @@ CONFIRM_S = 30.0
 HEIGHTS_S = 5.0
 SETTLE_S = 20.0
 ASK_S = 2.0
+QUICK_S = 0.3
 
 # What the exit code of a node says that had no room left for words.
 _WITHOUT_WORDS = {UNCONFIRMED: "the disk refused a write (exit code 3)"}
@@ -193,10 +194,10 @@ class LiveRun:
             pids["broker"] = self.broker.pid
         return pids
 
-    async def statuses(self) -> dict[str, Status]:
+    async def statuses(self, within_s: float = ASK_S) -> dict[str, Status]:
         """Where each node stands, signed by it; those that answered."""
         askers = [(name, self.keys[name].signing) for name in self.network.names]
-        statuses = await self.client.statuses(askers, ASK_S)
+        statuses = await self.client.statuses(askers, within_s)
         self._height = max(self._height, self._believable_height(statuses))
         self.views.update({name: status.view for name, status in statuses.items()})
         return statuses
@@ -229,14 +230,15 @@ class LiveRun:
         while time.monotonic() < deadline:
             if self.crashed:
                 raise self._crash(self.crashed[0])
-            statuses = await self.statuses()
+            # Short, and again: a node that is not connected yet does not hear the question.
+            statuses = await self.statuses(QUICK_S)
             if len(statuses) == total and not answered:
                 answered = total
-                self.say("tick", f"nodes      {total} of {total} answered a signed ping{_since(started, 30)}")
+                self.say("tick", _timed(f"nodes      {total} of {total} answered a signed ping", started))
             first_blocks = {self._first_block(name) for name in statuses}
             if len(statuses) == total and None not in first_blocks and len(first_blocks) == 1:
                 where = f"same hash on {total} of {total} nodes"
-                self.say("tick", f"ready      block 1 committed, {where}{_since(started, 18)}")
+                self.say("tick", _timed(f"ready      block 1 committed, {where}", started))
                 return statuses
             await asyncio.sleep(0.05)
         raise PrivityError(
@@ -401,8 +403,8 @@ def _described(broker: RunningBroker, *, chosen: bool) -> str:
     return f"{broker.public_url} (MQTT {broker.protocol})"
 
 
-def _since(started: float, width: int) -> str:
-    return f"{time.monotonic() - started:.1f} s".rjust(width)
+def _timed(text: str, started: float) -> str:
+    return f"{text:<65}{time.monotonic() - started:5.1f} s"
 
 
 def _parties(readers: Sequence[str]) -> str:

@@ -91,6 +91,7 @@ def logs(
     source = Follower(folder) if following else read_run_events(folder)
     batches = [source.events] if isinstance(source, Reading) else follow(source, lambda: time.sleep(POLL_S))
     shown = read = 0
+    whole = False  # Whoever reads our output may go away first.
     try:
         with quiet_pipe():
             for batch in batches:
@@ -100,11 +101,12 @@ def logs(
                 read += len(batch)
                 labels.refresh()
                 shown += _print(batch, wanted, lines, as_json)
+            whole = True
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     if source.unreadable:
         print(f"! {source.unreadable} lines could not be read", file=sys.stderr)
-    if not shown:
+    if whole and not shown:
         why = f"none of its {read} events matches" if read else "it has no events yet"
         print(f"run {folder.number}: {why}", file=sys.stderr)
 

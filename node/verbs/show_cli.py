@@ -72,7 +72,7 @@ def show(
         document = view_node(reading, name, _ask(reading, name))
         lines = node_lines(document)
     else:
-        document = view_party(reading, reading.party(name))
+        document = view_party(reading, reading.party(name), seen_as)
         lines = party_lines(document)
     spell = needs_ascii(sys.stdout, ascii_only)
     with quiet_pipe():

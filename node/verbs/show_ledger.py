@@ -166,20 +166,23 @@ def node_lines(node: dict[str, Any]) -> list[str]:
     return lines
 
 
-def view_party(reading: RunReading, name: str) -> dict[str, Any]:
-    """A party: its public keys, and, with its own keys on its own disk, what it sent and may read.
+def view_party(reading: RunReading, name: str, seen_as: str | None) -> dict[str, Any]:
+    """A party: its public keys and what it sent; what it may read only for the party itself.
 
-    The look at its contents is written down.
+    That is found out with its own keys on its own disk, and the look is written down.
     """
     position = reading.network.position(name)
     assert position is not None, name
     member = reading.network.members[position]
     node, key = reading.node(name), reading.keys(name).wrapping
     sent, received, others = [], [], 0
+    itself = seen_as == name
     for ordered, transaction in node.private():
         shown = reading.name_of(ordered)
         if transaction.header.core.sender == name:
             sent.append(shown)
+        if not itself:
+            continue
         blob = node.blob(ordered.id)
         try:
             if blob is None:
@@ -190,7 +193,8 @@ def view_party(reading: RunReading, name: str) -> dict[str, Any]:
             continue
         if transaction.header.core.sender != name:
             received.append(shown)
-    note_reading(reading, name, None, ok=True)
+    if itself:
+        note_reading(reading, name, None, ok=True)
     return {
         "schema": PARTY_SCHEMA,
         "run": reading.folder.number,
@@ -201,8 +205,9 @@ def view_party(reading: RunReading, name: str) -> dict[str, Any]:
         "signing_key": _fingerprint(member.signing_key),
         "wrapping_key": _fingerprint(member.wrapping_key),
         "sent": sent,
-        "reads": received,
-        "cannot_read": others,
+        "seen_as": seen_as,
+        "reads": received if itself else None,
+        "cannot_read": others if itself else None,
     }
 
 
@@ -214,6 +219,14 @@ def party_lines(party: dict[str, Any]) -> list[str]:
         _line("role", f"{party['role']} · {'votes' if party['votes'] else 'follows the chain, no vote'}"),
         _line("keys", f"signing {party['signing_key']}   wrapping {party['wrapping_key']}   (SHA-256)"),
         _line("sent", _names(party["sent"])),
+        *_reading_lines(party),
+    ]
+
+
+def _reading_lines(party: dict[str, Any]) -> list[str]:
+    if party["reads"] is None:
+        return [_line("may read", f"not visible; --as {party['party']} shows it")]
+    return [
         _line("may read", _names(party["reads"])),
         _line("not for it", f"{party['cannot_read']} of the transactions on its ledger"),
     ]

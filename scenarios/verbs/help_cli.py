@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from node.errors import CATALOGUE, CHECK_FAILED, PrivityError
+from node.errors import CATALOGUE, CHECK_FAILED, SCENARIO_INVALID, WRONG_USAGE, PrivityError
 from node.logs.event_names import EVENTS
 from node.run_folder import privity_home
 from node.terminal import needs_ascii
@@ -57,6 +57,8 @@ def explain(
             next="privity explain lists them all",
         )
     exit_code = f"   exit {entry.exit_code}" if code.upper().startswith("E-") else ""
+    if entry.exit_code == SCENARIO_INVALID:
+        exit_code += f" in a scenario file, {WRONG_USAGE} on the command line"
     print(f"{code.upper()}: {entry.title}{exit_code}\n\n{entry.text}")
 
 

@@ -144,11 +144,22 @@ def test_a_node(stopped: LiveRun, live: LiveRun, privity: Privity) -> None:
 
 def test_a_party(stopped: LiveRun, privity: Privity) -> None:
     """A party shows what it sent and, found with its own key, what it may read."""
-    document = privity(stopped.home, "show", "party", "crane", "--json").document
+    document = privity(stopped.home, "show", "party", "crane", "--as", "crane", "--json").document
     assert (document["sent"], document["reads"]) == (["diary"], ["tender", "planted"])
     assert document["cannot_read"] == 4
     out = privity(stopped.home, "show", "party", "crane").out
     assert out.startswith("party crane  The crane\nrole        member · follows the chain, no vote\n")
+
+
+@pytest.mark.parametrize("eyes", [(), ("--as", "city")])
+def test_what_a_party_may_read_is_its_own_business(
+    eyes: tuple[str, ...], stopped: LiveRun, privity: Privity
+) -> None:
+    """Neither the public nor another party is told what it may read, nor how much is not for it."""
+    document = privity(stopped.home, "show", "party", "crane", *eyes, "--json").document
+    assert (document["sent"], document["reads"], document["cannot_read"]) == (["diary"], None, None)
+    out = privity(stopped.home, "show", "party", "crane", *eyes).out
+    assert "not visible; --as crane shows it" in out and "tender" not in out
 
 
 def test_the_consortium_is_public(stopped: LiveRun, privity: Privity) -> None:

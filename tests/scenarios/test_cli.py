@@ -131,6 +131,8 @@ def test_every_code_is_explained(say: Callable[..., Outcome], code: str) -> None
     said = say("explain", code.lower())
     entry = CATALOGUE[code]
     head = f"{code}: {entry.title}" + (f"   exit {entry.exit_code}" if code.startswith("E-") else "")
+    if entry.exit_code == SCENARIO_INVALID:
+        head += " in a scenario file, 2 on the command line"
     assert (FINE, f"{head}\n\n{entry.text}\n") == (said.code, said.out)
     assert all(len(line) <= 110 for line in said.out.splitlines())
 
