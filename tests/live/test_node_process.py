@@ -195,12 +195,12 @@ async def test_who_comes_back_after_the_traffic_has_stopped_catches_up(processes
 
 @pytest.mark.mosquitto
 async def test_a_broker_that_goes_and_comes_back_loses_nothing(processes: Processes) -> None:
-    """Killed under load and back on its port after some seconds, the broker has cost no transaction (R38)."""
+    """Killed under load and back on its port after ten seconds, the broker has cost no transaction (R38)."""
     before = processes.submit(40, "before")
     await eventually(lambda: len(processes.ledger_of("ann")) > 0)
     await processes.broker.kill()
     during = processes.submit(20, "during")
-    down_until = time.monotonic() + 3
+    down_until = time.monotonic() + 10
     await eventually(lambda: time.monotonic() > down_until)
     await processes.broker.restart()
     after = processes.submit(20, "after")
