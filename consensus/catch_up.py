@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consensus import blocks, fetching
+from consensus import checkpoints, fetching
 from consensus.certificates import Decided
 from consensus.state import State
 
@@ -18,20 +18,23 @@ def on_decided(state: State, decided: Decided) -> bool:
         state.ignore(reason, sequence, certificate.digest)
         return False
     if sequence <= state.executed:
+        # From a view that this replica has just entered it shows at least that the view works.
+        state.proven(certificate.view)
         if decided.block_certificate is not None:
-            blocks.take_certificate(state, decided.block_certificate)
+            checkpoints.take_certificate(state, decided.block_certificate)
         else:
             state.ignore("already executed", sequence, certificate.digest)
-    elif state.outside_watermarks(sequence):
+    elif state.out_of_reach(sequence):
         state.ignore("outside watermarks", sequence, certificate.digest)
     else:
         slot = state.slot(sequence)
+        state.proven(certificate.view)
         if slot.certificate is None:
             slot.certificate = certificate
             have = len(certificate.signatures)
             state.note("committed", sequence, certificate.digest, have=have, need=state.quorum)
         if slot.certificate.digest == certificate.digest:
-            slot.decided_batch = decided.batch
+            slot.batches[certificate.digest] = decided.batch
             slot.block_certificate = slot.block_certificate or decided.block_certificate
     return True
 

@@ -11,7 +11,9 @@ from typing import Annotated
 
 import msgspec
 
-from consensus.messages import (
+from consensus.quorum import prepares_needed, quorum
+from consensus.votes import (
+    MAX_REPLICAS,
     Batch,
     BlockVote,
     Commit,
@@ -24,9 +26,8 @@ from consensus.messages import (
     SequenceNumber,
     Signature,
 )
-from consensus.quorum import prepares_needed, quorum
 
-Signatures = Annotated[tuple[tuple[ReplicaId, Signature], ...], msgspec.Meta(max_length=64)]
+Signatures = Annotated[tuple[tuple[ReplicaId, Signature], ...], msgspec.Meta(max_length=MAX_REPLICAS)]
 
 
 def _invalid_voters(signatures: Signatures, n: int, need: int) -> str | None:

@@ -6,8 +6,10 @@ certificate. A hint of a later sequence number only makes a replica ask (R23).
 
 from __future__ import annotations
 
-from consensus.messages import MAX_BATCH, Batch, Fetch, FetchRequests, Signed
+from consensus.messages import Fetch, FetchBatch, FetchedBatch, FetchRequests, NewView, Signed
+from consensus.slot import Slot
 from consensus.state import State
+from consensus.votes import MAX_BATCH, Batch
 
 # Bodies usually arrive by themselves, a moment after a proposal that overtook them.
 BODY_WAIT_MS = 50
@@ -28,23 +30,73 @@ def fetch_bodies(state: State) -> None:
     if not state.wanted:
         return
     first = min(state.wanted.values())
-    slot = state.slots[first]
-    signers = [] if slot.certificate is None else [replica for replica, _ in slot.certificate.signatures]
-    voters = [*sorted(slot.prepares.votes), *sorted(slot.commits.votes), *signers]
-    sources = dict.fromkeys([state.primary, *voters])
-    sources.pop(state.settings.replica, None)
+    slot = state.slot(first)
+    sources = sources_of(state, slot)
     if sources:
         requests = tuple(state.wanted)[:MAX_BATCH]
         message = FetchRequests(state.settings.epoch, requests, state.settings.replica)
-        replica = list(sources)[state.bodies_tries % len(sources)]
+        replica = sources[state.bodies_tries % len(sources)]
         state.send(Signed(message, state.sign(message)), to=replica)
         state.note("fetch_requests", first, slot.digest, replica, have=len(requests))
         state.bodies_tries += 1
     state.bodies_at = state.now_ms + state.settings.fetch_ms
 
 
+def sources_of(state: State, slot: Slot) -> list[int]:
+    """Who ought to have what a slot names: the primary, and then all who voted for it (R7)."""
+    own = state.settings.replica
+    certificates = [slot.certificate.signatures] if slot.certificate is not None else []
+    if slot.renewed and state.new_view is not None and isinstance(state.new_view.message, NewView):
+        # Each certificate names a correct replica that prepared only with the whole batch in hand.
+        certificates += [
+            certificate.prepares
+            for change, _ in state.new_view.message.view_changes
+            for certificate in change.prepared
+            if certificate.sequence == slot.sequence and certificate.digest == slot.digest
+        ]
+    signers = [replica for signatures in certificates for replica, _ in signatures]
+    voters = [*sorted(slot.prepares.votes), *sorted(slot.commits.votes), *signers]
+    return [replica for replica in dict.fromkeys([state.primary, *voters]) if replica != own]
+
+
+def want_batches(state: State) -> None:
+    """Ask for the batches that the new view renews and that are not here, if there are any."""
+    if any(slot.renewed and slot.batch is None for slot in state.slots.values()):
+        state.batches_tries = 0
+        state.batches_at = state.now_ms
+
+
+def fetch_batches(state: State) -> None:
+    """Ask for each of them, every time another one of those who ought to have it."""
+    state.batches_at = None
+    settings = state.settings
+    lacking = [slot for slot in state.slots.values() if slot.renewed and slot.batch is None]
+    for slot in lacking:
+        sources = sources_of(state, slot)
+        if slot.sequence > state.low_watermark and sources:
+            replica = sources[state.batches_tries % len(sources)]
+            message = FetchBatch(settings.epoch, slot.sequence, slot.digest, settings.replica)
+            state.send(Signed(message, state.sign(message)), to=replica)
+            state.note("fetch_batch", slot.sequence, slot.digest, replica)
+    if lacking:
+        state.batches_tries += 1
+        state.batches_at = state.now_ms + settings.fetch_ms
+
+
+def give_batch(state: State, message: FetchBatch) -> None:
+    """Answer another replica's question for a batch, if it is here."""
+    slot = state.slots.get(message.sequence)
+    batch = None if slot is None else slot.batches.get(message.digest)
+    if batch is None:
+        state.ignore("batch is not here", message.sequence, message.digest, message.replica)
+    else:
+        state.send(FetchedBatch(batch), to=message.replica)
+
+
 def heard_of(state: State, replica: int, sequence: int) -> None:
     """A replica seems to have executed up to here. If that is further than this one, catch up soon."""
+    if replica == state.settings.replica:
+        return
     if sequence > state.claims.get(replica, 0):
         state.claims[replica] = sequence
     if sequence > state.executed and state.fetch_at is None:

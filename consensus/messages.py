@@ -1,103 +1,35 @@
 """What replicas say to each other, one type for each message of the protocol.
 
-All are msgspec Structs encoded as MessagePack arrays whose first element is the kind. A signature
-covers the domain of the kind, the network, and the canonical encoding of the message (R1); keys and
-signatures are the driver's business, so here a signature is only 64 bytes that travel along.
+Votes and the words they are made of are in `votes.py`, quorums of votes in `certificates.py`.
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated
 
 import msgspec
 
-Meta = msgspec.Meta
-Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
-Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
-Nonce = Annotated[bytes, Meta(min_length=16, max_length=16)]
-# Counters stop below 2**53 so that every JSON reader agrees on them.
-Counter = Annotated[int, Meta(ge=0, lt=2**53)]
-SequenceNumber = Annotated[int, Meta(ge=1, lt=2**53)]
-# Voters come first: replica i < n votes, the others follow.
-ReplicaId = Annotated[int, Meta(ge=0, lt=64)]
+from consensus.certificates import BlockCertificate, PreparedCertificate
+from consensus.votes import (
+    MAX_BATCH,
+    MAX_REPLICAS,
+    Batch,
+    BlockVote,
+    Commit,
+    Counter,
+    Digest,
+    Message,
+    Meta,
+    Prepare,
+    PrePrepare,
+    ReplicaId,
+    SequenceNumber,
+    Signature,
+)
 
-MAX_BATCH = 1000
-NO_DIGEST = bytes(32)
 NO_TOKEN = bytes(8)
-
-encode = msgspec.msgpack.Encoder().encode
-
-
-class Message(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """Base of everything that crosses the wire or reaches the journal."""
-
-
-class Request(msgspec.Struct, frozen=True):
-    """What the core knows of a client's transaction: enough to order it, nothing of what it says.
-
-    `client` and `nonce` are its at-most-once key (R24). It may be ordered at a sequence number from
-    `valid_from` to `valid_until`, both included. `size` is in bytes.
-    """
-
-    id: bytes
-    client: str
-    nonce: bytes
-    valid_from: int
-    valid_until: int
-    size: int
-
-
-class Batch(Message, frozen=True):
-    """What one sequence number orders. An empty batch is the null request, which only fills a gap."""
-
-    sequence: SequenceNumber
-    proposer: ReplicaId
-    time_ms: Counter
-    requests: Annotated[tuple[Digest, ...], Meta(max_length=MAX_BATCH)]
-
-    def digest(self) -> bytes:
-        """The digest that replicas vote on: batch, sequence, proposer and time, never the view (R28)."""
-        return hashlib.sha256(b"privity/v1/batch\0" + encode(self)).digest()
-
-
-class PrePrepare(Message, frozen=True, tag=1):
-    """The primary's proposal: at this sequence number of this view, the batch with this digest."""
-
-    epoch: Counter
-    view: Counter
-    sequence: SequenceNumber
-    digest: Digest
-    replica: ReplicaId
-
-
-class Prepare(Message, frozen=True, tag=2):
-    """A backup's vote: at this sequence number of this view I saw this digest, and no other."""
-
-    epoch: Counter
-    view: Counter
-    sequence: SequenceNumber
-    digest: Digest
-    replica: ReplicaId
-
-
-class Commit(Message, frozen=True, tag=3):
-    """Any replica's vote once it is prepared."""
-
-    epoch: Counter
-    view: Counter
-    sequence: SequenceNumber
-    digest: Digest
-    replica: ReplicaId
-
-
-class BlockVote(Message, frozen=True, tag=4):
-    """A voter's word, after executing, that the block at this sequence number has this hash."""
-
-    epoch: Counter
-    sequence: SequenceNumber
-    block: Digest
-    replica: ReplicaId
+# No window is wider, so that a view-change fits into a packet.
+MAX_WINDOW = 1024
 
 
 class Status(Message, frozen=True, tag=5):
@@ -132,8 +64,87 @@ class FetchRequests(Message, frozen=True, tag=7):
     replica: ReplicaId
 
 
-Vote = PrePrepare | Prepare | Commit | BlockVote
-ReplicaMessage = PrePrepare | Prepare | Commit | BlockVote | Status | Fetch | FetchRequests
+class FetchBatch(Message, frozen=True, tag=10):
+    """Please send the batch with this digest, which a new view names and I do not have (R7)."""
+
+    epoch: Counter
+    sequence: SequenceNumber
+    digest: Digest
+    replica: ReplicaId
+
+
+class ViewChange(Message, frozen=True, tag=8):
+    """A vote for a higher view, with all that its sender is bound by (PBFT 4.4, R13).
+
+    `stable` is the certificate of the last stable checkpoint, None for sequence number 0. `prepared` holds,
+    for each later sequence number at which its sender was ever prepared, the certificate of the highest
+    view, in ascending order of sequence.
+    """
+
+    epoch: Counter
+    view: Annotated[int, Meta(ge=1, lt=2**53)]
+    stable: BlockCertificate | None
+    prepared: Annotated[tuple[PreparedCertificate, ...], Meta(max_length=MAX_WINDOW)]
+    replica: ReplicaId
+
+    @property
+    def low_watermark(self) -> int:
+        """The sequence number of the stable checkpoint that this message proves."""
+        return 0 if self.stable is None else self.stable.sequence
+
+    def invalid(self, n: int, window: int) -> str | None:
+        """Why this is no view-change among n voters, apart from signatures; or None (R14)."""
+        if self.replica >= n:
+            return "not a voter"
+        if self.stable is not None:
+            if self.stable.epoch != self.epoch:
+                return "stable checkpoint of another epoch"
+            if reason := self.stable.invalid(n):
+                return reason
+        last = low = self.low_watermark
+        for certificate in self.prepared:
+            if certificate.epoch != self.epoch:
+                return "prepared certificate of another epoch"
+            if certificate.view >= self.view:
+                return "prepared certificate of a later view"
+            if certificate.sequence <= last:
+                return "prepared certificates not in ascending order above the stable checkpoint"
+            if certificate.sequence > low + window:
+                return "prepared certificate outside watermarks"
+            if certificate.primary != certificate.view % n:
+                return "prepared certificate of another primary"
+            if reason := certificate.invalid(n):
+                return reason
+            last = certificate.sequence
+        return None
+
+
+class NewView(Message, frozen=True, tag=9):
+    """The new primary's proof that a quorum wants its view, and what that view begins with (R16).
+
+    Each view-change and each pre-prepare comes with its sender's signature; view-changes are in ascending
+    order of replica, pre-prepares in ascending order of sequence.
+    """
+
+    epoch: Counter
+    view: Annotated[int, Meta(ge=1, lt=2**53)]
+    view_changes: Annotated[tuple[tuple[ViewChange, Signature], ...], Meta(max_length=MAX_REPLICAS)]
+    pre_prepares: Annotated[tuple[tuple[PrePrepare, Signature], ...], Meta(max_length=MAX_WINDOW)]
+    replica: ReplicaId
+
+
+ReplicaMessage = (
+    PrePrepare
+    | Prepare
+    | Commit
+    | BlockVote
+    | Status
+    | Fetch
+    | FetchRequests
+    | FetchBatch
+    | ViewChange
+    | NewView
+)
 
 
 class Signed(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=1):
@@ -148,4 +159,10 @@ class Proposal(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fiel
 
     pre_prepare: PrePrepare
     signature: Signature
+    batch: Batch
+
+
+class FetchedBatch(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=7):
+    """The answer to a `FetchBatch`. Its digest is all the proof it needs, so nobody signs it."""
+
     batch: Batch

@@ -1,45 +1,58 @@
 """The normal case: pre-prepare, prepare, commit (PBFT 4.2).
 
-Proposals are accepted in sequence order, because the time of each is judged against its parent's;
-votes are taken in any order and counted when their proposal is there (R6).
+Fresh proposals are accepted in sequence order, because the time of each is judged against its parent's;
+votes are taken in any order and counted when their proposal is there (R6). Proposals that a new view
+renews are accepted as soon as their batch is here: a quorum of view-changes vouches for them.
 """
 
 from __future__ import annotations
 
+from collections import deque
+
 from consensus import execution, fetching
 from consensus.certificates import CommitCertificate, PreparedCertificate
-from consensus.messages import Batch, Commit, Prepare, PrePrepare, Proposal
+from consensus.messages import Proposal, Signed
 from consensus.output import PreparedRecord, ProposalRecord
 from consensus.slot import Slot
 from consensus.state import State
+from consensus.votes import Batch, Commit, Prepare, PrePrepare
+
+# Packets kept of one sender for views that this replica has not entered yet; the oldest go first (R37).
+EARLY_VOTES = 64
 
 
 def propose(state: State) -> None:
     """As primary, put waiting requests into a batch, not more often than every `block_every_ms`."""
     settings = state.settings
     state.propose_at = None
-    if not state.is_primary or state.halted or not state.waiting:
+    if not state.waiting or not state.is_primary or not state.takes_part:
         return
-    if state.accepted - state.executed >= min(settings.in_flight, settings.window):
-        return  # Execution will call again.
+    # Execution, bodies and checkpoints that are still missing will call again.
+    if state.executed < state.low_watermark or state.accepted < state.renewed_top:
+        return
+    if state.accepted >= state.high_watermark or state.accepted - state.executed >= settings.in_flight:
+        return
     if state.last_proposal_ms is not None:
         due = state.last_proposal_ms + settings.block_every_ms
         if state.now_ms < due:
             state.propose_at = due
             return
     sequence = state.accepted + 1
+    parent_ms = _parent_time(state, sequence)
     requests = _choose(state, sequence)
-    if not requests:
+    if not requests or parent_ms is None:
         return
-    batch = Batch(sequence, settings.replica, max(state.now_ms, _parent_time(state, sequence) + 1), requests)
+    batch = Batch(sequence, settings.replica, max(state.now_ms, parent_ms + 1), requests)
     pre_prepare = PrePrepare(settings.epoch, state.view, sequence, batch.digest(), settings.replica)
     proposal = Proposal(pre_prepare, state.sign(pre_prepare), batch)
     state.last_proposal_ms = state.now_ms
     slot = state.slot(sequence)
-    slot.proposal = proposal
+    slot.propose(pre_prepare, proposal.signature)
+    slot.batches[pre_prepare.digest] = batch
     slot.own.append(proposal)
     # _accept records the proposal; only then may it leave.
     _accept(state, slot, batch)
+    state.accepted = sequence
     state.send(proposal)
     state.note("pre_prepare", sequence, slot.digest, have=len(requests))
     _check_prepared(state, slot)
@@ -68,15 +81,27 @@ def on_proposal(state: State, proposal: Proposal) -> None:
     """Take a pre-prepare with its batch (R4)."""
     vote, batch = proposal.pre_prepare, proposal.batch
     sequence = vote.sequence
+    if _is_early(state, vote.view):
+        _keep_early(state, vote.replica, proposal)
+        return
     if reason := _reason_to_ignore_proposal(state, vote, batch):
         state.ignore(reason, sequence, vote.digest, vote.replica)
         return
     slot = state.slot(sequence)
-    if slot.proposal is not None:
+    if slot.pre_prepare is not None:
         same = slot.digest == vote.digest
         state.ignore("repeated" if same else "second pre-prepare", sequence, vote.digest, vote.replica)
+        if not same:
+            first = Signed(slot.pre_prepare, slot.pre_prepare_signature)
+            state.accuse("E1", first, Signed(vote, proposal.signature))
+        elif slot.batch is None:
+            take_batch(state, slot, batch)  # It comes just as well as by a fetch.
         return
-    slot.proposal = proposal
+    if sequence <= state.executed:
+        state.ignore("already executed", sequence, vote.digest, vote.replica)
+        return
+    slot.propose(vote, proposal.signature)
+    slot.batches[vote.digest] = batch
     state.note("pre_prepare", sequence, vote.digest, vote.replica, have=len(batch.requests))
     if state.missing(batch.requests):
         fetching.want_bodies(state, batch)
@@ -85,11 +110,14 @@ def on_proposal(state: State, proposal: Proposal) -> None:
 
 
 def _reason_to_ignore_proposal(state: State, vote: PrePrepare, batch: Batch) -> str:
-    if vote.view != state.view:
+    if vote.view != state.view or not state.active:
         return "other view"
     if vote.replica != state.primary or vote.replica == state.settings.replica:
         return "not from the primary"
+    if vote.sequence <= state.low_watermark:
+        return "already executed"
     if state.outside_watermarks(vote.sequence):
+        fetching.heard_of(state, vote.replica, vote.sequence - 1)
         return "outside watermarks"
     if batch.sequence != vote.sequence:
         return "batch is for another sequence number"
@@ -99,35 +127,86 @@ def _reason_to_ignore_proposal(state: State, vote: PrePrepare, batch: Batch) -> 
 
 
 def advance(state: State) -> None:
-    """Accept what can be accepted, in sequence order."""
+    """Accept proposals in order, as far as they are complete and valid."""
     state.recheck_at = None
-    while (slot := state.slots.get(state.accepted + 1)) is not None:
-        if not slot.accepted:
-            if slot.proposal is None or slot.refused or state.missing(slot.proposal.batch.requests):
-                return
-            batch = slot.proposal.batch
-            if reason := _reason_to_refuse(state, batch):
-                slot.refused = True
-                state.note("refused", slot.sequence, slot.digest, batch.proposer, reason=reason)
-                return
-            if batch.time_ms > state.now_ms + state.settings.max_skew_ms:
-                # Not a reason to refuse for good: this clock may be the slow one.
-                state.recheck_at = batch.time_ms - state.settings.max_skew_ms
-                return
-            _accept(state, slot, batch)
-            _prepare(state, slot)
-        else:
-            state.accepted = slot.sequence
+    if not state.active:
+        return
+    while (slot := state.slots.get(state.accepted + 1)) is not None and slot.pre_prepare is not None:
+        if not slot.accepted and not (
+            accept_renewed(state, slot) if slot.renewed else _accept_fresh(state, slot)
+        ):
+            return
+        state.accepted = slot.sequence
 
 
-def _parent_time(state: State, sequence: int) -> int:
-    parent = state.slots.get(sequence - 1)
-    if parent is None or parent.proposal is None:
-        return state.executed_time_ms
-    return parent.proposal.batch.time_ms
+def _accept_fresh(state: State, slot: Slot) -> bool:
+    batch = slot.batch
+    if slot.refused or batch is None or state.missing(batch.requests):
+        return False
+    parent_ms = _parent_time(state, slot.sequence)
+    if parent_ms is None:
+        return False
+    if reason := _reason_to_refuse(state, batch, parent_ms):
+        slot.refused = True
+        state.note("refused", slot.sequence, slot.digest, batch.proposer, reason=reason)
+        return False
+    if batch.time_ms > state.now_ms + state.settings.max_skew_ms:
+        # Not a reason to refuse for good: this clock may be the slow one.
+        state.recheck_at = batch.time_ms - state.settings.max_skew_ms
+        return False
+    _accept(state, slot, batch)
+    _prepare(state, slot)
+    return True
 
 
-def _reason_to_refuse(state: State, batch: Batch) -> str:
+def accept_renewed(state: State, slot: Slot) -> bool:
+    """Accept and vote for a proposal that a new view renews, even if it is executed already (R18 iii).
+
+    A clock, or what is proposed elsewhere, is no reason to refuse it: its certificate is (R27).
+    """
+    batch = slot.batch
+    if slot.accepted:
+        return True
+    if slot.refused or batch is None:
+        return False
+    if slot.sequence <= state.executed:
+        if slot.certificate is not None and slot.certificate.digest != slot.digest:
+            # Only with more than f faulty replicas. Whatever they say, this one keeps to what it executed.
+            slot.refused = True
+            state.note("alarm", slot.sequence, slot.digest, reason="new view contradicts what was executed")
+            return False
+    elif state.missing(batch.requests):
+        fetching.want_bodies(state, batch)
+        return False
+    _accept(state, slot, batch)
+    _prepare(state, slot)
+    return True
+
+
+def take_batch(state: State, slot: Slot, batch: Batch) -> None:
+    """A batch that a new view or a certificate named has come."""
+    slot.batches[batch.digest()] = batch
+    if slot.renewed and state.active:
+        accept_renewed(state, slot)
+    advance(state)
+    execution.execute_ready(state)
+
+
+def _parent_time(state: State, sequence: int) -> int | None:
+    """The time that the parent of this sequence number has, or None while it is not known."""
+    if state.executed < state.low_watermark:
+        return None
+    parent_ms = state.executed_time_ms
+    for earlier in range(state.executed + 1, sequence):
+        slot = state.slots.get(earlier)
+        batch = None if slot is None else slot.agreed
+        if batch is None:
+            return None
+        parent_ms = max(parent_ms, batch.time_ms)
+    return parent_ms
+
+
+def _reason_to_refuse(state: State, batch: Batch, parent_ms: int) -> str:
     """Why this proposal is never accepted: for what is in the batch, or open here already (R27)."""
     requests = batch.requests
     if not requests:
@@ -145,25 +224,26 @@ def _reason_to_refuse(state: State, batch: Batch) -> str:
         return "batch too large"
     if not all(request.valid_from <= batch.sequence <= request.valid_until for request in known):
         return "request outside its window"
-    if batch.time_ms <= _parent_time(state, batch.sequence):
+    if batch.time_ms <= parent_ms:
         return "time not after the parent's"
     return ""
 
 
 def _accept(state: State, slot: Slot, batch: Batch) -> None:
-    assert slot.proposal is not None and slot.sequence == state.accepted + 1, (slot.sequence, state.accepted)
+    assert slot.pre_prepare is not None
     slot.accepted = True
-    state.accepted = slot.sequence
-    for identifier in batch.requests:
-        state.waiting.pop(identifier, None)
-    state.out.persist.append(ProposalRecord(slot.proposal))
+    if slot.sequence > state.executed:
+        for identifier in batch.requests:
+            state.waiting.pop(identifier, None)
+            state.proposed[identifier] = None
+    state.out.persist.append(ProposalRecord(Proposal(slot.pre_prepare, slot.pre_prepare_signature, batch)))
     state.arm_resend()
 
 
 def _prepare(state: State, slot: Slot) -> None:
     """Vote for an accepted proposal; the primary does not, its pre-prepare is its vote (R5)."""
     settings = state.settings
-    if settings.votes and not state.halted:
+    if state.takes_part and not state.is_primary:
         vote = Prepare(settings.epoch, state.view, slot.sequence, slot.digest, settings.replica)
         signed = state.cast(vote)
         slot.own.append(signed)
@@ -176,14 +256,15 @@ def _prepare(state: State, slot: Slot) -> None:
 
 def on_prepare(state: State, vote: Prepare, signature: bytes) -> None:
     """Take a backup's vote."""
-    if vote.replica == state.primary:
+    if vote.replica == vote.view % state.settings.n:
         state.ignore("prepare from the primary", vote.sequence, vote.digest, vote.replica)
+        state.accuse("E4", Signed(vote, signature))
         return
-    slot = _slot_of_vote(state, vote)
+    slot = _slot_of_vote(state, vote, signature)
     if slot is None:
         return
     if not slot.prepares.add(vote.replica, vote.digest, signature):
-        _ignore_second(state, vote, slot.prepares.first_digest(vote.replica))
+        _ignore_second(state, vote, signature, slot.prepares.first(vote.replica))
         return
     if vote.digest == slot.digest and not slot.prepared:
         state.note(
@@ -194,19 +275,21 @@ def on_prepare(state: State, vote: Prepare, signature: bytes) -> None:
             have=_prepares(state, slot),
             need=state.prepares_needed,
         )
-    _check_prepared(state, slot)
-    execution.execute_ready(state)
+        _check_prepared(state, slot)
+        execution.execute_ready(state)
 
 
 def _prepares(state: State, slot: Slot) -> int:
-    return slot.prepares.count_without(slot.digest, state.primary)
+    return slot.prepares.count_without(slot.digest, state.voting_view % state.settings.n)
 
 
 def _check_prepared(state: State, slot: Slot) -> None:
     """prepared: the pre-prepare, and matching prepares of quorum - 1 backups (PBFT 4.2, R6)."""
-    if slot.prepared or not slot.accepted or _prepares(state, slot) < state.prepares_needed:
+    if slot.prepared or not slot.accepted or not state.active:
         return
-    assert slot.proposal is not None
+    if _prepares(state, slot) < state.prepares_needed:
+        return
+    assert slot.pre_prepare is not None
     slot.prepared = True
     settings, digest = state.settings, slot.digest
     certificate = PreparedCertificate(
@@ -215,9 +298,10 @@ def _check_prepared(state: State, slot: Slot) -> None:
         slot.sequence,
         digest,
         state.primary,
-        slot.proposal.signature,
+        slot.pre_prepare_signature,
         slot.prepares.signatures(digest, without=state.primary),
     )
+    slot.prepared_certificate = certificate
     state.out.persist.append(PreparedRecord(certificate))
     state.note("prepared", slot.sequence, digest, have=_prepares(state, slot), need=state.prepares_needed)
     _commit(state, slot)
@@ -225,7 +309,7 @@ def _check_prepared(state: State, slot: Slot) -> None:
 
 def _commit(state: State, slot: Slot) -> None:
     settings, digest = state.settings, slot.digest
-    if settings.votes and not state.halted:
+    if state.takes_part:
         signed = state.cast(Commit(settings.epoch, state.view, slot.sequence, digest, settings.replica))
         slot.own.append(signed)
         slot.commits.add(settings.replica, digest, signed.signature)
@@ -233,12 +317,12 @@ def _commit(state: State, slot: Slot) -> None:
 
 
 def on_commit(state: State, vote: Commit, signature: bytes) -> None:
-    """Take a replica's second vote."""
-    slot = _slot_of_vote(state, vote)
+    """Take a replica's second vote. One of the view that was left still decides (R8)."""
+    slot = _slot_of_vote(state, vote, signature)
     if slot is None:
         return
     if not slot.commits.add(vote.replica, vote.digest, signature):
-        _ignore_second(state, vote, slot.commits.first_digest(vote.replica))
+        _ignore_second(state, vote, signature, slot.commits.first(vote.replica))
         return
     have = slot.commits.count(vote.digest)
     state.note("commit", vote.sequence, vote.digest, vote.replica, have=have, need=state.quorum)
@@ -248,22 +332,28 @@ def on_commit(state: State, vote: Commit, signature: bytes) -> None:
 
 def _check_committed(state: State, slot: Slot, digest: bytes) -> None:
     """A quorum of commits of one view for one digest decides, prepared here or not (R8)."""
-    if slot.certificate is not None or slot.commits.count(digest) < state.quorum:
+    if slot.commits.count(digest) < state.quorum:
+        return
+    state.proven(state.voting_view)
+    if slot.certificate is not None:
         return
     slot.certificate = CommitCertificate(
-        state.settings.epoch, state.view, slot.sequence, digest, slot.commits.signatures(digest)
+        state.settings.epoch, state.voting_view, slot.sequence, digest, slot.commits.signatures(digest)
     )
     state.note("committed", slot.sequence, digest, have=slot.commits.count(digest), need=state.quorum)
 
 
-def _slot_of_vote(state: State, vote: Prepare | Commit) -> Slot | None:
+def _slot_of_vote(state: State, vote: Prepare | Commit, signature: bytes) -> Slot | None:
     """The slot that a vote belongs to, or None with the reason noted."""
     reason = ""
     if vote.replica >= state.settings.n:
         reason = "not a voter"
-    elif vote.view != state.view:
+    elif _is_early(state, vote.view):
+        _keep_early(state, vote.replica, Signed(vote, signature))
+        return None
+    elif vote.view != state.voting_view:
         reason = "other view"
-    elif vote.sequence <= state.executed:
+    elif vote.sequence <= state.low_watermark:
         reason = "already executed"
     elif vote.sequence > state.high_watermark:
         reason = "outside watermarks"
@@ -274,9 +364,39 @@ def _slot_of_vote(state: State, vote: Prepare | Commit) -> Slot | None:
     return state.slot(vote.sequence)
 
 
-def _ignore_second(state: State, vote: Prepare | Commit, first: bytes | None) -> None:
-    reason = "repeated" if first == vote.digest else "second vote differs"
+def _ignore_second(
+    state: State, vote: Prepare | Commit, signature: bytes, first: tuple[bytes, bytes] | None
+) -> None:
+    assert first is not None
+    digest, first_signature = first
+    reason = "repeated" if digest == vote.digest else "second vote differs"
     state.ignore(reason, vote.sequence, vote.digest, vote.replica)
+    if digest != vote.digest:
+        earlier = type(vote)(vote.epoch, vote.view, vote.sequence, digest, vote.replica)
+        state.accuse("E1", Signed(earlier, first_signature), Signed(vote, signature))
+
+
+def _is_early(state: State, view: int) -> bool:
+    """Whether a view is one that this replica may still enter."""
+    return view > state.voting_view and view >= state.view
+
+
+def _keep_early(state: State, sender: int, packet: Signed | Proposal) -> None:
+    """Keep what others say in a view whose new-view has not arrived here yet (R6, R37)."""
+    state.early_votes.setdefault(sender, deque(maxlen=EARLY_VOTES)).append(packet)
+
+
+def replay_early(state: State) -> None:
+    """A view was entered: take what was said in it before."""
+    kept, state.early_votes = state.early_votes, {}
+    for sender in sorted(kept):
+        for packet in kept[sender]:
+            if isinstance(packet, Proposal):
+                on_proposal(state, packet)
+            elif isinstance(packet.message, Prepare):
+                on_prepare(state, packet.message, packet.signature)
+            elif isinstance(packet.message, Commit):
+                on_commit(state, packet.message, packet.signature)
 
 
 def resume(state: State, slot: Slot) -> None:
@@ -285,10 +405,11 @@ def resume(state: State, slot: Slot) -> None:
     The stop may have come between two records of one step: a vote that should follow is cast now.
     """
     own = state.settings.replica
-    if slot.accepted and not state.is_primary and slot.prepares.first_digest(own) is None:
-        _prepare(state, slot)
-    _check_prepared(state, slot)
-    if slot.prepared and slot.commits.first_digest(own) is None:
-        _commit(state, slot)
+    if state.active:
+        if slot.accepted and slot.prepares.first_digest(own) is None:
+            _prepare(state, slot)
+        _check_prepared(state, slot)
+        if slot.prepared and slot.commits.first_digest(own) is None:
+            _commit(state, slot)
     if slot.prepared:
         _check_committed(state, slot, slot.digest)

@@ -7,16 +7,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from consensus.certificates import BlockCertificate, CommitCertificate, PreparedCertificate
-from consensus.messages import (
-    Batch,
-    Digest,
-    Message,
-    Proposal,
-    SequenceNumber,
-    Signature,
-    Signed,
-    Vote,
-)
+from consensus.evidence import Evidence
+from consensus.messages import FetchedBatch, Proposal, Signed
+from consensus.votes import Batch, Counter, Digest, Message, SequenceNumber, Signature, Vote
 
 
 class VoteRecord(Message, frozen=True, tag=1):
@@ -45,20 +38,53 @@ class HaltedRecord(Message, frozen=True, tag=7):
     own: Digest
 
 
-Record = VoteRecord | ProposalRecord | PreparedRecord | HaltedRecord
+class ViewChangeRecord(Message, frozen=True, tag=8):
+    """The view-change that this replica sent; it votes in no lower view ever after (R12, R13)."""
+
+    signed: Signed
+
+
+class NewViewRecord(Message, frozen=True, tag=9):
+    """The new-view that this replica sent or accepted: its view is active from now on (R18)."""
+
+    signed: Signed
+
+
+class EvidenceRecord(Message, frozen=True, tag=10):
+    """A proof that another replica is faulty, found by this one (R30)."""
+
+    evidence: Evidence
+
+
+class LostDiskRecord(Message, frozen=True, tag=11):
+    """That this replica lost its records and keeps silent up to here; 0 while that is not known (R22)."""
+
+    until: Counter
+
+
+Record = (
+    VoteRecord
+    | ProposalRecord
+    | PreparedRecord
+    | HaltedRecord
+    | ViewChangeRecord
+    | NewViewRecord
+    | EvidenceRecord
+    | LostDiskRecord
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
     """One packet to send: to one replica's inbox, or to everybody when `to` is None."""
 
-    packet: Signed | Proposal
+    packet: Signed | Proposal | FetchedBatch
     to: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """Requests that wait for too long: send their bodies to the primary, who may lack them (PBFT 4.1)."""
+    """Requests that wait for too long: send their bodies to a replica that may lack them (PBFT 4.1, R26)."""
 
     requests: tuple[bytes, ...]
     to: int

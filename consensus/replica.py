@@ -9,36 +9,47 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from consensus import blocks, catch_up, execution, fetching, ordering, restart
+from consensus import (
+    catch_up,
+    checkpoints,
+    execution,
+    fetching,
+    lost_disk,
+    ordering,
+    restart,
+    timers,
+    view_change,
+)
 from consensus.certificates import BlockCertificate, Decided
 from consensus.messages import (
-    NO_DIGEST,
     NO_TOKEN,
-    BlockVote,
-    Commit,
-    Prepare,
-    PrePrepare,
+    FetchBatch,
+    FetchedBatch,
+    NewView,
     Proposal,
-    Request,
     Signed,
     Status,
+    ViewChange,
 )
-from consensus.output import Output, Record, Relay
+from consensus.output import Decision, Output, Record
 from consensus.state import Pending, Settings, Sign, State
+from consensus.votes import NO_DIGEST, BlockVote, Commit, Prepare, PrePrepare, Request
 
 # Own undecided votes are repeated for this many sequence numbers at a time, the oldest ones.
 RESEND_AT_ONCE = 8
-RELAY_AT_ONCE = 64
 
 
 class Replica:
     """A voter or a follower of one epoch.
 
     `executed`, `time_ms` and `block` are the last sequence number that the driver executed before, its
-    batch's time and its block's hash; 0, the genesis time and zeros in the beginning. `records` is all
-    that earlier outputs asked to persist, in order: with it the replica repeats what it said before a
-    restart, and says nothing else (R20). Before the first tick the driver calls `executed` again for
-    each recent block whose certificate it does not have.
+    batch's time and its block's hash; 0, the genesis time and zeros in the beginning. `stable` is the
+    highest block certificate on its disk, `decided` what was executed above that. `records` is what earlier
+    outputs asked to persist, in order: votes, proposals and prepared certificates above the stable
+    checkpoint, block votes without certificate, the last view-change, new-view and lost-disk record, and
+    all of halting and evidence. With it the replica repeats what it said before a restart, and says nothing
+    else (R20). Before the first tick the driver calls `executed` again for each recent block whose
+    certificate it does not have. `lost_disk` says that there were records, and that they are gone (R22).
     """
 
     def __init__(
@@ -50,12 +61,18 @@ class Replica:
         time_ms: int = 0,
         block: bytes = NO_DIGEST,
         state_root: bytes = NO_DIGEST,
+        stable: BlockCertificate | None = None,
+        decided: Iterable[Decision] = (),
         records: Iterable[Record] = (),
+        lost_disk: bool = False,
     ) -> None:
-        self._state = State(settings, sign, executed=executed, time_ms=time_ms, block=block)
+        self._state = State(settings, sign, executed=executed, time_ms=time_ms, block=block, stable=stable)
         self._state.state_root = state_root
+        for decision in decided:
+            restart.recall_decision(self._state, decision)
         for record in records:
             restart.recall(self._state, record)
+        self._lost_disk = lost_disk
         self._started = False
 
     # What a driver may ask.
@@ -72,13 +89,34 @@ class Replica:
 
     @property
     def executed_sequence(self) -> int:
-        """The last sequence number handed over for execution; the low watermark until checkpoints exist."""
+        """The last sequence number handed over for execution."""
         return self._state.executed
+
+    @property
+    def active(self) -> bool:
+        """Whether this replica takes part in its view; not so between its view-change and the new-view."""
+        return self._state.active
+
+    @property
+    def silent(self) -> bool:
+        """Whether this replica casts no vote because it lost its disk (R22)."""
+        return self._state.silent_until is not None
+
+    @property
+    def low_watermark(self) -> int:
+        """The sequence number of the last stable checkpoint; nothing up to here is voted on any more."""
+        return self._state.low_watermark
 
     @property
     def high_watermark(self) -> int:
         """The highest sequence number that may be voted on now."""
         return self._state.high_watermark
+
+    @property
+    def reach(self) -> int:
+        """The highest sequence number for which a decision of others would be taken now."""
+        state = self._state
+        return max(state.executed, state.low_watermark) + state.settings.window
 
     @property
     def halted(self) -> str:
@@ -96,8 +134,10 @@ class Replica:
 
     @property
     def deadline_ms(self) -> int | None:
-        """When the next `tick` is wanted, or None before the first one."""
+        """When the next `tick` is wanted, or None before the first one, which is wanted at once."""
         state = self._state
+        if not self._started:
+            return None
         due = [
             timer
             for timer in (
@@ -107,7 +147,9 @@ class Replica:
                 state.status_at,
                 state.fetch_at,
                 state.bodies_at,
+                state.batches_at,
                 state.relay_at,
+                state.view_at,
             )
             if timer is not None
         ]
@@ -115,8 +157,14 @@ class Replica:
 
     # What a driver may tell.
 
-    def receive(self, packet: Signed | Proposal | Decided, now_ms: int) -> Output:
-        """Take one packet whose signatures were checked. Never raises for what a peer sends."""
+    def receive(
+        self, packet: Signed | Proposal | Decided | FetchedBatch, now_ms: int, flaw: str = ""
+    ) -> Output:
+        """Take one packet whose signatures were checked. Never raises for what a peer sends.
+
+        `flaw` tells what is wrong with the signatures that a view-change or new-view quotes, when its
+        sender's own is good: that is a proof against the sender.
+        """
         state = self._state
         state.now_ms = now_ms
         if state.halted:
@@ -131,11 +179,24 @@ class Replica:
                 self._follow_up()
                 if packet.last:
                     catch_up.go_on(state)
+        elif isinstance(packet, FetchedBatch):
+            self._on_batch(packet)
         else:
-            self._on_signed(packet)
+            self._on_signed(packet, flaw)
+        timers.arm(state)
         return self._take_output()
 
-    def _on_signed(self, packet: Signed) -> None:
+    def _on_batch(self, packet: FetchedBatch) -> None:
+        state, batch = self._state, packet.batch
+        slot = state.slots.get(batch.sequence)
+        digest = batch.digest()
+        if slot is None or digest != slot.digest or digest in slot.batches:
+            state.ignore("batch is not wanted", batch.sequence, digest)
+        else:
+            ordering.take_batch(state, slot, batch)
+            ordering.propose(state)
+
+    def _on_signed(self, packet: Signed, flaw: str) -> None:
         state, message = self._state, packet.message
         if message.epoch != state.settings.epoch:
             state.ignore("other epoch", replica=message.replica)
@@ -146,11 +207,22 @@ class Replica:
         elif isinstance(message, Commit):
             ordering.on_commit(state, message, packet.signature)
         elif isinstance(message, BlockVote):
-            blocks.on_block_vote(state, message, packet.signature)
+            checkpoints.on_block_vote(state, message, packet.signature)
         elif isinstance(message, Status):
             # Sequence numbers are hints here: what is fetched because of one hangs on a certificate.
             state.claims[message.replica] = message.sequence
             fetching.heard_of(state, message.replica, message.sequence)
+            lost_disk.on_status(state)
+            if message.view < state.voting_view:
+                view_change.help_along(state, message.replica, message.view)
+        elif isinstance(message, ViewChange):
+            view_change.on_view_change(state, packet, message, flaw)
+            self._follow_up()
+        elif isinstance(message, NewView):
+            view_change.on_new_view(state, packet, message, flaw)
+            self._follow_up()
+        elif isinstance(message, FetchBatch):
+            fetching.give_batch(state, message)
         elif isinstance(message, PrePrepare):
             state.ignore("pre-prepare without its batch", message.sequence, message.digest, message.replica)
         else:
@@ -163,7 +235,11 @@ class Replica:
         state.now_ms = now_ms
         if request.id not in state.requests and request.valid_until > state.executed:
             state.requests[request.id] = Pending(request, now_ms)
-            if request.id not in state.recalled:
+            if request.valid_from <= state.executed + 1:
+                state.orderable[request.id] = now_ms
+            else:
+                state.early[request.id] = None  # What may not be ordered yet is not the primary's fault.
+            if request.id not in state.proposed:
                 state.waiting[request.id] = None
             wanted = state.wanted.pop(request.id, None)
             if wanted is None or wanted not in state.wanted.values():
@@ -180,7 +256,7 @@ class Replica:
     ) -> Output:
         """The driver executed the decision at this sequence number and arrived at this block."""
         self._state.now_ms = now_ms
-        blocks.executed(self._state, sequence, block, state_root, known)
+        checkpoints.executed(self._state, sequence, block, state_root, known)
         self._follow_up()
         return self._take_output()
 
@@ -204,61 +280,55 @@ class Replica:
         state.now_ms = now_ms
         if not self._started:
             self._started = True
+            if self._lost_disk and state.silent_until is None and state.settings.votes:
+                lost_disk.begin(state)
             restart.start(state)
         if state.status_at is not None and now_ms >= state.status_at:
             state.status_at = now_ms + state.settings.status_ms
             state.send(self.status())
         if state.halted:
-            state.propose_at = state.recheck_at = state.resend_at = state.relay_at = None
-            state.fetch_at = state.bodies_at = None
+            state.propose_at = state.recheck_at = state.resend_at = state.relay_at = state.view_at = None
+            state.fetch_at = state.bodies_at = state.batches_at = None
             return self._take_output()
         if state.recheck_at is not None and now_ms >= state.recheck_at:
             ordering.advance(state)
         if state.bodies_at is not None and now_ms >= state.bodies_at:
             fetching.fetch_bodies(state)
+        if state.batches_at is not None and now_ms >= state.batches_at:
+            fetching.fetch_batches(state)
         if state.fetch_at is not None and now_ms >= state.fetch_at:
             fetching.fetch_if_stuck(state)
+        if state.view_at is not None and now_ms >= state.view_at:
+            timers.expired(state)
         if state.resend_at is not None and now_ms >= state.resend_at:
             self._resend()
         if state.relay_at is not None and now_ms >= state.relay_at:
-            self._relay()
+            timers.relay(state)
         self._follow_up()
         return self._take_output()
 
     def _resend(self) -> None:
-        """Repeat own votes that did not lead to a decision yet, byte by byte as they were (R38)."""
+        """Repeat what did not lead to a decision yet, byte by byte as it was (R19 iv, R38)."""
         state = self._state
-        for sequence in sorted(state.slots)[:RESEND_AT_ONCE]:
-            for packet in state.slots[sequence].own:
-                state.send(packet)
-        blocks.resend(state, RESEND_AT_ONCE)
+        if not state.active:
+            if state.own_view_change is not None and state.speaks:
+                state.send(state.own_view_change)
+                timers.share(state)
+        else:
+            open_slots = sorted(state.slots)[:RESEND_AT_ONCE]
+            new_view = state.new_view
+            of_own_view = new_view is not None and new_view.message.replica == state.settings.replica
+            if new_view and of_own_view and any(state.slots[sequence].renewed for sequence in open_slots):
+                state.send(new_view)
+            for sequence in open_slots:
+                for packet in state.slots[sequence].own:
+                    state.send(packet)
+        checkpoints.resend(state, RESEND_AT_ONCE)
         state.resend_wait_ms = min(state.resend_wait_ms * 2, state.settings.resend_max_ms)
         state.resend_at = state.now_ms + state.resend_wait_ms
-        if not state.slots and not state.own_blocks:
-            state.resend_at = None
-        elif state.own_blocks and state.fetch_at is None:
+        state.rest_if_done()
+        if state.own_blocks and state.fetch_at is None:
             fetching.fetch(state)
-
-    def _relay(self) -> None:
-        """The oldest request waits for too long: perhaps the primary never had it (PBFT 4.1)."""
-        state = self._state
-        execution.drop_expired(state)
-        state.relay_at = None
-        if state.is_primary or not state.waiting:
-            return
-        state.relay_at = state.now_ms + state.settings.view_timeout_ms
-        before = state.now_ms - state.settings.view_timeout_ms
-        # What may not be ordered yet is not the primary's fault.
-        overdue = [
-            identifier
-            for identifier in state.waiting
-            if state.requests[identifier].since_ms <= before
-            and state.requests[identifier].request.valid_from <= state.accepted + 1
-        ]
-        if overdue:
-            state.out.send.append(Relay(tuple(overdue[:RELAY_AT_ONCE]), state.primary))
-            reason = "oldest request is overdue"
-            state.note("timeout", reason=reason, replica=state.primary, have=len(overdue))
 
     def _follow_up(self) -> None:
         """What any step may have made possible: accept, propose, and time the oldest request."""
@@ -266,17 +336,10 @@ class Replica:
         ordering.advance(state)
         ordering.propose(state)
         execution.execute_ready(state)
-        self._arm_relay()
-
-    def _arm_relay(self) -> None:
-        state = self._state
-        if state.relay_at is None and state.waiting and not state.is_primary:
-            oldest = state.requests[next(iter(state.waiting))]
-            state.relay_at = max(oldest.since_ms, state.now_ms - state.settings.view_timeout_ms)
-            state.relay_at += state.settings.view_timeout_ms
+        timers.arm(state)
 
     def _take_output(self) -> Output:
         state = self._state
-        assert state.executed <= state.accepted <= state.high_watermark, (state.executed, state.accepted)
+        assert state.executed <= state.accepted, (state.executed, state.accepted)
         out, state.out = state.out, Output()
         return out

@@ -2,31 +2,88 @@
 
 from __future__ import annotations
 
-from consensus import blocks, fetching, ordering
-from consensus.messages import BlockVote, Commit, Prepare, PrePrepare, Signed
-from consensus.output import HaltedRecord, ProposalRecord, Record, VoteRecord
+from consensus import checkpoints, fetching, lost_disk, ordering, view_change
+from consensus.messages import NewView, Signed, ViewChange
+from consensus.output import (
+    Decision,
+    EvidenceRecord,
+    HaltedRecord,
+    LostDiskRecord,
+    NewViewRecord,
+    PreparedRecord,
+    ProposalRecord,
+    Record,
+    ViewChangeRecord,
+    VoteRecord,
+)
 from consensus.state import State
+from consensus.votes import BlockVote, Prepare, PrePrepare
+
+
+def recall_decision(state: State, decision: Decision) -> None:
+    """What was executed and is not covered by a stable checkpoint yet: other replicas may ask for it."""
+    sequence = decision.batch.sequence
+    if state.low_watermark < sequence <= state.executed:
+        slot = state.slot(sequence)
+        slot.certificate = decision.certificate
+        slot.batches[decision.certificate.digest] = decision.batch
 
 
 def recall(state: State, record: Record) -> None:
-    """Put one record of the time before the restart back in its place."""
+    """Put one record of the time before the restart back in its place; they come in the order of old."""
     if isinstance(record, VoteRecord):
         _recall_vote(state, record)
     elif isinstance(record, ProposalRecord):
-        proposal = record.proposal
-        if proposal.pre_prepare.sequence > state.executed:
-            slot = state.slot(proposal.pre_prepare.sequence)
-            slot.proposal, slot.accepted = proposal, True
-            state.recalled.update(dict.fromkeys(proposal.batch.requests))
-            if proposal.pre_prepare.replica == state.settings.replica:
-                slot.own.append(proposal)
+        _recall_proposal(state, record)
+    elif isinstance(record, PreparedRecord):
+        _recall_prepared(state, record)
+    elif isinstance(record, ViewChangeRecord):
+        _recall_view_change(state, record.signed)
+    elif isinstance(record, NewViewRecord):
+        message = record.signed.message
+        assert isinstance(message, NewView)
+        if message.view >= state.view:
+            view_change.install(state, record.signed, message)
     elif isinstance(record, HaltedRecord):
-        state.halted = blocks.OTHER_BLOCK
-    elif record.certificate.sequence > state.executed:
-        slot = state.slot(record.certificate.sequence)
+        state.halted = checkpoints.OTHER_BLOCK
+    elif isinstance(record, LostDiskRecord):
+        state.silent_until = record.until
+        lost_disk.speak_if_safe(state)
+    else:
+        assert isinstance(record, EvidenceRecord)
+        evidence = record.evidence
+        state.accused.add((evidence.kind, evidence.accused, evidence.view, evidence.sequence))
+
+
+def _recall_proposal(state: State, record: ProposalRecord) -> None:
+    proposal = record.proposal
+    vote = proposal.pre_prepare
+    if state.outside_watermarks(vote.sequence):
+        return
+    slot = state.slot(vote.sequence)
+    slot.batches[vote.digest] = proposal.batch
+    if vote.view != state.voting_view:
+        return
+    slot.propose(vote, proposal.signature, renewed=slot.renewed)
+    slot.accepted = True
+    if vote.sequence > state.executed:
+        state.proposed.update(dict.fromkeys(proposal.batch.requests))
+    if vote.replica == state.settings.replica and not slot.renewed:
+        slot.own.append(proposal)
+
+
+def _recall_prepared(state: State, record: PreparedRecord) -> None:
+    certificate = record.certificate
+    if state.outside_watermarks(certificate.sequence):
+        return
+    slot = state.slot(certificate.sequence)
+    known = slot.prepared_certificate
+    if known is None or certificate.view > known.view:
+        slot.prepared_certificate = certificate
+    if certificate.view == state.voting_view:
         slot.prepared = True
-        for replica, signature in record.certificate.prepares:
-            slot.prepares.add(replica, record.certificate.digest, signature)
+        for replica, signature in certificate.prepares:
+            slot.prepares.add(replica, certificate.digest, signature)
 
 
 def _recall_vote(state: State, record: VoteRecord) -> None:
@@ -36,25 +93,41 @@ def _recall_vote(state: State, record: VoteRecord) -> None:
         if vote.sequence <= state.executed:
             state.own_blocks[vote.sequence] = vote.block
         return
-    if vote.sequence <= state.executed:
+    if vote.view != state.voting_view or state.outside_watermarks(vote.sequence):
         return
     slot = state.slot(vote.sequence)
     slot.own.append(signed)
     if not isinstance(vote, PrePrepare):
         votes = slot.prepares if isinstance(vote, Prepare) else slot.commits
         votes.add(vote.replica, vote.digest, record.signature)
-    slot.prepared = slot.prepared or isinstance(vote, Commit)
+
+
+def _recall_view_change(state: State, signed: Signed) -> None:
+    message = signed.message
+    assert isinstance(message, ViewChange)
+    if message.view > state.view:
+        if not state.active and state.own_view_change is not None:
+            state.passed_view, state.passed = state.view, {message.replica: state.own_view_change}
+        state.view, state.active = message.view, False
+        state.own_view_change = signed
+        state.view_changes[message.replica] = {message.view: signed}
 
 
 def start(state: State) -> None:
     """The first tick: count what was recalled, and have it said again."""
-    state.status_at = state.now_ms
+    state.status_at = state.proven_ms = state.now_ms
+    while (slot := state.slots.get(state.accepted + 1)) is not None and slot.accepted:
+        state.accepted = slot.sequence
     for sequence in sorted(state.slots):
         ordering.resume(state, state.slots[sequence])
+        if state.active and state.slots[sequence].renewed:
+            ordering.accept_renewed(state, state.slots[sequence])
     for sequence, block in sorted(state.own_blocks.items()):
-        blocks.open_block(state, sequence, block)
-    if state.slots or state.own_blocks:
+        checkpoints.open_block(state, sequence, block)
+    if state.slots or state.own_blocks or not state.active:
         state.resend_at = state.now_ms
     for slot in state.slots.values():
-        if slot.proposal is not None and state.missing(slot.proposal.batch.requests):
-            fetching.want_bodies(state, slot.proposal.batch)
+        agreed = slot.agreed
+        if slot.sequence > state.executed and agreed is not None and state.missing(agreed.requests):
+            fetching.want_bodies(state, agreed)
+    fetching.want_batches(state)

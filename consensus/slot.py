@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from consensus.certificates import BlockCertificate, CommitCertificate, Signatures
-from consensus.messages import Batch, Proposal, Signed
+from consensus.certificates import BlockCertificate, CommitCertificate, PreparedCertificate, Signatures
+from consensus.messages import Proposal, Signed
+from consensus.votes import Batch, PrePrepare
 
 
 class VoteSet:
@@ -29,6 +30,10 @@ class VoteSet:
         self.votes[replica] = (digest, signature)
         return True
 
+    def first(self, replica: int) -> tuple[bytes, bytes] | None:
+        """The digest that this replica voted for, with its signature, if it has voted."""
+        return self.votes.get(replica)
+
     def first_digest(self, replica: int) -> bytes | None:
         """The digest that this replica voted for, if it has voted."""
         vote = self.votes.get(replica)
@@ -52,44 +57,69 @@ class VoteSet:
 
 
 class Slot:
-    """All that this replica knows of one sequence number in the current view."""
+    """All that this replica knows of one sequence number, until a checkpoint covers it.
+
+    Proposal and votes are those of one view, and are forgotten when a new one is entered. What binds the
+    replica in every view stays: the prepared certificate of the highest view (R13), the certificate that
+    decided, and every batch that it has voted for, because others may need it (R7).
+    """
 
     __slots__ = (
         "accepted",
+        "batches",
         "block_certificate",
         "certificate",
         "commits",
-        "decided_batch",
         "own",
+        "pre_prepare",
+        "pre_prepare_signature",
         "prepared",
+        "prepared_certificate",
         "prepares",
-        "proposal",
         "refused",
+        "renewed",
         "sequence",
     )
 
     def __init__(self, sequence: int) -> None:
         self.sequence = sequence
-        self.proposal: Proposal | None = None  # The first from the primary, valid or not.
+        # Of the current view.
+        self.pre_prepare: PrePrepare | None = None  # The first from the primary, valid or not.
+        self.pre_prepare_signature = b""
+        self.renewed = False  # It came with the new view, whose view-changes justify it.
         self.refused = False  # The proposal can never be accepted.
         self.accepted = False  # Found valid, recorded, and voted for if this replica votes.
         self.prepares = VoteSet()
         self.prepared = False
         self.commits = VoteSet()
-        self.certificate: CommitCertificate | None = None
-        self.decided_batch: Batch | None = None  # From a peer's answer to a fetch.
-        self.block_certificate: BlockCertificate | None = None
         self.own: list[Signed | Proposal] = []  # What this replica said, to be repeated as it stands.
+        # Of all views.
+        self.batches: dict[bytes, Batch] = {}
+        self.prepared_certificate: PreparedCertificate | None = None
+        self.certificate: CommitCertificate | None = None
+        self.block_certificate: BlockCertificate | None = None
+
+    def begin_view(self) -> None:
+        """Forget what belongs to the view that is left."""
+        self.pre_prepare, self.pre_prepare_signature, self.renewed = None, b"", False
+        self.refused = self.accepted = self.prepared = False
+        self.prepares, self.commits, self.own = VoteSet(), VoteSet(), []
+
+    def propose(self, pre_prepare: PrePrepare, signature: bytes, *, renewed: bool = False) -> None:
+        """Take the primary's proposal of this view."""
+        self.pre_prepare, self.pre_prepare_signature, self.renewed = pre_prepare, signature, renewed
 
     @property
     def digest(self) -> bytes:
         """The digest of the primary's proposal, empty before there is one."""
-        return b"" if self.proposal is None else self.proposal.pre_prepare.digest
+        return b"" if self.pre_prepare is None else self.pre_prepare.digest
 
-    def batch_of(self, digest: bytes) -> Batch | None:
-        """The batch with this digest, if this replica has it from anybody."""
-        if self.proposal is not None and self.proposal.pre_prepare.digest == digest:
-            return self.proposal.batch
-        if self.certificate is not None and self.certificate.digest == digest:
-            return self.decided_batch
-        return None
+    @property
+    def batch(self) -> Batch | None:
+        """The batch that is proposed in this view, if it is here."""
+        return self.batches.get(self.digest)
+
+    @property
+    def agreed(self) -> Batch | None:
+        """The batch that was decided, or else the one proposed, if it is here."""
+        return self.batch if self.certificate is None else self.batches.get(self.certificate.digest)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from consensus.messages import NO_DIGEST, Proposal, ReplicaMessage, Request, Signed, Vote
-from consensus.output import Note, Output, Send, VoteRecord
-from consensus.quorum import prepares_needed, quorum
+from consensus.certificates import BlockCertificate
+from consensus.evidence import Evidence, Kind
+from consensus.messages import FetchedBatch, Proposal, ReplicaMessage, Signed, ViewChange
+from consensus.output import EvidenceRecord, Note, Output, Send, VoteRecord
+from consensus.quorum import prepares_needed, quorum, weak_quorum
 from consensus.slot import Slot, VoteSet
+from consensus.votes import NO_DIGEST, Request, Vote
+
+# Pieces of evidence kept against one replica: the first ones prove as much as all (R37).
+MOST_EVIDENCE = 32
 
 Sign = Callable[[ReplicaMessage], bytes]
 
@@ -29,11 +36,17 @@ class Settings:
     max_batch_bytes: int = 4 << 20
     block_every_ms: int = 200  # Least time between two proposals; idle time makes none.
     max_skew_ms: int = 500  # How far a fresh proposal's time may be ahead of the own clock.
-    view_timeout_ms: int = 2000  # A request pending for longer is put to the primary again.
+    view_timeout_ms: int = 2000  # T: the primary is given up when a request is pending for longer (R19).
+    view_timeout_max_ms: int = 0  # Tmax: no view is waited for longer; 0 stands for 8 T.
     resend_ms: int = 500  # First wait before own undecided votes are repeated; it doubles.
     resend_max_ms: int = 8000
     status_ms: int = 1000
     fetch_ms: int = 300  # How long a replica waits before it asks for what others have and it lacks.
+
+    @property
+    def longest_view_timeout_ms(self) -> int:
+        """Tmax: what doubling the timeout ends at."""
+        return self.view_timeout_max_ms or 8 * self.view_timeout_ms
 
     @property
     def votes(self) -> bool:
@@ -52,23 +65,55 @@ class Pending:
 class State:
     """The variables of a replica. The modules named after protocol words change them."""
 
-    def __init__(self, settings: Settings, sign: Sign, *, executed: int, time_ms: int, block: bytes) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        sign: Sign,
+        *,
+        executed: int,
+        time_ms: int,
+        block: bytes,
+        stable: BlockCertificate | None,
+    ) -> None:
         self.settings = settings
         self.sign = sign
         self.quorum = quorum(settings.n)
+        self.weak_quorum = weak_quorum(settings.n)
         self.prepares_needed = prepares_needed(settings.n)
-        self.view = 0
         self.halted = ""  # Why this replica votes no more; empty while all is well.
-        # Ordering. Invariant: low watermark = executed <= accepted <= executed + window.
+        # Silent because its disk was lost (R22): up to which sequence number, 0 while that is not known.
+        self.silent_until: int | None = None
+        # Views. `view` is the highest that this replica asked for or entered; `active` says that it takes
+        # part in it; proposals and votes in the slots are those of `voting_view`, the last it entered.
+        self.view = 0
+        self.active = True
+        self.voting_view = 0
+        self.own_view_change: Signed | None = None  # For `view`, repeated as it stands until it is active.
+        self.new_view: Signed | None = None  # What `voting_view` began with.
+        # Of each other voter at most two: its view-change for `view`, and the highest (R15, R37).
+        self.view_changes: dict[int, dict[int, Signed]] = {}
+        # The view before `view`, if it was never entered, and who wanted it: others may still wait for that.
+        self.passed_view = 0
+        self.passed: dict[int, Signed] = {}
+        self.early_votes: dict[int, deque[Signed | Proposal]] = {}  # By sender: for views not entered yet.
+        self.shown_ms: dict[int, int] = {}  # When a lagging replica was last shown the new view.
+        self.accused: set[tuple[Kind, int, int, int]] = set()
+        # Ordering. Invariant: low watermark <= accepted <= high watermark, unless executed is beyond it.
+        self.stable = stable  # The certificate of the last stable checkpoint.
+        self.low_watermark = 0 if stable is None else stable.sequence
         self.executed = executed
         self.executed_time_ms = time_ms
-        self.accepted = executed  # Up to here every proposal is accepted or executed.
+        self.accepted = max(executed, self.low_watermark)  # Up to here nothing new is to be accepted.
+        self.renewed_top = 0  # Up to here the new view says what is proposed.
         self.slots: dict[int, Slot] = {}
         self.requests: dict[bytes, Pending] = {}  # In order of arrival: the first is the oldest.
         self.waiting: dict[bytes, None] = {}  # Those of them that no accepted proposal holds.
+        self.proposed: dict[bytes, None] = {}  # What the accepted proposals of this view hold, here or not.
+        # Requests that may be ordered now, with the time since when they might have been; and the others.
+        self.orderable: dict[bytes, int] = {}
+        self.early: dict[bytes, None] = {}
         # Bodies that a proposal or a decision needs and this replica lacks, with its sequence number.
         self.wanted: dict[bytes, int] = {}
-        self.recalled: dict[bytes, None] = {}  # Requests of proposals accepted before a restart.
         # Blocks: those executed whose certificate is not complete yet.
         self.block_sequence = executed
         self.block = block
@@ -89,8 +134,16 @@ class State:
         self.fetch_mark = executed  # Where this replica was when it began to wait.
         self.bodies_at: int | None = None
         self.bodies_tries = 0
+        self.batches_at: int | None = None
+        self.batches_tries = 0
         self.relay_at: int | None = None
         self.last_proposal_ms: int | None = None
+        # The view timer (R19): on the oldest request in a view that works, on the view itself before that.
+        self.view_at: int | None = None
+        self.view_wanted_ms: int | None = None  # Since when a quorum wants `view`.
+        self.unproven = False  # The view was entered and has not committed anything yet.
+        self.proven_ms = 0  # Requests are timed from here on at the earliest.
+        self.failed_views = 0  # k: the timeout is T * 2 ** k.
         self.now_ms = 0
         self.out = Output()
 
@@ -104,20 +157,35 @@ class State:
         return self.settings.replica == self.primary
 
     @property
+    def speaks(self) -> bool:
+        """Whether this replica may vote at all, in whatever view."""
+        return self.settings.votes and not self.halted and self.silent_until is None
+
+    @property
+    def takes_part(self) -> bool:
+        """Whether this replica casts votes in the current view (R12)."""
+        return self.active and self.speaks
+
+    @property
     def high_watermark(self) -> int:
         """The highest sequence number that may be voted on now (R11)."""
-        return self.executed + self.settings.window
+        return self.low_watermark + self.settings.window
 
     def slot(self, sequence: int) -> Slot:
-        """The slot of a sequence number inside the watermarks, made if need be."""
-        assert self.executed < sequence <= self.high_watermark, (self.executed, sequence)
+        """The slot of a sequence number, made if need be."""
         slot = self.slots.get(sequence)
         if slot is None:
+            assert not self.out_of_reach(sequence), (self.executed, self.low_watermark, sequence)
             slot = self.slots[sequence] = Slot(sequence)
         return slot
 
     def outside_watermarks(self, sequence: int) -> bool:
-        return not self.executed < sequence <= self.high_watermark
+        return not self.low_watermark < sequence <= self.high_watermark
+
+    def out_of_reach(self, sequence: int) -> bool:
+        """Whether a decision for this sequence number could not be kept: it is done, or too far ahead."""
+        done, ahead = sorted((self.executed, self.low_watermark))
+        return not done < sequence <= ahead + self.settings.window
 
     def missing(self, requests: tuple[bytes, ...]) -> list[bytes]:
         """Those of these requests whose bodies this replica does not have."""
@@ -139,7 +207,7 @@ class State:
         """Drop what a peer sent, with the reason; a peer's fault never raises."""
         self.note("ignored", sequence, digest, replica, reason=reason)
 
-    def send(self, packet: Signed | Proposal, to: int | None = None) -> None:
+    def send(self, packet: Signed | Proposal | FetchedBatch, to: int | None = None) -> None:
         self.out.send.append(Send(packet, to))
 
     def cast(self, vote: Vote) -> Signed:
@@ -150,12 +218,39 @@ class State:
         self.send(signed)
         return signed
 
+    def accuse(self, kind: Kind, first: Signed, second: Signed | None = None) -> None:
+        """Record the proof that a replica is faulty, once for each thing it did (R30)."""
+        message = first.message
+        view = getattr(message, "view", 0)
+        sequence = 0 if isinstance(message, ViewChange) else getattr(message, "sequence", 0)
+        key = (kind, message.replica, view, sequence)
+        of_accused = sum(1 for known in self.accused if known[1] == message.replica)
+        if key in self.accused or of_accused >= MOST_EVIDENCE or message.replica >= self.settings.n:
+            return
+        self.accused.add(key)
+        self.out.persist.append(
+            EvidenceRecord(Evidence(kind, message.replica, view, sequence, first, second))
+        )
+        self.note("evidence", sequence, replica=message.replica, reason=kind)
+
     def progress(self) -> None:
         """Something was decided: what is repeated is repeated at the first pace again."""
         self.resend_wait_ms = self.settings.resend_ms
         if self.resend_at is not None:
             # Never later than planned: a lost vote is repeated however much else goes on.
             self.resend_at = min(self.resend_at, self.now_ms + self.resend_wait_ms)
+
+    def proven(self, view: int) -> None:
+        """Something was committed in a view: if it is this one, it works (R19 v)."""
+        if view == self.view and self.active and self.unproven:
+            self.unproven = False
+            self.failed_views = 0
+            self.proven_ms = self.now_ms
+
+    def rest_if_done(self) -> None:
+        """Repeat nothing while nothing is open."""
+        if self.active and not self.slots and not self.own_blocks:
+            self.resend_at = None
 
     def arm_resend(self) -> None:
         if self.resend_at is None:

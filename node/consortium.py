@@ -17,8 +17,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from consensus.messages import Signature
+from consensus.quorum import quorum
 from consensus.state import Settings
+from consensus.votes import Signature
 from node.canonical import DecodeError, decode, encode
 from node.envelopes.keys import SigningKey, VerifyKey, WrappingPublicKey
 from node.errors import PrivityError
@@ -30,6 +31,7 @@ Count = Annotated[int, Meta(ge=1, lt=2**31)]
 
 MAX_PARTIES = 64
 GENESIS_SCHEMA = "privity.genesis/1"
+MAX_NEW_VIEW = 3_500_000  # Bytes; wire.MAX_PACKET with room to spare.
 MAX_CONSORTIUM_BYTES = 64 << 10
 
 
@@ -111,6 +113,16 @@ def signed_bytes(consortium: Consortium) -> bytes:
     return b"privity/v1/consortium\0" + encode(consortium)
 
 
+def widest_window(n: int) -> int:
+    """How many heights may be open among n voters so that a new-view still fits into one packet.
+
+    It quotes the view-changes of a quorum, and each of them, at the worst, a prepared certificate for every
+    height of the window: a quorum of signatures of 68 bytes and the fields around them.
+    """
+    size = quorum(n) * (68 * quorum(n) + 160)
+    return max(2, MAX_NEW_VIEW // size - 2)
+
+
 class Network:
     """A consortium with what follows from it: ids, positions, usable public keys.
 
@@ -141,7 +153,7 @@ class Network:
         return Settings(
             n=self.n,
             replica=replica,
-            window=rules.window,
+            window=min(rules.window, widest_window(self.n)),
             in_flight=rules.in_flight,
             max_batch=rules.max_batch,
             max_batch_bytes=rules.max_batch_bytes,

@@ -14,19 +14,20 @@ from pathlib import Path
 
 from consensus.messages import (
     NO_TOKEN,
-    BlockVote,
-    Commit,
     Fetch,
+    FetchBatch,
+    FetchedBatch,
     FetchRequests,
-    Prepare,
+    NewView,
     Proposal,
     ReplicaMessage,
-    Request,
     Signed,
     Status,
+    ViewChange,
 )
 from consensus.output import Decision, Output, Relay, Send
 from consensus.replica import Replica
+from consensus.votes import Commit, Prepare, Request
 from node.answers import Answers
 from node.canonical import DecodeError, encode
 from node.chain.books import Books
@@ -129,6 +130,8 @@ class Node:
             time_ms=self.ledger.time_ms,
             block=self.ledger.head,
             state_root=self.ledger.state_root,
+            stable=recovered.stable,
+            decided=recovered.decided,
             records=recovered.records,
         )
         self._answers = Answers(self._journal, self._store, self._mempool, self.topics, send)
@@ -154,6 +157,16 @@ class Node:
 
     def _sign(self, message: ReplicaMessage) -> bytes:
         return self._keys.signing.sign(signed_bytes(self._network.id, message))
+
+    @property
+    def view(self) -> int:
+        """The view that this node's replica is in, or asks for."""
+        return self._replica.view
+
+    @property
+    def active(self) -> bool:
+        """Whether it takes part in that view."""
+        return self._replica.active
 
     # What the driver calls.
 
@@ -182,6 +195,8 @@ class Node:
             self._on_proposal(packet)
         elif isinstance(packet, CommittedBatch):
             self._on_committed(packet)
+        elif isinstance(packet, FetchedBatch):
+            self._on_fetched_batch(packet)
         elif isinstance(packet, SignedInquiry):
             self._on_inquiry(packet)
         else:
@@ -269,7 +284,7 @@ class Node:
             view=self._replica.view,
             head=self.ledger.head,
             mempool=len(self._mempool),
-            low=self._replica.executed_sequence,
+            low=self._replica.low_watermark,
             high=self._replica.high_watermark,
             payloads=dict(self.private_view.counts),
         )
@@ -288,11 +303,13 @@ class Node:
         message = packet.message
         if message.replica == self.replica_id:
             return  # A broker may give us our own words back.
-        if isinstance(message, Prepare | Commit) and message.sequence <= self._replica.executed_sequence:
-            # Most votes above the quorum come after the decision; checking them would change nothing.
+        if isinstance(message, Prepare | Commit) and message.sequence <= self._replica.low_watermark:
+            # A stable checkpoint covers it; checking the signature would change nothing.
             self.report.drop("already executed")
             return
-        if isinstance(message, BlockVote | Commit | Prepare) and message.replica >= self._network.n:
+        if not isinstance(message, Status | Fetch | FetchRequests | FetchBatch) and (
+            message.replica >= self._network.n
+        ):
             self.report.drop("not a voter")
             return
         if not self._verifier.message(message, packet.signature, message.replica):
@@ -303,6 +320,11 @@ class Node:
         elif isinstance(message, FetchRequests):
             self._answers.fetch_requests(message, self._now_ms)
         elif not self.failed:
+            flaw = self._verifier.flaw(message) if isinstance(message, ViewChange | NewView) else ""
+            self._take(self._replica.receive(packet, self._now_ms, flaw))
+
+    def _on_fetched_batch(self, packet: FetchedBatch) -> None:
+        if not self.failed:  # Its digest is looked at where it was asked for, and that is all it needs.
             self._take(self._replica.receive(packet, self._now_ms))
 
     def _on_proposal(self, packet: Proposal) -> None:
@@ -381,7 +403,7 @@ class Node:
         if (block := self._store.block(sequence)) is not None and block.certified_at is not None:
             self.report.drop("already certified")
             return
-        if sequence > self._replica.high_watermark:
+        if sequence > self._replica.reach:
             self.report.drop("outside watermarks")
             return
         if reason := self._verifier.decided(decided):

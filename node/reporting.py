@@ -21,11 +21,22 @@ _EVENTS = {
     "fetch": ("node.catch_up", "info"),
     "fetch_requests": ("node.catch_up", "debug"),
     "refused": ("net.drop", "warn"),
+    "fetch_batch": ("node.catch_up", "debug"),
     "halted": ("state.mismatch", "error"),
+    "alarm": ("state.mismatch", "error"),
+    "view_change": ("pbft.view_change", "warn"),
+    "view_change_received": ("pbft.view_change", "info"),
+    "new_view": ("pbft.new_view", "info"),
+    "stable": ("pbft.checkpoint", "debug"),
+    "silent": ("node.silent", "warn"),
+    "speaks": ("node.ready", "info"),
+    "evidence": ("evidence.misbehaviour", "error"),
     "certified": ("block.certified", "debug"),
 }
+_ASKING = frozenset({"fetch", "fetch_requests", "fetch_batch", "timeout"})
+_OF_BLOCKS = frozenset({"certified", "halted", "stable", "alarm"})
 # What happens in every healthy run: late votes and repeats are counted, and not told one by one.
-_USUAL = frozenset({"already executed", "already certified", "repeated", "own message came back"})
+_USUAL = frozenset({"already executed", "old view", "already certified", "repeated", "own message came back"})
 
 
 @dataclass(slots=True)
@@ -64,19 +75,21 @@ class Reporter:
             self.drop(note.reason, self._name(note.replica), note.sequence)
             return
         event, lvl = _EVENTS[note.event]
+        if note.event == "evidence" and note.reason == "E1":
+            event = "evidence.equivocation"
         if not self._events.wants(lvl):
             return
         fields: dict[str, object] = {"h": note.sequence, "v": note.view}
         if note.digest:
-            fields["blk" if note.event in ("certified", "halted") else "digest"] = note.digest
+            fields["blk" if note.event in _OF_BLOCKS else "digest"] = note.digest
         if note.need:
             fields["have"], fields["need"] = note.have, note.need
         elif note.have:
             fields["txs" if note.event == "pre_prepare" else "count"] = note.have
         if note.replica is not None:
-            key = "to" if note.event in ("fetch", "fetch_requests", "timeout") else "from"
+            key = "to" if note.event in _ASKING else "from"
             fields[key] = self._name(note.replica)
-        elif note.event in ("prepare", "pre_prepare"):
+        elif note.event in ("prepare", "pre_prepare", "view_change"):
             fields["from"] = self._name(self._replica)
         if note.reason:
             fields["reason_code"] = note.reason

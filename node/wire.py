@@ -7,28 +7,36 @@ anything else happens (R1, R26). Topic, client id and retain flag prove nothing 
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated
 
 import msgspec
 
 from consensus.certificates import BlockCertificate, CommitCertificate, Decided, PreparedCertificate
+from consensus.evidence import nested_signatures_hold
 from consensus.messages import (
+    Fetch,
+    FetchBatch,
+    FetchedBatch,
+    FetchRequests,
+    NewView,
+    Proposal,
+    ReplicaMessage,
+    Signed,
+    Status,
+    ViewChange,
+)
+from consensus.votes import (
     MAX_BATCH,
     Batch,
     BlockVote,
     Commit,
     Counter,
     Digest,
-    Fetch,
-    FetchRequests,
     Prepare,
     PrePrepare,
-    Proposal,
     ReplicaId,
-    ReplicaMessage,
     Signature,
-    Signed,
-    Status,
 )
 from node.canonical import decode, encode
 from node.chain.block import BlockHeader
@@ -42,6 +50,7 @@ AnyTransaction = PrivateTransaction | ConsortiumTransaction
 MAX_PACKET = 4 << 20
 MAX_FRAME = 6 << 20
 MAX_ASKED = 256
+REMEMBERED = 20_000
 
 
 class Wire(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
@@ -91,7 +100,7 @@ class Inclusion(Wire, frozen=True, tag=6):
     block_certificate: BlockCertificate
 
 
-Packet = Signed | Proposal | TransactionPacket | CommittedBatch | SignedInquiry | Inclusion
+Packet = Signed | Proposal | FetchedBatch | TransactionPacket | CommittedBatch | SignedInquiry | Inclusion
 
 
 class Frame(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
@@ -113,6 +122,9 @@ _DOMAINS: dict[type, bytes] = {
     Status: b"privity/v1/status\0",
     Fetch: b"privity/v1/fetch\0",
     FetchRequests: b"privity/v1/fetch-requests\0",
+    FetchBatch: b"privity/v1/fetch-batch\0",
+    ViewChange: b"privity/v1/view-change\0",
+    NewView: b"privity/v1/new-view\0",
     Inquiry: b"privity/v1/inquiry\0",
 }
 
@@ -133,17 +145,40 @@ def decode_frame(data: bytes) -> Frame:
 
 
 class Verifier:
-    """Checks signatures of one network: of messages, of certificates inside them, of inquiries."""
+    """Checks signatures of one network: of messages, of certificates inside them, of inquiries.
+
+    `checked` counts them. Signatures that view-changes quote are remembered when they are good: the same
+    certificate comes in the view-change of every replica, and all of them again in the new-view.
+    """
 
     def __init__(self, network: Network) -> None:
         self._network = network
         self._keys = network.verify_keys
+        self._good: dict[tuple[bytes, bytes], None] = {}
+        self.checked = 0
 
     def message(self, message: ReplicaMessage | Inquiry, signature: bytes, replica: int) -> bool:
         """Whether the member at this position signed this message."""
         if replica >= len(self._keys):
             return False
+        self.checked += 1
         return self._keys[replica].verify(signature, signed_bytes(self._network.id, message))
+
+    def quoted(self, message: ReplicaMessage, signature: bytes) -> bool:
+        """The same for a message that another one quotes."""
+        key = (signature, hashlib.sha256(signed_bytes(self._network.id, message)).digest())
+        if key in self._good:
+            return True
+        if not self.message(message, signature, message.replica):
+            return False
+        self._good[key] = None
+        if len(self._good) > REMEMBERED:
+            del self._good[next(iter(self._good))]
+        return True
+
+    def flaw(self, message: ViewChange | NewView) -> str:
+        """What is wrong with the signatures that it quotes, or nothing; the replica judges its form."""
+        return "" if nested_signatures_hold(message, self.quoted) else "bad signature inside"
 
     def certificate(
         self, certificate: CommitCertificate | BlockCertificate | PreparedCertificate

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-from consensus.messages import Counter, Digest, ReplicaId, SequenceNumber
+from consensus.votes import Counter, Digest, ReplicaId, SequenceNumber
 from node.canonical import encode
 from node.envelopes.merkle import Tree
 

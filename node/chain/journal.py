@@ -18,8 +18,8 @@ from typing import Annotated
 import msgspec
 
 from consensus.certificates import BlockCertificate, CommitCertificate
-from consensus.messages import MAX_BATCH, Batch
 from consensus.output import Record
+from consensus.votes import MAX_BATCH, Batch
 from node.canonical import DecodeError, decode, encode
 from node.chain.block import BlockHeader
 from node.errors import PrivityError

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from consensus.messages import Batch
+from consensus.votes import Batch
 from node.canonical import encode
 from node.chain.block import NO_PARENT, BlockHeader
 from node.consortium import ConsortiumTransaction, Network
@@ -76,8 +76,9 @@ class Ledger:
             expired, _ = self._recent.popleft()
             self._executed.difference_update(expired)
         self.state_root = self._root()
-        # The null request has its parent's time.
-        self.time_ms = batch.time_ms if batch.requests else self.time_ms
+        # Time never runs back: the null request has its parent's time, and so has a batch that a new view
+        # renews behind a younger one.
+        self.time_ms = max(self.time_ms, batch.time_ms)
         header = BlockHeader(
             version=1,
             epoch=0,

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from consensus.certificates import BlockCertificate, CommitCertificate
-from consensus.messages import Batch
+from consensus.votes import Batch
 from node.canonical import DecodeError
 from node.chain.block import BlockHeader
 from node.chain.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal

@@ -5,7 +5,20 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass, field, replace
 
-from consensus.output import HaltedRecord, PreparedRecord, ProposalRecord, Record, VoteRecord
+from consensus.certificates import BlockCertificate
+from consensus.output import (
+    Decision,
+    EvidenceRecord,
+    HaltedRecord,
+    LostDiskRecord,
+    NewViewRecord,
+    PreparedRecord,
+    ProposalRecord,
+    Record,
+    ViewChangeRecord,
+    VoteRecord,
+)
+from consensus.votes import BlockVote
 from node.chain.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
 from node.chain.ledger import EXECUTED, Ledger
 from node.chain.store import NO_PAYLOAD, PAYLOAD_STATES, PENDING, BlockRow, Store, TransactionRow
@@ -19,12 +32,16 @@ from node.wire import AnyTransaction
 class Recovered:
     """What a node knew before it stopped.
 
-    `records` are the replica's own, above the last executed height. `bodies` maps the id of each
-    transaction recorded and not yet executed to it and to its place in the journal. `reindexed` are the
-    private transactions, with their heights, whose blocks the indexes did not know.
+    `stable` is the highest block certificate, `decided` what was executed above it. `records` are the
+    replica's own: votes, proposals and prepared certificates above the stable checkpoint, block votes
+    without certificate, the last view-changes and new-view, and all that holds for ever. `bodies` maps the
+    id of each transaction recorded and not yet executed to it and to its place in the journal. `reindexed`
+    are the private transactions, with their heights, whose blocks the indexes did not know.
     """
 
     ledger: Ledger
+    stable: BlockCertificate | None = None
+    decided: list[Decision] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     bodies: dict[bytes, tuple[AnyTransaction, int, int]] = field(default_factory=dict)
     reindexed: list[tuple[bytes, int]] = field(default_factory=list)
@@ -46,9 +63,7 @@ def recover(journal: Journal, store: Store, network: Network) -> Recovered:
 def _replay(journal: Journal, store: Store, network: Network) -> Recovered:
     recovered = Recovered(Ledger(network))
     indexed = store.height
-    by_sequence: dict[int, list[Record]] = {}
-    block_votes: dict[int, Record] = {}
-    halted: list[Record] = []
+    own = OwnRecords()
     certified: set[int] = set()
     for offset, record in journal.replay():
         if isinstance(record, BodiesRecord):
@@ -56,10 +71,11 @@ def _replay(journal: Journal, store: Store, network: Network) -> Recovered:
                 recovered.bodies.setdefault(transaction.id, (transaction, offset, position))
         elif isinstance(record, BlockRecord):
             _replay_block(recovered, store, record, offset, indexed)
-            by_sequence.pop(record.header.height, None)
+            recovered.decided.append(Decision(record.batch, record.certificate))
         elif isinstance(record, CertifiedRecord):
             height = record.certificate.sequence
-            block_votes.pop(height, None)
+            own.certified(record.certificate)
+            recovered.decided = [each for each in recovered.decided if each.batch.sequence > own.low]
             row = store.block(height)
             if row is None or height in certified:
                 continue
@@ -68,30 +84,74 @@ def _replay(journal: Journal, store: Store, network: Network) -> Recovered:
                 store.set_certified(height, offset)
             elif row.certified_at != offset:
                 raise _IndexesDiffer
-        elif isinstance(record, VoteRecord):
-            sequence = record.vote.sequence
-            if sequence > recovered.ledger.height:
-                by_sequence.setdefault(sequence, []).append(record)
-            else:
-                block_votes[sequence] = record  # Only block votes speak of what is executed.
-        elif isinstance(record, HaltedRecord):
-            halted.append(record)
         else:
-            assert isinstance(record, ProposalRecord | PreparedRecord)
-            by_sequence.setdefault(_sequence(record), []).append(record)
+            own.add(record)
     if journal.is_new and indexed:
         raise _lost(indexed)
     if indexed > recovered.ledger.height or store.count_certified() > len(certified):
         raise _IndexesDiffer  # A power cut may take from the journal what the indexes have already.
-    recovered.records = [*halted, *block_votes.values()]
-    for sequence in sorted(by_sequence):
-        recovered.records.extend(by_sequence[sequence])
+    recovered.records = own.in_order()
+    recovered.stable = own.stable
     return recovered
 
 
-def _sequence(record: ProposalRecord | PreparedRecord) -> int:
+class OwnRecords:
+    """Of a replica's records those that still count, however long the journal is."""
+
+    def __init__(self) -> None:
+        self.stable: BlockCertificate | None = None
+        self._count = 0
+        self._kept: dict[int, tuple[int, Record]] = {}  # By number: the height it is about, and the record.
+        self._block_votes: dict[int, tuple[int, Record]] = {}  # By height.
+        self._view_changes: list[tuple[int, Record]] = []
+        self._last: dict[type, tuple[int, Record]] = {}
+        self._for_ever: list[tuple[int, Record]] = []
+
+    @property
+    def low(self) -> int:
+        """The height of the stable checkpoint."""
+        return 0 if self.stable is None else self.stable.sequence
+
+    def add(self, record: Record) -> None:
+        """The next record of the journal."""
+        self._count += 1
+        numbered = (self._count, record)
+        if isinstance(record, HaltedRecord | EvidenceRecord):
+            self._for_ever.append(numbered)
+        elif isinstance(record, ViewChangeRecord):
+            # Two: others may still wait for the view before (R19 iv).
+            self._view_changes = [*self._view_changes[-1:], numbered]
+        elif isinstance(record, NewViewRecord | LostDiskRecord):
+            self._last[type(record)] = numbered
+        elif isinstance(record, VoteRecord) and isinstance(record.vote, BlockVote):
+            self._block_votes[record.vote.sequence] = numbered
+        elif _sequence(record) > self.low:
+            self._kept[self._count] = (_sequence(record), record)
+
+    def certified(self, certificate: BlockCertificate) -> None:
+        """A block certificate: what lies below needs no vote any more."""
+        self._block_votes.pop(certificate.sequence, None)
+        if certificate.sequence > self.low:
+            self.stable = certificate
+            self._kept = {
+                number: (sequence, record)
+                for number, (sequence, record) in self._kept.items()
+                if sequence > certificate.sequence
+            }
+
+    def in_order(self) -> list[Record]:
+        """All that are kept, as the journal had them."""
+        numbered = [*self._for_ever, *self._view_changes, *self._last.values(), *self._block_votes.values()]
+        numbered += [(number, record) for number, (_, record) in self._kept.items()]
+        return [record for _, record in sorted(numbered, key=lambda each: each[0])]
+
+
+def _sequence(record: Record) -> int:
+    if isinstance(record, VoteRecord):
+        return record.vote.sequence
     if isinstance(record, ProposalRecord):
         return record.proposal.pre_prepare.sequence
+    assert isinstance(record, PreparedRecord)
     return record.certificate.sequence
 
 

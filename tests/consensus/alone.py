@@ -7,22 +7,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from consensus.certificates import BlockCertificate, CommitCertificate, Decided
-from consensus.messages import (
-    Batch,
-    BlockVote,
-    Commit,
-    Message,
-    Prepare,
-    PrePrepare,
-    Proposal,
-    ReplicaMessage,
-    Request,
-    Signed,
-    Status,
-)
+from consensus.messages import FetchedBatch, Proposal, ReplicaMessage, Signed, Status
 from consensus.output import Output, ProposalRecord, Relay, Send
 from consensus.replica import Replica
 from consensus.state import Settings
+from consensus.votes import Batch, BlockVote, Commit, Message, Prepare, PrePrepare, Request
 from tests.consensus.wire import block_hash, request, signature_of, signed, signer
 
 START_MS = 1000
@@ -66,11 +55,13 @@ class Alone:
                 )
         return output
 
-    def receive(self, *packets: Signed | Proposal | Decided | ReplicaMessage) -> Output:
+    def receive(self, *packets: Signed | Proposal | Decided | FetchedBatch | ReplicaMessage) -> Output:
         """Hand over packets; a bare message is signed by the replica that it names. The last output."""
         output = Output()
         for packet in packets:
-            whole = packet if isinstance(packet, Signed | Proposal | Decided) else signed(packet)
+            whole = (
+                packet if isinstance(packet, Signed | Proposal | Decided | FetchedBatch) else signed(packet)
+            )
             output = self.take(self.replica.receive(whole, self.now_ms))
         return output
 
@@ -219,3 +210,10 @@ def other_digest(text: str = "other") -> bytes:
 
 
 R1, R2, R3, R4 = (request(number) for number in range(1, 5))
+
+
+def certify(alone: Alone, sequence: int) -> None:
+    """The other voters arrived at the same block: the checkpoint becomes stable."""
+    own = alone.settings.replica
+    others = [replica for replica in range(alone.settings.n) if replica != own]
+    alone.receive(*(block_vote(replica, sequence, alone.blocks[sequence]) for replica in others))

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from consensus.messages import Proposal, Request, Signed, Status
+from consensus.messages import FetchedBatch, Proposal, Signed, Status
 from consensus.state import Settings
+from consensus.votes import Request
 from tests.consensus.driver import Node
 from tests.consensus.invariants import Invariants
 from tests.consensus.wire import (
@@ -78,6 +79,8 @@ class Cluster:
             if number not in self.scripts:
                 node = self.nodes[number] = Node(self, number)
                 node.crash_at = (crash_at or {}).get(number)
+        self.check.correct = set(self.nodes)
+        self.check.window = self.settings(0).window
 
     def settings(self, number: int) -> Settings:
         """The settings of one replica."""
@@ -85,7 +88,7 @@ class Cluster:
 
     # The network.
 
-    def publish(self, source: int, packet: Signed | Proposal, to: int | None = None) -> None:
+    def publish(self, source: int, packet: Signed | Proposal | FetchedBatch, to: int | None = None) -> None:
         """One packet to one replica, or to all others."""
         for target in self.members if to is None else [to]:
             if target != source:

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consensus.certificates import BlockCertificate, CommitCertificate, Decided
-from consensus.messages import Batch, Fetch, FetchRequests, Request, Signed, encode
-from consensus.output import Output, ProposalRecord, Record, Relay
+from consensus.messages import Fetch, FetchRequests, Signed
+from consensus.output import Decision, Output, ProposalRecord, Record, Relay
 from consensus.replica import Replica
+from consensus.votes import Batch, Request, encode
 from tests.consensus.wire import (
     Answer,
     Bodies,
     authentic,
     block_hash,
     decode_packet,
+    flaw_of,
     signer,
 )
 
@@ -48,6 +50,7 @@ class Disk:
     blocks: list[Block] = field(default_factory=list)
     bodies: dict[bytes, Request] = field(default_factory=dict)
     executed: set[bytes] = field(default_factory=set)
+    lost: bool = False  # It was wiped: the replica has forgotten what it said.
 
 
 class Crash(Exception):
@@ -74,13 +77,21 @@ class Node:
         self.outputs: deque[Output] = deque()
         self.up = True
         head = disk.blocks[-1] if disk.blocks else None
+        certified = (block.block_certificate for block in reversed(disk.blocks))
+        stable = next((certificate for certificate in certified if certificate is not None), None)
         self.replica = Replica(
             self.cluster.settings(self.number),
             signer(self.number),
             executed=len(disk.blocks),
             time_ms=head.batch.time_ms if head else 0,
             block=head.hash if head else bytes(32),
+            stable=stable,
+            decided=[
+                Decision(block.batch, block.certificate)
+                for block in disk.blocks[0 if stable is None else stable.sequence :]
+            ],
             records=[_decode_record(record) for record in disk.records],
+            lost_disk=disk.lost,
         )
         for block in disk.blocks[-self.cluster.settings(self.number).window :]:
             if block.block_certificate is None:
@@ -134,7 +145,8 @@ class Node:
             self.disk.records.append(encode(record))
             if isinstance(record, ProposalRecord):
                 for identifier in record.proposal.batch.requests:
-                    self.disk.bodies[identifier] = self.mempool[identifier]
+                    if identifier in self.mempool:
+                        self.disk.bodies[identifier] = self.mempool[identifier]
             cluster.check.persisted(self.number, record)
         for send in output.send:
             self._between_effects()
@@ -161,7 +173,7 @@ class Node:
             assert certificate.block == self.disk.blocks[certificate.sequence - 1].hash
             self.disk.blocks[certificate.sequence - 1].block_certificate = certificate
         for identifier in output.expired:
-            del self.mempool[identifier]
+            self.mempool.pop(identifier, None)
         for note in output.notes:
             cluster.happened[note.reason if note.event == "ignored" else note.event] += 1
             if cluster.on_note is not None:
@@ -193,11 +205,13 @@ class Node:
             if found:
                 self.cluster.send(self.number, packet.message.replica, Bodies(found))
         else:
-            self.step(lambda: self.replica.receive(packet, now_ms))
+            self.step(lambda: self.replica.receive(packet, now_ms, flaw_of(packet)))
 
     def submit(self, body: Request) -> None:
         """A client's or a peer's request, unless it is executed already."""
-        if self.up and body.id not in self.mempool and body.id not in self.disk.executed:
+        # A batch of an earlier view may hold what was executed since; its body is needed all the same (R24).
+        known = body.id in self.disk.executed and not self.replica.wants(body.id)
+        if self.up and body.id not in self.mempool and not known:
             self.mempool[body.id] = body
             self.step(lambda: self.replica.submit(body, self.cluster.now_ms))
 

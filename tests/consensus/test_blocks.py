@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from consensus.messages import NO_TOKEN, BlockVote, Commit, Prepare, Signed, Status
+from consensus.messages import NO_TOKEN, Signed, Status
 from consensus.output import VoteRecord
+from consensus.votes import BlockVote, Commit, Prepare
 from tests.consensus.alone import (
     R1,
     R2,
@@ -201,7 +202,7 @@ def test_later_certificates_cover_blocks_a_window_behind() -> None:
     for sequence in range(1, 6):
         each = request(sequence)
         alone.submit(each)
-        decide(alone, batch_of(each, sequence=sequence, time_ms=START_MS + sequence))
+        alone.receive(decided(batch_of(each, sequence=sequence, time_ms=START_MS + sequence)))
     alone.sent.clear()
     alone.run_for(600)
     assert [vote.sequence for vote in alone.messages(BlockVote)] == [3, 4, 5]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from consensus.messages import NO_DIGEST, Fetch, Status
+from consensus.messages import Fetch, Status
+from consensus.votes import NO_DIGEST
 from tests.consensus.alone import (
     R1,
     R2,

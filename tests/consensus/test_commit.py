@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from consensus.certificates import BlockCertificate, CommitCertificate, Decided
-from consensus.messages import Commit
+from consensus.votes import Commit
 from tests.consensus.alone import (
     R1,
     R2,
@@ -67,7 +67,7 @@ def test_the_own_commit_counts_once_prepared() -> None:
     ("changes", "reason"),
     [
         ({"epoch": 1}, "other epoch"),
-        ({"view": 1}, "other view"),
+        ({"view": 1}, ""),
         ({"replica": 4}, "not a voter"),
         ({"replica": 1}, "own message came back"),
         ({"sequence": 129}, "outside watermarks"),
@@ -77,7 +77,7 @@ def test_a_commit_with_one_wrong_field_is_ignored(changes: dict[str, Any], reaso
     """Whichever field is wrong, it is no vote; with the right one the batch is decided."""
     alone = replica_with_proposal()
     alone.receive(commit(0, BATCH), commit(2, BATCH), commit(3, BATCH, **changes))
-    assert alone.reasons() == [reason]
+    assert alone.reasons() == [reason] * bool(reason)  # A later view is kept for when it begins.
     assert alone.decisions == []
     alone.receive(commit(3, BATCH))
     assert len(alone.decisions) == 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from consensus.messages import Batch, FetchRequests
+from consensus.messages import FetchRequests
+from consensus.votes import null_batch
 from tests.consensus.alone import (
     R1,
     R2,
@@ -130,7 +131,7 @@ def test_a_null_request_consumes_its_sequence_number_and_no_time() -> None:
     alone = Alone(1)
     alone.submit(R1, R2)
     decide(alone, BATCHES[0])
-    alone.receive(decided(Batch(2, 0, START_MS + 400, ())))
+    alone.receive(decided(null_batch(2)))
     assert alone.replica.executed_sequence == 2
     after = batch_of(R2, sequence=3, time_ms=START_MS + 2)
     alone.receive(proposal_of(after))

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from consensus.messages import Batch, Prepare, PrePrepare, Proposal, Request
+from consensus.messages import Proposal
+from consensus.votes import Batch, Prepare, PrePrepare, Request
 from tests.consensus.alone import (
     R1,
     R2,
@@ -53,8 +54,8 @@ def _altered(**changes: Any) -> Proposal:
     ("changes", "reason"),
     [
         ({"epoch": 1}, "other epoch"),
-        ({"view": 1}, "other view"),
-        ({"view": 4}, "other view"),
+        ({"view": 1}, ""),
+        ({"view": 4}, ""),
         ({"replica": 2}, "not from the primary"),
         ({"replica": 1}, "not from the primary"),
         ({"replica": 4}, "not from the primary"),
@@ -66,7 +67,7 @@ def test_a_proposal_with_one_wrong_field_is_ignored(changes: dict[str, Any], rea
     """Whichever field of a pre-prepare is wrong, no vote follows, and the right one is still welcome."""
     alone = backup()
     alone.receive(_altered(**changes))
-    assert alone.reasons() == [reason]
+    assert alone.reasons() == [reason] * bool(reason)  # A later view is kept for when it begins.
     assert (alone.records, alone.messages(Prepare)) == ([], [])
     alone.receive(_altered())
     assert len(alone.messages(Prepare)) == 1

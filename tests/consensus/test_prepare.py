@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from consensus.messages import Commit, Prepare
 from consensus.output import PreparedRecord, VoteRecord
+from consensus.votes import Commit, Prepare
 from tests.consensus.alone import (
     R1,
     R2,
@@ -74,7 +74,7 @@ def test_the_primarys_prepare_is_ignored_with_a_reason() -> None:
     ("changes", "reason"),
     [
         ({"epoch": 1}, "other epoch"),
-        ({"view": 1}, "other view"),
+        ({"view": 1}, ""),
         ({"replica": 4}, "not a voter"),
         ({"replica": 1}, "own message came back"),
         ({"sequence": 129}, "outside watermarks"),
@@ -85,7 +85,7 @@ def test_a_prepare_with_one_wrong_field_is_ignored(changes: dict[str, Any], reas
     alone = Alone(1)
     alone.submit(R1)
     alone.receive(proposal_of(BATCH), prepare(2, BATCH, **changes))
-    assert alone.reasons() == [reason]
+    assert alone.reasons() == [reason] * bool(reason)  # A later view is kept for when it begins.
     assert alone.messages(Commit) == []
 
 

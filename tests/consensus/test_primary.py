@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from consensus.messages import Commit, Prepare
 from consensus.output import ProposalRecord
+from consensus.votes import Commit, Prepare
 from tests.consensus.alone import R1, R2, R3, START_MS, Alone, batch_of, commit, decide, prepare
 from tests.consensus.wire import request
 

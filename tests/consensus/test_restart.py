@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from consensus.messages import BlockVote, Commit, FetchRequests, Prepare, Signed, encode
+from consensus.messages import FetchRequests, Signed
 from consensus.output import PreparedRecord, ProposalRecord, Send, VoteRecord
+from consensus.votes import BlockVote, Commit, Prepare, encode
 from tests.consensus.alone import (
     R1,
     R2,
@@ -170,15 +171,16 @@ def test_a_recalled_prepare_counts() -> None:
     assert again.messages(Commit) == [commit(1, BATCH)]
 
 
-def test_executed_sequence_numbers_are_not_recalled() -> None:
-    """Records of what is executed lead to no vote and no resend."""
+def test_sequence_numbers_below_a_stable_checkpoint_are_not_recalled() -> None:
+    """Records of what a stable checkpoint covers lead to no vote and no resend."""
     alone = Alone(1)
     alone.submit(R1)
     decide(alone, BATCH)
     alone.receive(*(block_vote(i, 1, alone.blocks[1]) for i in (0, 2, 3)))
     assert len(alone.certified) == 1
     again = alone.restart(
-        records=[r for r in alone.records if not isinstance(getattr(r, "vote", None), BlockVote)]
+        records=[r for r in alone.records if not isinstance(getattr(r, "vote", None), BlockVote)],
+        stable=alone.certified[0],
     )
     again.run_for(20_000)
     assert again.messages(Prepare, Commit, BlockVote) == []

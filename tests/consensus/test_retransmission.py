@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from consensus.certificates import BlockCertificate
-from consensus.messages import BlockVote, Commit, Fetch, FetchRequests, Prepare, Proposal, Signed, Status
+from consensus.messages import Fetch, FetchRequests, Proposal, Signed, Status
+from consensus.votes import BlockVote, Commit, Prepare
 from tests.consensus.alone import (
     R1,
     R2,
@@ -15,6 +16,7 @@ from tests.consensus.alone import (
     Alone,
     batch_of,
     block_vote,
+    certify,
     commit,
     decide,
     prepare,
@@ -112,7 +114,7 @@ def _times_of(alone: Alone, kind: type, duration_ms: int) -> list[int]:
 
 def test_undecided_votes_are_repeated_at_growing_intervals_up_to_a_limit() -> None:
     """500 ms after the first time, then twice as long each time, never more than `resend_max_ms`."""
-    alone = Alone(1, resend_ms=500, resend_max_ms=8000)
+    alone = Alone(1, resend_ms=500, resend_max_ms=8000, view_timeout_ms=60_000)
     alone.submit(R1)
     alone.receive(proposal_of(BATCH))
     assert _times_of(alone, Prepare, 40_000) == [500, 1500, 3500, 7500, 15_500, 23_500, 31_500, 39_500]
@@ -120,7 +122,7 @@ def test_undecided_votes_are_repeated_at_growing_intervals_up_to_a_limit() -> No
 
 def test_a_decision_brings_back_the_first_pace() -> None:
     """What is undecided after a decision is repeated as soon as if it were new."""
-    alone = Alone(1, resend_ms=500)
+    alone = Alone(1, resend_ms=500, view_timeout_ms=60_000)
     alone.submit(R1, R2)
     second = batch_of(R2, sequence=2, time_ms=START_MS + 1)
     alone.receive(proposal_of(BATCH), proposal_of(second))
@@ -195,7 +197,7 @@ def test_prepare_and_commit_are_repeated_together() -> None:
 
 
 def test_a_primary_repeats_its_proposal() -> None:
-    """As it was, until it is decided."""
+    """As it was, until a checkpoint covers it."""
     alone = Alone(0)
     alone.submit(R1)
     alone.run_for(500)
@@ -203,8 +205,11 @@ def test_a_primary_repeats_its_proposal() -> None:
     assert first == again
     batch = first.batch
     alone.receive(*(prepare(i, batch) for i in (1, 2)), *(commit(i, batch) for i in (1, 2)))
+    alone.run_for(500)
+    assert alone.proposals() == [first] * 3
+    certify(alone, 1)
     alone.run_for(30_000)
-    assert len(alone.proposals()) == 2
+    assert alone.proposals() == [first] * 3
 
 
 def test_duplicates_and_disorder_change_nothing() -> None:

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from consensus.messages import BlockVote, Commit, Prepare, Signed
+from consensus.messages import Signed
+from consensus.votes import BlockVote, Commit, Prepare
 from tests.consensus.alone import (
     R1,
     Alone,
     batch_of,
     block_vote,
+    certify,
     commit,
     decide,
     decided,
@@ -139,9 +141,12 @@ def test_a_follower_counts_as_voters_do() -> None:
     assert alone.messages(Prepare, Commit, BlockVote) == []
 
 
-def test_a_vote_for_what_is_executed_is_ignored() -> None:
+def test_a_vote_below_a_stable_checkpoint_is_ignored() -> None:
     """The slot is gone."""
     alone = Alone(1)
     alone.submit(R1)
-    alone.receive(decided(BATCH), prepare(2, BATCH), commit(2, BATCH))
+    alone.receive(decided(BATCH))
+    certify(alone, 1)
+    alone.notes.clear()
+    alone.receive(prepare(2, BATCH), commit(2, BATCH))
     assert alone.reasons() == ["already executed"] * 2

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from consensus.messages import BlockVote, Commit, Prepare
-from consensus.quorum import quorum
+from consensus.votes import BlockVote, Commit, Prepare
 from tests.consensus.alone import (
     R1,
     R2,
@@ -16,6 +15,7 @@ from tests.consensus.alone import (
     Alone,
     batch_of,
     block_vote,
+    certify,
     commit,
     decide,
     decided,
@@ -29,13 +29,15 @@ from tests.consensus.wire import decode_packet, encode_packet, request, signed
 LAST = 2**53 - 1
 
 
-def test_the_high_watermark_is_a_window_above_what_is_executed() -> None:
-    """It moves with execution."""
+def test_the_high_watermark_is_a_window_above_the_stable_checkpoint() -> None:
+    """It does not move with execution alone (R11)."""
     alone = Alone(1, window=4)
     assert alone.replica.high_watermark == 4
     alone.submit(R1)
     decide(alone, batch_of(R1))
-    assert alone.replica.high_watermark == 5
+    assert alone.replica.high_watermark == 4
+    certify(alone, 1)
+    assert (alone.replica.low_watermark, alone.replica.high_watermark) == (1, 5)
 
 
 @pytest.mark.parametrize("executed", [0, 1])
@@ -55,6 +57,7 @@ def test_what_is_outside_the_watermarks_is_ignored(executed: int, what: str) -> 
         alone.submit(R1, R2)
         for number in range(executed):
             decide(alone, batch_of(R1, sequence=number + 1))
+            certify(alone, number + 1)
         alone.notes.clear()
         batch = batch_of(R2, sequence=sequence, time_ms=START_MS + 9)
         packet: Any = {
@@ -65,7 +68,7 @@ def test_what_is_outside_the_watermarks_is_ignored(executed: int, what: str) -> 
         }[what]
         alone.receive(packet)
         expected = [] if inside else ["outside watermarks"]
-        if sequence == executed and what != "proposal":
+        if sequence == executed:
             expected = ["already executed"]
         assert alone.reasons() == expected, sequence
 
@@ -84,7 +87,7 @@ def test_the_last_sequence_number_harms_nobody() -> None:
     alone.submit(R1)
     far = batch_of(R1, sequence=LAST)
     alone.receive(proposal_of(far), prepare(2, far), commit(2, far), block_vote(2, LAST, other_digest()))
-    alone.run_for(20_000)
+    alone.run_for(1_000)
     assert alone.messages(Prepare, Commit, BlockVote) == []
     decide(alone, batch_of(R1))
     assert len(alone.decisions) == 1
@@ -147,8 +150,9 @@ def test_memory_does_not_grow_with_the_chain() -> None:
         for sequence in range(1, blocks + 1):
             each = request(sequence)
             alone.submit(each)
-            decide(alone, batch_of(each, sequence=sequence, time_ms=START_MS + sequence))
+            alone.receive(decided(batch_of(each, sequence=sequence, time_ms=START_MS + sequence)))
+            if sequence % 50 == 0:
+                certify(alone, sequence)
         assert len(alone.decisions) == blocks
         sizes.append(len(pickle.dumps(alone.replica)))
     assert sizes[1] <= sizes[0] + 100
-    assert quorum(4) == 3  # So no block vote of another could complete a certificate here.

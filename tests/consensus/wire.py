@@ -13,7 +13,9 @@ from collections.abc import Callable
 import msgspec
 
 from consensus.certificates import Decided
-from consensus.messages import Batch, Proposal, ReplicaMessage, Request, Signed, encode
+from consensus.evidence import nested_signatures_hold
+from consensus.messages import FetchedBatch, NewView, Proposal, ReplicaMessage, Signed, ViewChange
+from consensus.votes import Batch, Request, encode
 
 
 class Bodies(msgspec.Struct, frozen=True, tag=3):
@@ -28,15 +30,15 @@ class Answer(msgspec.Struct, frozen=True, tag=4):
     decided: Decided
 
 
-Packet = Signed | Proposal | Bodies | Answer
+Packet = Signed | Proposal | FetchedBatch | Bodies | Answer
 
-_decode_packet = msgspec.msgpack.Decoder(Signed | Proposal).decode
+_decode_packet = msgspec.msgpack.Decoder(Signed | Proposal | FetchedBatch).decode
 _decode_other = msgspec.msgpack.Decoder(Bodies | Answer).decode
 
 
 def signature_of(replica: int, message: ReplicaMessage) -> bytes:
     """The signature of one replica under one message, 64 bytes."""
-    return hashlib.sha512(bytes([replica]) + encode(message)).digest()
+    return hashlib.sha512(replica.to_bytes(2, "big") + encode(message)).digest()
 
 
 def signer(replica: int) -> Callable[[ReplicaMessage], bytes]:
@@ -51,7 +53,7 @@ def signed(message: ReplicaMessage) -> Signed:
 
 def encode_packet(packet: Packet) -> bytes:
     """The packet as it crosses the network."""
-    kind = b"r" if isinstance(packet, Signed | Proposal) else b"o"
+    kind = b"r" if isinstance(packet, Signed | Proposal | FetchedBatch) else b"o"
     return kind + encode(packet)
 
 
@@ -76,6 +78,19 @@ def authentic(packet: Packet) -> bool:
             votes.extend(decided.block_certificate.votes())
         return all(signature == signature_of(vote.replica, vote) for vote, signature in votes)
     return True
+
+
+def flaw_of(packet: Packet) -> str:
+    """What is wrong with the signatures that a view-change or new-view quotes, or nothing."""
+    message = packet.message if isinstance(packet, Signed) else None
+    if isinstance(message, ViewChange | NewView) and not nested_signatures_hold(message, is_signature):
+        return "bad signature inside"
+    return ""
+
+
+def is_signature(message: ReplicaMessage, signature: bytes) -> bool:
+    """Whether the replica that a message names signed it so."""
+    return signature == signature_of(message.replica, message)
 
 
 def block_hash(parent: bytes, batch: Batch) -> bytes:

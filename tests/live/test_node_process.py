@@ -17,8 +17,9 @@ import aiomqtt
 import pytest
 import pytest_asyncio
 
-from consensus.messages import Prepare, Signed, Status
+from consensus.messages import Signed, Status
 from consensus.output import VoteRecord
+from consensus.votes import Prepare
 from node.__main__ import main
 from node.canonical import encode
 from node.chain.journal import Journal

@@ -20,7 +20,8 @@ from typing import Any
 
 import pytest
 
-from consensus.messages import BlockVote, Commit, Prepare, PrePrepare, Proposal, Signed
+from consensus.messages import Proposal, Signed
+from consensus.votes import BlockVote, Commit, Prepare, PrePrepare
 from node.canonical import encode
 from node.chain.store import PAYLOAD_STATES, PENDING, Store
 from node.consortium import Consortium, Member, Network, Policy, Rules

@@ -14,7 +14,8 @@ import msgspec
 import pytest
 
 from consensus.certificates import BlockCertificate, Decided
-from consensus.messages import BlockVote, Fetch, FetchRequests, Signed, Status
+from consensus.messages import Fetch, FetchRequests, Signed, Status
+from consensus.votes import BlockVote
 from node.answers import ANSWER_BYTES, MAX_WATCHED, PAUSE_MS
 from node.broker_url import BrokerUrl
 from node.canonical import encode

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from consensus.certificates import PreparedCertificate
-from consensus.messages import Batch, Prepare, PrePrepare, Proposal
+from consensus.messages import Proposal
 from consensus.output import PreparedRecord, ProposalRecord, VoteRecord
+from consensus.votes import Batch, Prepare, PrePrepare
 from node.chain.journal import HEAD_BYTES, MAGIC, Journal, JournalRecord
 from node.envelopes.keys import SigningKey
 from node.errors import CATALOGUE, PrivityError

@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from consensus.messages import Batch, BlockVote, Commit, Prepare, Signed
+from consensus.messages import Signed
+from consensus.votes import Batch, BlockVote, Commit, Prepare
 from node.chain.block import NO_PARENT, BlockHeader
 from node.chain.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
 from node.chain.ledger import DUPLICATE, EXECUTED, Applied, Ledger, key_of
@@ -149,11 +150,12 @@ def test_every_field_of_a_header_is_in_its_hash() -> None:
     assert len(hashes) == 1 + len(header.__struct_fields__)
 
 
-def test_a_null_batch_has_its_parents_time() -> None:
-    """An empty batch consumes its height and does not move time, whatever it says of time."""
+@pytest.mark.parametrize("back_ms", [1, 77, GENESIS_MS])
+def test_time_never_runs_back(back_ms: int) -> None:
+    """The null request says 0, a batch renewed behind a younger one is older: the parent's time counts."""
     ledger = executed([FIRST])
     before = ledger.time_ms
-    header = apply(ledger, time_ms=before + 77).header
+    header = apply(ledger, time_ms=max(0, before - back_ms)).header
     assert (header.height, header.time_ms, ledger.time_ms) == (2, before, before)
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from consensus.messages import Batch, FetchRequests, PrePrepare, Proposal, Signed
+from consensus.messages import FetchRequests, Proposal, Signed
+from consensus.votes import Batch, PrePrepare
 from node.canonical import encode
 from node.consortium import ConsortiumTransaction
 from node.envelopes.transaction import Blob, CoreHeader, PrivateTransaction, PublicHeader, signed_bytes

@@ -15,8 +15,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from consensus.messages import BlockVote, Commit, Prepare, Proposal, Signed
+from consensus.messages import Proposal, Signed
 from consensus.output import ProposalRecord, VoteRecord
+from consensus.votes import BlockVote, Commit, Prepare
 from node.canonical import encode
 from node.chain.journal import BlockRecord, BodiesRecord, Journal, JournalRecord
 from node.chain.store import DELIVERED, MISSING

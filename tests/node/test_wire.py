@@ -17,19 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consensus.certificates import CommitCertificate, Decided
-from consensus.messages import (
-    MAX_BATCH,
-    Batch,
-    BlockVote,
-    Commit,
-    Fetch,
-    FetchRequests,
-    Prepare,
-    PrePrepare,
-    Proposal,
-    Signed,
-    Status,
-)
+from consensus.messages import Fetch, FetchRequests, Proposal, Signed, Status
+from consensus.votes import MAX_BATCH, MAX_REPLICAS, Batch, BlockVote, Commit, Prepare, PrePrepare
 from node.canonical import DecodeError, encode
 from node.consortium import Network
 from node.envelopes.signing import SigningKey
@@ -294,7 +283,10 @@ def test_too_many_of_anything_are_refused_by_form() -> None:
         CommittedBatch(Decided(BATCH, certificate, None, True), (body,) * (MAX_BATCH + 1)),
         CommittedBatch(
             Decided(
-                BATCH, msgspec.structs.replace(certificate, signatures=((0, bytes(64)),) * 65), None, True
+                BATCH,
+                msgspec.structs.replace(certificate, signatures=((0, bytes(64)),) * (MAX_REPLICAS + 1)),
+                None,
+                True,
             ),
             (),
         ),
@@ -316,7 +308,13 @@ def test_a_blob_over_the_limit_is_refused_by_form() -> None:
 
 def test_numbers_out_of_range_are_refused_by_form() -> None:
     """Negative numbers, heights of zero and numbers from 2**53 on are no counters."""
-    for name, value in (("sequence", 0), ("sequence", -1), ("view", 2**53), ("epoch", -1), ("replica", 64)):
+    for name, value in (
+        ("sequence", 0),
+        ("sequence", -1),
+        ("view", 2**53),
+        ("epoch", -1),
+        ("replica", MAX_REPLICAS),
+    ):
         message = msgspec.structs.replace(MESSAGES[1], **{name: value})
         with pytest.raises(DecodeError, match="shape"):
             decode_packet(encode(Signed(message, bytes(64))))

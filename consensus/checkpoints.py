@@ -1,17 +1,19 @@
-"""Block certificates: after executing, voters sign what they arrived at.
+"""Checkpoints: after executing, voters sign what they arrived at (PBFT 4.3, R10).
 
-The batch certificate proves what was ordered; a quorum of block votes proves what came of it: parent
-and state root, which no proposal can name because several heights may be in flight (R28).
+A checkpoint is taken at every sequence number: a block vote names the block's hash, which covers parent and
+state, so a quorum of them, the block certificate, makes the checkpoint stable. It proves besides what came of
+the batch, which no proposal can name because several heights may be in flight (R28).
 """
 
 from __future__ import annotations
 
-from consensus import fetching
+from consensus import fetching, lost_disk
 from consensus.certificates import BlockCertificate
-from consensus.messages import BlockVote, Signed
+from consensus.messages import Signed
 from consensus.output import HaltedRecord
 from consensus.slot import VoteSet
 from consensus.state import State
+from consensus.votes import BlockVote
 
 OTHER_BLOCK = "own block differs from the certificate"
 
@@ -33,6 +35,7 @@ def executed(
             _halt(state, sequence, block)
         else:
             state.out.certified.append(known)
+            _stabilise(state, known)
         return
     open_block(state, sequence, block)
 
@@ -46,7 +49,7 @@ def open_block(state: State, sequence: int, block: bytes) -> None:
         state.own_block_votes.pop(old, None)
         state.block_votes.pop(old, None)
     settings = state.settings
-    if sequence in state.own_blocks and settings.votes and not state.halted:
+    if sequence in state.own_blocks and state.speaks:
         vote = BlockVote(settings.epoch, sequence, block, settings.replica)
         signed = state.own_block_votes.get(sequence)
         if signed is None:
@@ -66,12 +69,16 @@ def on_block_vote(state: State, vote: BlockVote, signature: bytes) -> None:
         reason = "not a voter"
     elif vote.sequence <= state.executed and vote.sequence not in state.own_blocks:
         reason = "already certified"
-    elif vote.sequence > state.high_watermark:
+    elif vote.sequence > max(state.high_watermark, state.executed):
         reason = "outside watermarks"
     if vote.sequence > state.executed:
         fetching.heard_of(state, vote.replica, vote.sequence)
     if not reason and not _votes(state, vote.sequence).add(vote.replica, vote.block, signature):
         reason = "repeated"
+        if _votes(state, vote.sequence).first_digest(vote.replica) != vote.block:
+            # No accusation: a bug that makes execution differ from run to run does this to honest ones (R30).
+            reason = "second vote differs"
+            state.note("alarm", vote.sequence, vote.block, vote.replica, reason="two blocks of one voter")
     if reason:
         state.ignore(reason, vote.sequence, vote.block, vote.replica)
         return
@@ -121,9 +128,34 @@ def _close(state: State, certificate: BlockCertificate) -> None:
     state.block_votes.pop(sequence, None)
     state.out.certified.append(certificate)
     state.note("certified", sequence, certificate.block, have=len(certificate.signatures), need=state.quorum)
-    if not state.slots and not state.own_blocks:
-        state.resend_at = None
+    _stabilise(state, certificate)
+    state.rest_if_done()
     state.progress()
+
+
+def _stabilise(state: State, certificate: BlockCertificate) -> None:
+    """The own state is proven up to here: nothing before it is voted on or kept any more (R10, R11)."""
+    if certificate.sequence > state.low_watermark:
+        raise_low_watermark(state, certificate)
+        state.note("stable", certificate.sequence, certificate.block)
+        lost_disk.speak_if_safe(state)
+
+
+def raise_low_watermark(state: State, certificate: BlockCertificate) -> None:
+    """Move the window, although this replica may not have the state yet (R18 i); keep the proof (R18 ii)."""
+    assert certificate.sequence > state.low_watermark, (certificate.sequence, state.low_watermark)
+    own = state.own_blocks.get(certificate.sequence)
+    state.stable = certificate
+    state.low_watermark = certificate.sequence
+    for sequence in [s for s in state.slots if s <= min(state.low_watermark, state.executed)]:
+        del state.slots[sequence]
+    state.accepted = max(state.accepted, state.low_watermark)
+    state.rest_if_done()
+    if own is not None and own != certificate.block:
+        _halt(state, certificate.sequence, own)
+    if state.executed < state.low_watermark:
+        for replica, _ in certificate.signatures:
+            fetching.heard_of(state, replica, certificate.sequence)
 
 
 def _halt(state: State, sequence: int, own: bytes) -> None:
