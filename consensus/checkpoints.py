@@ -73,16 +73,17 @@ def on_block_vote(state: State, vote: BlockVote, signature: bytes) -> None:
         reason = "outside watermarks"
     if vote.sequence > state.executed:
         fetching.heard_of(state, vote.replica, vote.sequence)
-    if not reason and not _votes(state, vote.sequence).add(vote.replica, vote.block, signature):
+    if not reason and not (votes := _votes(state, vote.sequence)).add(vote.replica, vote.block, signature):
         reason = "repeated"
-        if _votes(state, vote.sequence).first_digest(vote.replica) != vote.block:
+        if votes.first_digest(vote.replica) != vote.block:
             # No accusation: a bug that makes execution differ from run to run does this to honest ones (R30).
             reason = "second vote differs"
             state.note("alarm", vote.sequence, vote.block, vote.replica, reason="two blocks of one voter")
     if reason:
         state.ignore(reason, vote.sequence, vote.block, vote.replica)
         return
-    _check_certified(state, vote.sequence)
+    if votes.count(vote.block) >= state.quorum:
+        _check_certified(state, vote.sequence)
 
 
 def take_certificate(state: State, certificate: BlockCertificate) -> None:

@@ -266,17 +266,12 @@ def on_prepare(state: State, vote: Prepare, signature: bytes) -> None:
     if not slot.prepares.add(vote.replica, vote.digest, signature):
         _ignore_second(state, vote, signature, slot.prepares.first(vote.replica))
         return
-    if vote.digest == slot.digest and not slot.prepared:
-        state.note(
-            "prepare",
-            vote.sequence,
-            vote.digest,
-            vote.replica,
-            have=_prepares(state, slot),
-            need=state.prepares_needed,
-        )
-        _check_prepared(state, slot)
-        execution.execute_ready(state)
+    if not slot.prepared and vote.digest == slot.digest:
+        have = _prepares(state, slot)
+        state.note("prepare", vote.sequence, vote.digest, vote.replica, have=have, need=state.prepares_needed)
+        if have >= state.prepares_needed:
+            _check_prepared(state, slot)
+            execution.execute_ready(state)
 
 
 def _prepares(state: State, slot: Slot) -> int:
@@ -326,8 +321,9 @@ def on_commit(state: State, vote: Commit, signature: bytes) -> None:
         return
     have = slot.commits.count(vote.digest)
     state.note("commit", vote.sequence, vote.digest, vote.replica, have=have, need=state.quorum)
-    _check_committed(state, slot, vote.digest)
-    execution.execute_ready(state)
+    if have >= state.quorum:
+        _check_committed(state, slot, vote.digest)
+        execution.execute_ready(state)
 
 
 def _check_committed(state: State, slot: Slot, digest: bytes) -> None:
@@ -345,6 +341,11 @@ def _check_committed(state: State, slot: Slot, digest: bytes) -> None:
 
 def _slot_of_vote(state: State, vote: Prepare | Commit, signature: bytes) -> Slot | None:
     """The slot that a vote belongs to, or None with the reason noted."""
+    sequence = vote.sequence
+    if vote.view == state.voting_view and state.low_watermark < sequence and vote.replica < state.settings.n:
+        slot = state.slots.get(sequence)
+        if slot is not None:
+            return slot  # By far the most common case, and the one that is measured.
     reason = ""
     if vote.replica >= state.settings.n:
         reason = "not a voter"

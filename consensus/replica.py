@@ -37,6 +37,8 @@ from consensus.votes import NO_DIGEST, BlockVote, Commit, Prepare, PrePrepare, R
 
 # Own undecided votes are repeated for this many sequence numbers at a time, the oldest ones.
 RESEND_AT_ONCE = 8
+NOTHING = Output()
+NEVER = 1 << 62
 
 
 class Replica:
@@ -65,6 +67,7 @@ class Replica:
         decided: Iterable[Decision] = (),
         records: Iterable[Record] = (),
         lost_disk: bool = False,
+        quiet: bool = False,
     ) -> None:
         self._state = State(settings, sign, executed=executed, time_ms=time_ms, block=block, stable=stable)
         self._state.state_root = state_root
@@ -73,6 +76,7 @@ class Replica:
         for record in records:
             restart.recall(self._state, record)
         self._lost_disk = lost_disk
+        self._state.quiet = quiet
         self._started = False
 
     # What a driver may ask.
@@ -138,22 +142,26 @@ class Replica:
         state = self._state
         if not self._started:
             return None
-        due = [
-            timer
-            for timer in (
-                state.propose_at,
-                state.recheck_at,
-                state.resend_at,
-                state.status_at,
-                state.fetch_at,
-                state.bodies_at,
-                state.batches_at,
-                state.relay_at,
-                state.view_at,
-            )
-            if timer is not None
-        ]
-        return min(due) if due else None
+        due = state.status_at
+        if due is None:
+            due = NEVER
+        if (at := state.propose_at) is not None and at < due:
+            due = at
+        if (at := state.recheck_at) is not None and at < due:
+            due = at
+        if (at := state.resend_at) is not None and at < due:
+            due = at
+        if (at := state.fetch_at) is not None and at < due:
+            due = at
+        if (at := state.bodies_at) is not None and at < due:
+            due = at
+        if (at := state.batches_at) is not None and at < due:
+            due = at
+        if (at := state.relay_at) is not None and at < due:
+            due = at
+        if (at := state.view_at) is not None and at < due:
+            due = at
+        return None if due == NEVER else due
 
     # What a driver may tell.
 
@@ -169,7 +177,9 @@ class Replica:
         state.now_ms = now_ms
         if state.halted:
             return self._take_output()
-        if isinstance(packet, Proposal):
+        if isinstance(packet, Signed):
+            self._on_signed(packet, flaw)
+        elif isinstance(packet, Proposal):
             if packet.pre_prepare.epoch != state.settings.epoch:
                 state.ignore("other epoch", packet.pre_prepare.sequence, replica=packet.pre_prepare.replica)
             else:
@@ -179,11 +189,11 @@ class Replica:
                 self._follow_up()
                 if packet.last:
                     catch_up.go_on(state)
-        elif isinstance(packet, FetchedBatch):
-            self._on_batch(packet)
         else:
-            self._on_signed(packet, flaw)
-        timers.arm(state)
+            self._on_batch(packet)
+        if state.out or state.rearm or not isinstance(packet, Signed):
+            state.rearm = False
+            timers.arm(state)
         return self._take_output()
 
     def _on_batch(self, packet: FetchedBatch) -> None:
@@ -198,9 +208,10 @@ class Replica:
 
     def _on_signed(self, packet: Signed, flaw: str) -> None:
         state, message = self._state, packet.message
-        if message.epoch != state.settings.epoch:
+        settings = state.settings
+        if message.epoch != settings.epoch:
             state.ignore("other epoch", replica=message.replica)
-        elif message.replica == state.settings.replica:
+        elif message.replica == settings.replica:
             state.ignore("own message came back", replica=message.replica)
         elif isinstance(message, Prepare):
             ordering.on_prepare(state, message, packet.signature)
@@ -341,5 +352,8 @@ class Replica:
     def _take_output(self) -> Output:
         state = self._state
         assert state.executed <= state.accepted, (state.executed, state.accepted)
-        out, state.out = state.out, Output()
+        out = state.out
+        if not (out.notes or out.persist or out.send or out.execute or out.certified or out.expired):
+            return NOTHING  # Most votes change nothing yet, and six lists each would cost more than they do.
+        state.out = Output()
         return out

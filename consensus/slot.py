@@ -26,7 +26,8 @@ class VoteSet:
         if self.voted & bit:
             return False
         self.voted |= bit
-        self.by_digest[digest] = self.by_digest.get(digest, 0) | bit
+        by_digest = self.by_digest
+        by_digest[digest] = by_digest.get(digest, 0) | bit
         self.votes[replica] = (digest, signature)
         return True
 

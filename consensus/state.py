@@ -17,6 +17,7 @@ from consensus.votes import NO_DIGEST, Request, Vote
 # Pieces of evidence kept against one replica: the first ones prove as much as all (R37).
 MOST_EVIDENCE = 32
 
+QUIET = frozenset(("prepare", "commit", "pre_prepare", "prepared", "committed", "certified", "stable"))
 Sign = Callable[[ReplicaMessage], bytes]
 
 
@@ -144,7 +145,9 @@ class State:
         self.unproven = False  # The view was entered and has not committed anything yet.
         self.proven_ms = 0  # Requests are timed from here on at the earliest.
         self.failed_views = 0  # k: the timeout is T * 2 ** k.
+        self.rearm = False  # What the view timer waits for has changed, although nothing was said.
         self.now_ms = 0
+        self.quiet = False  # Whether notes of the normal case are left out: nobody reads them.
         self.out = Output()
 
     @property
@@ -201,6 +204,8 @@ class State:
         need: int = 0,
         reason: str = "",
     ) -> None:
+        if self.quiet and event in QUIET:
+            return
         self.out.notes.append(Note(event, self.view, sequence, digest, replica, have, need, reason))
 
     def ignore(self, reason: str, sequence: int = 0, digest: bytes = b"", replica: int | None = None) -> None:
@@ -246,6 +251,7 @@ class State:
             self.unproven = False
             self.failed_views = 0
             self.proven_ms = self.now_ms
+            self.rearm = True
 
     def rest_if_done(self) -> None:
         """Repeat nothing while nothing is open."""

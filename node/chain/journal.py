@@ -139,8 +139,11 @@ class Journal:
                 raise self._damaged(offset, f"a record cannot be read ({error.reason})") from None
             yield offset, record
             offset += HEAD_BYTES + length
-        if offset < len(data) and not self._read_only:
+        if not self._read_only:
+            # A process may have died between writing and syncing: what is repeated from here on, a later
+            # power cut must not take away (R20).
             self._truncate(offset)
+            self.sync()
         self._end = offset
 
     def append(self, record: JournalRecord) -> int:

@@ -1,0 +1,214 @@
+"""All invariants in one observer of a world. Whatever breaks one raises at the event where it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from scenarios.checkers import signing
+from scenarios.checkers.agreement import Agreement
+from scenarios.checkers.facts import Facts, InvariantBroken
+from scenarios.checkers.promises import KEPT_WINDOWS, Promises, accused_of, content_of, name_of
+from scenarios.checkers.reading import (
+    BLOCK_VOTE,
+    COMMITTED,
+    NEW_VIEW,
+    PRE_PREPARE,
+    PREPARE,
+    VIEW_CHANGE,
+    Said,
+    Vote,
+    said_in,
+    unpack,
+)
+
+EVIDENCE_RECORD = 10
+PACKETS_KNOWN = 1 << 14
+# Pieces of evidence that a replica keeps against one accused.
+MOST_EVIDENCE = 32
+Place = tuple[int, int, int, int, int]
+
+
+class Checkers:
+    """Watches a run of n voters. `faulty` says who is not held to the rules, and why (I0).
+
+    `check` verifies signatures; without it those of P-256 are verified with `public_keys`, in the order of
+    replicas. `summary` counts what happened and how often each invariant was looked at.
+    """
+
+    def __init__(
+        self,
+        n: int,
+        network_id: bytes,
+        public_keys: Sequence[bytes],
+        *,
+        window: int,
+        epoch: int = 0,
+        faulty: Iterable[int] = (),
+        check: signing.Check | None = None,
+        secrets: Iterable[bytes] = (),
+    ) -> None:
+        self.facts = Facts(n, network_id, check or signing.p256(public_keys), window, epoch)
+        self.declare_faulty(faulty, "Byzantine")
+        self.agreement = Agreement(self.facts)
+        self._promises = {replica: Promises(self.facts, replica) for replica in range(len(public_keys))}
+        self._secrets = [secret for secret in secrets if secret]
+        self._known: dict[bytes, Said | None] = {}
+        self._up: dict[int, int] = {}  # Replica: when it came up.
+        self._heard_faulty: dict[int, dict[Place, tuple[bytes, int]]] = {}
+        self._owed: dict[tuple[int, Place], int] = {}  # Contradictions that a replica met, and when.
+        self._accused: dict[int, set[tuple[str, int, int, int]]] = {}
+
+    def declare_faulty(self, replicas: Iterable[int], why: str) -> None:
+        """From now on these are not held to the rules: disk wiped or set back, twinned, Byzantine."""
+        self.facts.declare_faulty(replicas, why)
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """What was seen, and how often each invariant was checked."""
+        return {**self.facts.seen, **self.facts.checked}
+
+    def _read(self, data: bytes) -> Said | None:
+        if data in self._known:
+            return self._known[data]
+        if len(self._known) >= PACKETS_KNOWN:
+            self._known.clear()
+        said = self._known[data] = said_in(data)
+        return said
+
+    # What the world tells.
+
+    def started(self, at_us: int, replica: int) -> None:
+        """A replica came up."""
+        self.facts.seen["restart"] += replica in self._up
+        self._up[replica] = at_us
+        self.agreement.restarted(replica)
+
+    def stopped(self, at_us: int, replica: int, how: str) -> None:
+        """A replica went down."""
+        self._promises[replica].stopped(how)
+        self._heard_faulty.pop(replica, None)
+
+    def ticked(self, at_us: int, replica: int) -> None:
+        """Timers say nothing by themselves."""
+
+    def delivered(self, at_us: int, replica: int, data: bytes) -> None:
+        """A replica hears something."""
+        said = self._known.get(data) or self._read(data)
+        if said is None:
+            return
+        vote = said.vote
+        if vote is None:
+            if said.kind == NEW_VIEW and replica in self._promises:
+                self._promises[replica].hears(said)
+        elif vote.kind == PREPARE or vote.kind == PRE_PREPARE:
+            # The same as Promises.hears, for the most frequent packets without a call.
+            heard = self._promises[replica].heard
+            at_height = heard.get(vote.sequence)
+            if at_height is None:
+                at_height = heard[vote.sequence] = {}
+            cast = Vote(vote.kind, vote.epoch, vote.view, vote.sequence, vote.digest, -1)
+            at_height[cast] = at_height.get(cast, 0) | 1 << vote.author
+        if self.facts.faulty and said.author in self.facts.faulty and vote is not None:
+            self._hears_faulty(at_us, replica, vote)
+
+    def persisted(self, at_us: int, replica: int, body: bytes) -> None:
+        """A replica appended a record."""
+        self._no_secret(body, at_us, replica)
+        self._promises[replica].persisted(body)
+        if body[1] == EVIDENCE_RECORD and self.facts.is_correct(replica):
+            self._accuses(at_us, replica, unpack(body)[1])
+
+    def flushed(self, at_us: int, replica: int) -> None:
+        """What a replica appended is durable."""
+        self._promises[replica].flushed()
+
+    def sent(self, at_us: int, replica: int, to: int | None, data: bytes) -> None:
+        """Somebody, faulty or not, releases a packet."""
+        self._no_secret(data, at_us, replica)
+        correct = self.facts.is_correct(replica)
+        said = self._read(data)
+        if said is None:
+            self._other_packet(at_us, data, correct=correct)
+            return
+        if said.vote is not None:
+            real = self.agreement.voted(said.vote, said.signature, at_us, sender_correct=correct)
+            if correct and said.author == replica and real:
+                self.agreement.against_lock(said.vote, at_us)
+        elif said.kind == VIEW_CHANGE and len(said.array) == 6:
+            self.agreement.quoted(said.array, at_us, sender_correct=correct)
+        elif said.kind == NEW_VIEW and len(said.array) == 6:
+            for change, _ in said.array[3]:
+                self.agreement.quoted(change, at_us, sender_correct=correct)
+            if correct and said.author == replica:
+                for entry, _ in said.array[4]:
+                    self.agreement.against_lock(Vote(*entry), at_us)
+        if not correct:
+            return
+        if said.author == replica:
+            self._promises[replica].says(said, at_us)
+        elif said.kind not in (VIEW_CHANGE, NEW_VIEW):
+            self.facts.broken("I5", f"speaks for replica {said.author}", at_us, replica)
+
+    def executed(
+        self, at_us: int, replica: int, height: int, block: bytes, state_root: bytes, digest: bytes
+    ) -> None:
+        """A replica executed a batch."""
+        if self.facts.is_correct(replica):
+            self.agreement.executed(replica, height, block, state_root, digest, at_us)
+        old = height - KEPT_WINDOWS * self.facts.window
+        if old > 0 and replica in self._promises:
+            self._promises[replica].forget(old)
+
+    # Parts of it.
+
+    def _other_packet(self, at_us: int, data: bytes, *, correct: bool) -> None:
+        packet = unpack(data)
+        if isinstance(packet, list) and packet and packet[0] == COMMITTED and len(packet) == 3:
+            self.facts.seen["decision passed on"] += 1
+            try:
+                self.agreement.decided(packet[1], at_us, sender_correct=correct)
+            except (ValueError, TypeError, IndexError):
+                if correct:
+                    raise
+
+    def _hears_faulty(self, at_us: int, replica: int, vote: Vote) -> None:
+        """Two contents of one name that meet at a correct replica which takes both into account (I10)."""
+        if vote.kind == BLOCK_VOTE or not self.facts.is_correct(replica):
+            return
+        place = (vote.kind, vote.epoch, vote.view, vote.sequence, vote.author)
+        heard = self._heard_faulty.setdefault(replica, {})
+        first = heard.setdefault(place, (vote.digest, at_us))
+        if first[0] != vote.digest:
+            self.facts.seen["equivocation heard"] += 1
+            self._owed.setdefault((replica, place), at_us)
+
+    def _accuses(self, at_us: int, replica: int, evidence: list[object]) -> None:
+        """A correct replica accuses: never a correct one, and with a proof that holds (I10)."""
+        facts = self.facts
+        kind, accused, shown = accused_of(evidence)
+        facts.checked["I10"] += 1
+        facts.seen[f"evidence {kind}"] += 1
+        if facts.is_correct(accused):
+            facts.broken("I10", f"{kind} accuses replica {accused}, which is correct", at_us, replica)
+        for said in shown:
+            signed = signing.signed_bytes(facts.network_id, said.array)
+            if said.author != accused or not facts.check(accused, said.signature, signed):
+                facts.broken("I10", f"{kind} shows what {accused} did not sign", at_us, replica)
+        if kind == "E1":
+            first, second = shown
+            same = name_of(first.array) == name_of(second.array)
+            if not same or content_of(first.array) == content_of(second.array):
+                facts.broken("I10", f"E1 against {accused} is no contradiction", at_us, replica)
+            if first.vote is not None:
+                vote = first.vote
+                self._owed.pop((replica, (vote.kind, vote.epoch, vote.view, vote.sequence, accused)), None)
+        self._accused.setdefault(replica, set()).add((kind, accused, 0, 0))
+
+    def _no_secret(self, data: bytes, at_us: int, replica: int) -> None:
+        for secret in self._secrets:
+            self.facts.checked["I11"] += 1
+            if secret in data:
+                raise InvariantBroken("I11", "a secret in clear", at_us, replica)
+
+
+__all__ = ["Checkers", "InvariantBroken"]

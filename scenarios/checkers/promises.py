@@ -1,0 +1,255 @@
+"""What one correct replica may say: once, for a reason, and only what it has written down (I4, I5, I6)."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgpack
+
+from scenarios.checkers.facts import Facts
+from scenarios.checkers.reading import (
+    BLOCK_VOTE,
+    COMMIT,
+    NEW_VIEW,
+    PRE_PREPARE,
+    PREPARE,
+    VIEW_CHANGE,
+    Said,
+    Vote,
+    of_signed,
+    unpack,
+    vote_of,
+)
+
+VOTE_RECORD, PROPOSAL_RECORD, PREPARED_RECORD, VIEW_CHANGE_RECORD, NEW_VIEW_RECORD = 1, 2, 3, 8, 9
+OWN_WORDS = (VOTE_RECORD, PROPOSAL_RECORD, PREPARED_RECORD, VIEW_CHANGE_RECORD, NEW_VIEW_RECORD)
+# Kept for so many windows of heights.
+KEPT_WINDOWS = 4
+
+
+def name_of(array: list[Any]) -> tuple[Any, ...]:
+    """What a message is about: two different ones of one name contradict each other."""
+    if array[0] in (VIEW_CHANGE, NEW_VIEW):
+        return (array[0], array[1], array[2])
+    vote = vote_of(array)
+    assert vote is not None
+    return (vote.kind, vote.epoch, vote.view, vote.sequence)
+
+
+def content_of(array: list[Any]) -> bytes:
+    """The content of a message, as 32 bytes."""
+    return hashlib.sha256(msgpack.packb(array, use_bin_type=True)).digest()
+
+
+def null_digest(sequence: int) -> bytes:
+    """The digest of the null request."""
+    batch = msgpack.packb([sequence, 0, 0, []], use_bin_type=True)
+    return hashlib.sha256(b"privity/v1/batch\0" + batch).digest()
+
+
+def renewed(changes: list[list[Any]]) -> list[tuple[int, bytes]]:
+    """What a new view of these view-changes must propose (PBFT 4.4)."""
+    low = max((change[3][1] for change in changes if change[3] is not None), default=0)
+    best: dict[int, tuple[int, bytes]] = {}
+    for change in changes:
+        for _, view, sequence, digest, *_ in change[4]:
+            if sequence > low and (sequence not in best or view > best[sequence][0]):
+                best[sequence] = (view, digest)
+    return [
+        (sequence, best[sequence][1] if sequence in best else null_digest(sequence))
+        for sequence in range(low + 1, max(best, default=low) + 1)
+    ]
+
+
+class Promises:
+    """The words of one replica over its whole life, whatever restarts there were."""
+
+    def __init__(self, facts: Facts, replica: int) -> None:
+        self._facts = facts
+        self._replica = replica
+        self._said: dict[tuple[Any, ...], bytes] = {}
+        self._written: list[tuple[tuple[Any, ...], bytes]] = []  # Appended, not durable.
+        self._durable: dict[tuple[Any, ...], bytes] = {}
+        # What it has heard: pre-prepares and prepares by height, new-views by view.
+        self.heard: dict[int, dict[Vote, int]] = {}
+        self._begun: dict[int, dict[int, bytes]] = {}
+        self._promised = 0  # The highest view that it asked for.
+        self._view = 0
+        self._low = 0
+        self._committed: dict[int, int] = {}  # By height: the highest view in which it sent a commit.
+
+    # Its disk.
+
+    def persisted(self, body: bytes) -> None:
+        """A record was appended."""
+        if body[1] not in OWN_WORDS:
+            return  # What it decided, or what clients said.
+        record = unpack(body)
+        if record[0] == VOTE_RECORD:
+            self._written.append((name_of(record[1]), content_of(record[1])))
+            self._counts_own(vote_of(record[1]))
+        elif record[0] == PROPOSAL_RECORD:
+            self._written.append((name_of(record[1][1]), content_of(record[1][1])))
+            self._counts_own(vote_of(record[1][1]))
+        elif record[0] == PREPARED_RECORD:
+            _, view, sequence, digest, *_ = record[1]
+            self._written.append((("prepared", view, sequence), digest))
+        elif record[0] in (VIEW_CHANGE_RECORD, NEW_VIEW_RECORD):
+            signed = record[1]
+            self._written.append((name_of(signed[1]), content_of(signed[1])))
+            if record[0] == NEW_VIEW_RECORD:
+                self._begin(signed[1])  # A primary enters its view with the record, sent or not.
+                for entry, _ in signed[1][4]:
+                    self._written.append((name_of(entry), content_of(entry)))
+
+    def _counts_own(self, vote: Vote | None) -> None:
+        """It counts its own words once they cannot be lost, sent or not."""
+        if vote is not None and vote.author == self._replica and vote.kind in (PRE_PREPARE, PREPARE):
+            at_height = self.heard.setdefault(vote.sequence, {})
+            cast = vote._replace(author=-1)
+            at_height[cast] = at_height.get(cast, 0) | 1 << vote.author
+
+    def flushed(self) -> None:
+        """All that was appended is durable."""
+        self._durable.update(self._written)
+        self._written.clear()
+
+    def stopped(self, how: str) -> None:
+        """A power cut takes what was not durable; a crash leaves it to be flushed by the next start."""
+        if how == "power cut":
+            self._written.clear()
+
+    # What it hears.
+
+    def hears(self, said: Said) -> None:
+        """A packet was delivered to it."""
+        vote = said.vote
+        if vote is not None and vote.kind in (PRE_PREPARE, PREPARE):
+            at_height = self.heard.setdefault(vote.sequence, {})
+            cast = vote._replace(author=-1)
+            at_height[cast] = at_height.get(cast, 0) | 1 << vote.author
+        elif said.kind == NEW_VIEW:
+            self._begin(said.array)
+
+    def _begin(self, array: list[Any]) -> None:
+        _, _, view, changes, entries, author = array
+        chosen = [change for change, _ in changes]
+        authors = {change[-1] for change in chosen}
+        proposals = [(entry[3], entry[4]) for entry, _ in entries]
+        fits = author == view % self._facts.n and len(authors) == len(chosen) >= self._facts.quorum
+        if fits and all(change[2] == view for change in chosen) and proposals == renewed(chosen):
+            self._begun.setdefault(view, dict(proposals))
+
+    # What it says.
+
+    def says(self, said: Said, at_us: int) -> None:
+        """It releases a message of its own."""
+        facts, array, vote = self._facts, said.array, said.vote
+        if vote is None and said.kind not in (VIEW_CHANGE, NEW_VIEW):
+            return
+        name, content = name_of(array), content_of(array)
+        facts.checked["I4"] += 1
+        repeated = name in self._said
+        if self._said.setdefault(name, content) != content:
+            facts.broken("I4", f"a second content for {name}", at_us, self._replica)
+        facts.checked["I6"] += 1
+        if self._durable.get(name) != content:
+            facts.broken("I6", f"{name} is sent and not durable", at_us, self._replica)
+        if repeated:
+            return
+        if vote is not None:
+            self._votes(vote, at_us)
+        elif said.kind == VIEW_CHANGE:
+            self._changes_view(array, at_us)
+        else:
+            self._begins_view(array, at_us)
+
+    def _votes(self, vote: Vote, at_us: int) -> None:
+        facts = self._facts
+        if vote.author >= facts.n:
+            facts.broken("I5", "a follower votes", at_us, self._replica)
+        if vote.kind == BLOCK_VOTE:
+            return
+        facts.checked["I5"] += 1
+        if vote.view < self._promised:
+            facts.broken("I5", f"R12: a vote in a view that was left: {vote}", at_us, self._replica)
+        if vote.view > 0 and vote.view not in self._begun:
+            facts.broken("I5", f"a vote in a view that did not begin: {vote}", at_us, self._replica)
+        if vote.view < self._view:
+            facts.broken("I5", f"the view decreases: {vote}", at_us, self._replica)
+        self._view = vote.view
+        primary = vote.view % facts.n
+        cast = Vote(PRE_PREPARE, vote.epoch, vote.view, vote.sequence, vote.digest, -1)
+        if vote.kind == PRE_PREPARE:
+            if vote.author != primary:
+                facts.broken("I5", f"a proposal by a backup: {vote}", at_us, self._replica)
+            renewal = self._begun.get(vote.view, {}).get(vote.sequence, vote.digest)
+            if renewal != vote.digest:
+                facts.broken("I5", f"R17: not what the new view renews: {vote}", at_us, self._replica)
+        elif vote.kind == PREPARE:
+            if vote.author == primary:
+                facts.broken("I5", f"R5: the primary prepares: {vote}", at_us, self._replica)
+            if not self._proposed(vote, cast, primary):
+                facts.broken("I5", f"a prepare without its pre-prepare: {vote}", at_us, self._replica)
+        elif vote.kind == COMMIT:
+            self._commits(vote, cast, primary, at_us)
+
+    def _proposed(self, vote: Vote, cast: Vote, primary: int) -> bool:
+        """Whether the primary of the vote's view proposed this digest to it."""
+        begun = self._begun.get(vote.view)
+        if begun is not None and vote.sequence in begun:
+            return begun[vote.sequence] == vote.digest
+        return bool(self.heard.get(vote.sequence, {}).get(cast, 0) >> primary & 1)
+
+    def _commits(self, vote: Vote, cast: Vote, primary: int, at_us: int) -> None:
+        facts = self._facts
+        prepares = self.heard.get(vote.sequence, {}).get(cast._replace(kind=PREPARE), 0) & ~(1 << primary)
+        if not self._proposed(vote, cast, primary) or prepares.bit_count() < facts.quorum - 1:
+            facts.broken("I5", f"R6: a commit without being prepared: {vote}", at_us, self._replica)
+        if self._durable.get(("prepared", vote.view, vote.sequence)) != vote.digest:
+            facts.broken("I6", f"R13: a commit whose proof is not durable: {vote}", at_us, self._replica)
+        self._committed[vote.sequence] = max(vote.view, self._committed.get(vote.sequence, -1))
+
+    def _changes_view(self, array: list[Any], at_us: int) -> None:
+        facts = self._facts
+        _, _, view, stable, prepared, _ = array
+        low = 0 if stable is None else stable[1]
+        if view < self._promised or view < self._view:
+            facts.broken("I5", f"views decrease: {view} after {self._promised}", at_us, self._replica)
+        facts.seen["view change"] += view > self._promised
+        self._promised = view
+        if low < self._low:
+            facts.broken("I9", f"the low watermark falls from {self._low} to {low}", at_us, self._replica)
+        self._low = low
+        carried = {proof[2]: proof[1] for proof in prepared}
+        for sequence, committed in self._committed.items():
+            if sequence > low and committed < view and carried.get(sequence, -1) < committed:
+                facts.broken("I5", f"R13: hides its commit at {sequence}", at_us, self._replica)
+        if any(not low < sequence <= low + facts.window for sequence in carried):
+            facts.broken("I5", "R14: a certificate outside its window", at_us, self._replica)
+
+    def _begins_view(self, array: list[Any], at_us: int) -> None:
+        facts = self._facts
+        self._begin(array)
+        if array[2] not in self._begun:
+            facts.broken("I5", f"R16: new-view {array[2]} does not follow", at_us, self._replica)
+        facts.seen["new view"] += 1
+
+    def forget(self, height: int) -> None:
+        """This height is long past."""
+        self.heard.pop(height, None)
+        self._committed.pop(height, None)
+        if height % 64 == 0:
+            for kept in (self._said, self._durable):
+                for name in [n for n in kept if n[0] not in (VIEW_CHANGE, NEW_VIEW) and n[-1] <= height]:
+                    del kept[name]
+            for view in [v for v in self._begun if v < self._view]:
+                del self._begun[view]
+
+
+def accused_of(evidence: list[Any]) -> tuple[str, int, list[Said]]:
+    """The kind of an evidence, whom it accuses, and what it shows."""
+    kind, accused, _, _, first, second = evidence
+    shown = [said for said in (of_signed(each) for each in (first, second) if each is not None) if said]
+    return kind, accused, shown

@@ -1,0 +1,261 @@
+"""The network of a virtual world: who gets which packet, when, how often, or not at all.
+
+What a link does to a packet is drawn from the stream of the network; rules, partitions and taps are the
+faults of a run. All of it is decided when a packet is sent: what is under way arrives.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from heapq import heappush
+from random import Random
+
+from scenarios.virtual.agenda import Agenda
+from scenarios.virtual.topology import TABLE_BITS, Link, Links
+
+CLIENT = -1
+# By the tag of the packet and, if it is a signed message, that of the message.
+KINDS = {
+    (1, 1): "pre-prepare",
+    (1, 2): "prepare",
+    (1, 3): "commit",
+    (1, 4): "block-vote",
+    (1, 5): "status",
+    (1, 6): "fetch",
+    (1, 7): "fetch-requests",
+    (1, 8): "view-change",
+    (1, 9): "new-view",
+    (1, 10): "fetch-batch",
+    (2, 0): "pre-prepare",
+    (3, 0): "request",
+    (4, 0): "decided",
+    (5, 0): "inquiry",
+    (6, 0): "inclusion",
+    (7, 0): "batch",
+}
+
+
+def kind_of(data: bytes) -> str:
+    """What kind of message a packet holds, from its first bytes; "other" for what is none."""
+    if len(data) < 4:
+        return "other"
+    tag = data[1]
+    return KINDS.get((tag, data[3] if tag == 1 else 0), "other")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What happens to packets of some kinds between some replicas; None stands for all of them.
+
+    Chances are for each packet. `delay_us` comes on top of the latency.
+    """
+
+    sources: frozenset[int] | None = None
+    targets: frozenset[int] | None = None
+    kinds: frozenset[str] | None = None
+    drop: float = 0.0
+    duplicate: float = 0.0
+    delay_us: int = 0
+    jitter_us: int = 0
+
+    def applies(self, source: int, target: int, kind: str) -> bool:
+        """Whether this packet is meant."""
+        return (
+            (self.sources is None or source in self.sources)
+            and (self.targets is None or target in self.targets)
+            and (self.kinds is None or kind in self.kinds)
+        )
+
+
+# Sees one delivery before the link has it: time, source, target, packet. Gives what to deliver, or None.
+Tap = Callable[[int, int, int, bytes], bytes | None]
+
+
+class Network:
+    """Carries packets between places. `subjects[i]` is what a delivery to place i is addressed to."""
+
+    def __init__(self, agenda: Agenda, links: Links, random: Random, faults: Random) -> None:
+        self.happened: Counter[str] = Counter()
+        self.subjects: list[object] = []
+        self._agenda = agenda
+        self._links = links
+        self._random = random
+        self._faults = faults
+        self._rules: dict[str, list[Rule]] = {}
+        self._partitions: dict[str, set[tuple[int, int]]] = {}
+        self._taps: list[Tap] = []
+        self._free_us: dict[tuple[int, int], int] = {}
+        self._client = Link()
+        self._fan_out: list[list[tuple[object, Sequence[int]]]] = []
+        self._everything_plain = False
+        self._blocked: set[tuple[int, int]] = set()
+
+    # Set up.
+
+    def join(self, subject: object, like: int | None = None) -> int:
+        """One more place. `like` gives a twin's place the links of the other twin."""
+        place = len(self.subjects)
+        self.subjects.append(subject)
+        if like is not None:
+            self._links.add(like)
+        self._prepare()
+        return place
+
+    def _prepare(self) -> None:
+        table = self._links.table
+        places = range(len(self.subjects))
+        self._everything_plain = (
+            not (self._rules or self._partitions or self._taps)
+            and len(table) >= len(self.subjects)
+            and all(table[source][target].is_plain for source in places for target in places)
+        )
+        self._fan_out = [
+            [
+                (self.subjects[target], table[source][target].latency.quantiles)
+                for target in places
+                if target != source
+            ]
+            for source in places
+            if source < len(table)
+        ]
+        self._blocked = set().union(*self._partitions.values())
+
+    # Packets.
+
+    def broadcast(self, source: int, data: bytes, at_us: int) -> None:
+        """A packet from one place to all others; from a client to all."""
+        if self._everything_plain and source != CLIENT:
+            heap, number = self._agenda.heap, self._agenda.next_number
+            bits = self._random.getrandbits
+            for subject, table in self._fan_out[source]:
+                heappush(heap, (at_us + table[bits(TABLE_BITS)], number(), subject, data))
+            return
+        for target in range(len(self.subjects)):
+            if target != source:
+                self.send(source, target, data, at_us)
+
+    def send(self, source: int, target: int, data: bytes, at_us: int) -> None:
+        """A packet from one place, or a client, to one place."""
+        if (source, target) in self._blocked:
+            self.happened["partitioned"] += 1
+            return
+        for tap in self._taps:
+            tapped = tap(at_us, source, target, data)
+            if tapped is None:
+                self.happened["dropped by a tap"] += 1
+                return
+            if tapped is not data:
+                self.happened["altered by a tap"] += 1
+                data = tapped
+        later_us, more = 0, 0
+        if self._rules:
+            kind = kind_of(data)
+            draw = self._faults.random
+            for rules in self._rules.values():
+                for rule in rules:
+                    if rule.applies(source, target, kind):
+                        if rule.drop and draw() < rule.drop:
+                            self.happened[f"{kind} dropped"] += 1
+                            return
+                        if rule.duplicate and draw() < rule.duplicate:
+                            self.happened[f"{kind} duplicated"] += 1
+                            more += 1
+                        if rule.delay_us or rule.jitter_us:
+                            self.happened[f"{kind} delayed"] += 1
+                            later_us += rule.delay_us
+                            later_us += int(draw() * (rule.jitter_us + 1)) if rule.jitter_us else 0
+        link = self._client if source == CLIENT else self._links.table[source][target]
+        self._carry(link, source, target, data, at_us, later_us, more)
+
+    def _carry(
+        self, link: Link, source: int, target: int, data: bytes, at_us: int, later_us: int, more: int
+    ) -> None:
+        draw = self._random.random
+        if link.loss and draw() < link.loss:
+            self.happened["lost"] += 1
+            return
+        if link.duplication and draw() < link.duplication:
+            self.happened["duplicated"] += 1
+            more += 1
+        if link.bandwidth:
+            start_us = max(at_us, self._free_us.get((source, target), 0))
+            end_us = start_us + len(data) * 1_000_000 // link.bandwidth
+            self._free_us[source, target] = end_us
+            later_us += end_us - at_us
+        for _ in range(1 + more):
+            delay_us = later_us + link.latency.quantiles[self._random.getrandbits(TABLE_BITS)]
+            if link.reordering and draw() < link.reordering:
+                self.happened["reordered"] += 1
+                delay_us += int(draw() * link.held_us)
+            self._agenda.deliver(at_us + delay_us, self.subjects[target], data)
+
+    # Faults.
+
+    def rule(self, name: str, *rules: Rule) -> None:
+        """Set the rules of a name; without any, the name is forgotten."""
+        self._rules.pop(name, None)
+        if rules:
+            self._rules[name] = list(rules)
+        self._prepare()
+
+    def partition(self, name: str, *groups: Iterable[int]) -> None:
+        """Cut all links between groups, both ways. Who is in no group keeps all links."""
+        sets = [set(group) for group in groups]
+        self._partitions[name] = {
+            (source, target)
+            for first in sets
+            for second in sets
+            if first is not second
+            for source in first
+            for target in second
+        }
+        self._prepare()
+
+    def cut(self, name: str, sources: Iterable[int], targets: Iterable[int]) -> None:
+        """Cut links one way only: what the sources say does not reach the targets."""
+        heard = set(targets)
+        self._partitions[name] = {(source, target) for source in sources for target in heard}
+        self._prepare()
+
+    def isolate(self, place: int) -> None:
+        """Cut all links of one place, clients' too."""
+        others = [CLIENT, *(other for other in range(len(self.subjects)) if other != place)]
+        self.partition(f"isolated {place}", [place], others)
+
+    def join_again(self, name: str) -> None:
+        """End one partition or cut."""
+        self._partitions.pop(name, None)
+        self._prepare()
+
+    def tap(self, tap: Tap) -> None:
+        """Put something between all senders and the links."""
+        self._taps.append(tap)
+        self._prepare()
+
+    def untap(self, tap: Tap) -> None:
+        """Take it away again."""
+        self._taps.remove(tap)
+        self._prepare()
+
+    def set_links(self, links: Links) -> None:
+        """Other links from now on, for as many places."""
+        assert len(links.table) >= len(self.subjects)
+        self._links = links
+        self._prepare()
+
+    def heal(self, *, taps: bool = True) -> None:
+        """End every partition and rule, and let links lose, double and hold back nothing any more."""
+        self._rules.clear()
+        self._partitions.clear()
+        if taps:
+            self._taps.clear()
+        self._links = self._links.calm()
+        self._free_us.clear()
+        self._prepare()
+
+    @property
+    def worst_us(self) -> int:
+        """The longest that a packet can be under way once nothing else is wrong."""
+        return self._links.worst_us()

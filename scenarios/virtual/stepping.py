@@ -1,0 +1,171 @@
+"""The loop of a virtual world: takes what is next, and steps the process that it concerns.
+
+A step is what a driver does: take all packets that came, let due timers act, carry out what follows. It
+happens at one moment; the time that it takes on a real machine passes before its packets leave and before
+the next one begins.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from heapq import heappop
+
+from scenarios.virtual.agenda import Agenda
+from scenarios.virtual.host import Crash
+from scenarios.virtual.node_host import GENESIS_MS
+from scenarios.virtual.observer import Watching
+from scenarios.virtual.seat import NEVER, Seat
+from scenarios.virtual.signatures import Signatures
+from scenarios.virtual.trace import TraceHash, head
+
+PACKETS_AT_ONCE = 256
+OVERDUE_AT_ONCE = 1000
+
+
+class Stuck(AssertionError):
+    """What was waited for did not come in time."""
+
+
+class Stepping:
+    """The part of the world that moves time."""
+
+    signatures: Signatures
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.now_us = 0
+        self.agenda = Agenda()
+        self.events = 0
+        self.delivered = 0
+        self.happened: Counter[str] = Counter()
+        self.watching = Watching()
+        self._trace = TraceHash()
+
+    def describe(self) -> str:
+        """Where everybody stands, for what goes wrong."""
+        return f"seed {self.seed}, {self.now_us} µs, {self.events} events"
+
+    def clock_ms(self, seat: Seat) -> int:
+        """What the clock of a place shows."""
+        return GENESIS_MS + (self.now_us + seat.skew_us) // 1000
+
+    def _run(self, end_us: int, event_limit: int) -> None:
+        heap, events = self.agenda.heap, 0
+        try:
+            while heap and heap[0][0] <= end_us:
+                if events >= event_limit:
+                    raise Stuck(f"more events than allowed: {self.describe()}")
+                events += 1
+                self.now_us, _, subject, data = heappop(heap)
+                if data is None:
+                    subject()
+                elif subject.host is None:
+                    self.happened["arrived where nobody was up"] += 1
+                elif subject.busy_us > self.now_us or subject.paused:
+                    subject.waiting.append(data)
+                    if subject.woken_us > subject.busy_us and not subject.paused:
+                        self._wake(subject, subject.busy_us)
+                else:
+                    self._step(subject, data)
+        finally:
+            self.events += events
+
+    def _wake(self, seat: Seat, at_us: int) -> None:
+        """Have a place step at a time, unless it does so earlier."""
+        if at_us < seat.woken_us:
+            seat.woken_us = at_us
+            self.agenda.at(at_us, lambda: self._woken(seat, at_us))
+
+    def _woken(self, seat: Seat, at_us: int) -> None:
+        if seat.woken_us == at_us:
+            seat.woken_us = NEVER
+            if seat.host is not None and not seat.paused:
+                if seat.busy_us > self.now_us:
+                    self._wake(seat, seat.busy_us)
+                else:
+                    self._step(seat, None)
+
+    def _step(self, seat: Seat, data: bytes | None) -> None:
+        """As a driver does: take what came, let due timers act, carry out what follows."""
+        host = seat.host
+        assert host is not None
+        now_us, place, replica_id = self.now_us, seat.place, seat.replica_id
+        handle, parts, watching = host.handle, self._trace.parts, self.watching.delivered
+        now_ms = GENESIS_MS + (now_us + seat.skew_us) // 1000
+        self.signatures.charged_us = 0
+        packets: Sequence[bytes] = ()
+        if seat.waiting:
+            if data is not None:
+                seat.waiting.append(data)
+            packets, seat.waiting = seat.waiting[:PACKETS_AT_ONCE], seat.waiting[PACKETS_AT_ONCE:]
+        elif data is not None:
+            packets = (data,)
+        try:
+            self.delivered += len(packets)
+            for packet in packets:
+                parts.append(head(b"d", now_us, place, len(packet)))
+                parts.append(packet)
+                for call in watching:
+                    call(now_us, replica_id, packet)
+                handle(packet, now_ms)
+            if seat.due_us <= now_us:
+                self._tick(seat)
+            host.flush()
+            while host.has_idle_work:
+                host.idle()
+                host.flush()
+        except Crash:
+            self._crashed(seat)
+            return
+        except BaseException as error:
+            self._explain(error, seat)
+            raise
+        self._after_step(seat)
+
+    def _tick(self, seat: Seat) -> None:
+        host, now_ms = seat.host, self.clock_ms(seat)
+        assert host is not None
+        for call in self.watching.ticked:
+            call(self.now_us, seat.replica_id)
+        host.tick(now_ms)
+        again_ms = host.deadline_ms
+        if again_ms is not None and again_ms <= now_ms:
+            # With no pause between proposals there may be several to make.
+            seat.overdue += 1
+            assert seat.overdue < OVERDUE_AT_ONCE, (
+                f"a timer that is due must act and move on: {again_ms} at {now_ms}"
+            )
+        else:
+            seat.overdue = 0
+
+    def _after_step(self, seat: Seat) -> None:
+        host = seat.host
+        if host is None:
+            return
+        seat.busy_us = self.now_us + self.signatures.charged_us
+        if seat.waiting:
+            self._wake(seat, seat.busy_us)
+        due_ms = host.deadline_ms
+        if due_ms is None:
+            seat.due_us = NEVER
+        else:
+            due_us = (due_ms - GENESIS_MS) * 1000 - seat.skew_us
+            seat.due_us = due_us = due_us if due_us > seat.busy_us else seat.busy_us
+            if due_us < seat.woken_us:
+                self._wake(seat, due_us)
+
+    def _explain(self, error: BaseException, seat: Seat) -> None:
+        error.add_note(f"replica {seat.replica_id} at {self.now_us} µs, seed {self.seed}")
+
+    def _down(self, seat: Seat, how: str) -> None:
+        seat.host, seat.waiting, seat.woken_us = None, [], NEVER
+        for call in self.watching.stopped:
+            call(self.now_us, seat.replica_id, how)
+
+    def _crashed(self, seat: Seat) -> None:
+        seat.crash_at = None
+        seat.crash(power_cut=False)
+        self.happened["crash"] += 1
+        self.happened["crash point"] += 1
+        self._down(seat, "crash")
