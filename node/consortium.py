@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from consensus.messages import MAX_WINDOW
 from consensus.quorum import quorum
 from consensus.state import Settings
 from consensus.votes import Signature
@@ -120,7 +121,7 @@ def widest_window(n: int) -> int:
     height of the window: a quorum of signatures of 68 bytes and the fields around them.
     """
     size = quorum(n) * (68 * quorum(n) + 160)
-    return max(2, MAX_NEW_VIEW // size - 2)
+    return min(MAX_WINDOW, max(2, MAX_NEW_VIEW // size - 2))
 
 
 class Network:

@@ -40,6 +40,7 @@ from node.envelopes.keys import PartyKeys
 from node.envelopes.transaction import PrivateTransaction, check_blob
 from node.errors import WRONG_USAGE, PrivityError
 from node.intake import Intake
+from node.key_use import has_lost_its_disk
 from node.logs.events import EventLog
 from node.mempool import Mempool
 from node.private_view import PrivateView
@@ -115,6 +116,8 @@ class Node:
         self._mempool = Mempool()
         try:
             recovered = recover(self._journal, self._store, network)
+            new = self._journal.is_new
+            lost_disk = has_lost_its_disk(folder / "keys", journal_is_new=new)
         except BaseException:
             self._store.close()
             self._journal.close()
@@ -133,6 +136,7 @@ class Node:
             stable=recovered.stable,
             decided=recovered.decided,
             records=recovered.records,
+            lost_disk=lost_disk,
         )
         self._answers = Answers(self._journal, self._store, self._mempool, self.topics, send)
         self.private_view = PrivateView(self._store, keys.wrapping, self._answers.body)
@@ -162,6 +166,11 @@ class Node:
     def view(self) -> int:
         """The view that this node's replica is in, or asks for."""
         return self._replica.view
+
+    @property
+    def silent(self) -> bool:
+        """Whether it casts no vote because its disk was lost (R22)."""
+        return self._replica.silent
 
     @property
     def active(self) -> bool:
