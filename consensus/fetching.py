@@ -102,6 +102,7 @@ def heard_of(state: State, replica: int, sequence: int) -> None:
     if sequence > state.executed and state.fetch_at is None:
         state.fetch_tries, state.fetch_mark = 0, state.executed
         state.fetch_at = state.now_ms + state.settings.fetch_ms
+        state.rearm = True
 
 
 def fetch_if_stuck(state: State) -> None:

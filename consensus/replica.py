@@ -78,6 +78,8 @@ class Replica:
         self._lost_disk = lost_disk
         self._state.quiet = quiet
         self._started = False
+        # Whether the last packet moved a timer, although it may have led to nothing else.
+        self.rearmed = False
 
     # What a driver may ask.
 
@@ -191,6 +193,7 @@ class Replica:
                     catch_up.go_on(state)
         else:
             self._on_batch(packet)
+        self.rearmed = state.rearm
         if state.out or state.rearm or not isinstance(packet, Signed):
             state.rearm = False
             timers.arm(state)

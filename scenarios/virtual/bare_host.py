@@ -28,7 +28,7 @@ from consensus.output import (
     ViewChangeRecord,
     VoteRecord,
 )
-from consensus.replica import Replica
+from consensus.replica import NOTHING, Replica
 from consensus.votes import Batch, BlockVote, Counter, Digest, Request, encode
 from scenarios.virtual import bare_wire
 from scenarios.virtual.bare_wire import BareCommitted, BareRequest
@@ -93,12 +93,14 @@ class BareHost:
     """One replica with its driver; satisfies `Host`."""
 
     has_idle_work = False
+    stirred = True
 
     def __init__(self, seat: Seat) -> None:
         self._seat = seat
         self._at_once, self._know = seat.wire.at_once, seat.know
         self._now_ms = seat.world.clock_ms(seat)
         self.replica_id = seat.replica_id
+        self.stepped = 0  # Consensus messages of others that the core took.
         self._outputs: list[Output] = []
         self._blocks: dict[int, _Block] = {}
         self._bodies: dict[bytes, Request] = {}  # Waiting, and of the blocks that are kept.
@@ -153,6 +155,7 @@ class BareHost:
                 if height > low
             ],
             records=self._still_needed(records, low),
+            quiet=True,
             lost_disk=self._seat.records.lost and not any(isinstance(r, LostDiskRecord) for r in records),
         )
         self._seat.height = self._height
@@ -216,7 +219,12 @@ class BareHost:
         if known.reason:
             self._seat.happened[known.reason] += 1
         elif kind <= bare_wire.PROPOSAL:
-            self._take(replica.receive(known.packet, self._now_ms))  # type: ignore[arg-type]
+            self.stepped += 1
+            output = replica.receive(known.packet, self._now_ms)  # type: ignore[arg-type]
+            if output is not NOTHING:
+                self._take(output)
+            elif replica.rearmed:
+                self.stirred = True
         elif kind == bare_wire.REQUEST:
             self._on_request(known.packet.request)  # type: ignore[union-attr]
         elif kind == bare_wire.DECIDED:
@@ -236,6 +244,7 @@ class BareHost:
 
     def flush(self) -> None:
         """Persist, send, execute what follows from the steps so far, in that order (R20)."""
+        self.stirred = False
         while self._outputs:
             outputs, self._outputs = self._outputs, []
             self._persist(outputs)
@@ -264,6 +273,7 @@ class BareHost:
 
     def _take(self, output: Output) -> None:
         """Keep an output for the next flush, if there is something to carry out."""
+        self.stirred = True
         for note in output.notes:
             if note.event not in QUIET:
                 self._seat.noted(note)

@@ -17,6 +17,8 @@ class Host(Protocol):
     """One replica's process: stepped by the world, says everything through the seat that it got."""
 
     replica_id: int
+    stirred: bool
+    """Whether there is something to flush, or a timer to look at again, since the last flush."""
 
     def handle(self, data: bytes, now_ms: int) -> None:
         """Take one packet."""

@@ -69,6 +69,8 @@ def found(voters: int, followers: int, folder: Path, draw: Entropy, **rules: Any
 class NodeHost:
     """A `node.Node` on a seat; satisfies `Host`."""
 
+    stirred = True  # A node does not tell; so each step carries out what there is.
+
     def __init__(self, seat: Seat) -> None:
         nodes = seat.world.nodes
         assert nodes is not None, "the world was not founded for nodes"

@@ -111,6 +111,14 @@ class Stepping:
                 handle(packet, now_ms)
             if seat.due_us <= now_us:
                 self._tick(seat)
+            elif not host.stirred:
+                # Most votes lead to nothing yet: nothing to carry out, no timer moved.
+                seat.busy_us = now_us + self.signatures.charged_us
+                if seat.waiting:
+                    self._wake(seat, seat.busy_us)
+                if seat.due_us < seat.woken_us:
+                    self._wake(seat, max(seat.due_us, seat.busy_us))
+                return
             host.flush()
             while host.has_idle_work:
                 host.idle()
