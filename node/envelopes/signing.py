@@ -86,6 +86,11 @@ class SigningKey:
         secret = int.from_bytes(entropy(48), "big") % (_P256_ORDER - 1) + 1
         return cls(ec.derive_private_key(secret, _P256))
 
+    @classmethod
+    def from_secret(cls, secret: int) -> SigningKey:
+        """The key with this number. Raises ValueError if there is none."""
+        return cls(ec.derive_private_key(secret, _P256))
+
     def sign(self, message: bytes) -> bytes:
         """The signature over the message: r|s, 64 bytes, low-s, the same each time (RFC 6979)."""
         r, s = utils.decode_dss_signature(self._key.sign(message, _SIGN))

@@ -31,7 +31,7 @@ from tests.command_line import Outcome, Privity
 
 ROOT = Path(__file__).parents[2]
 BUILT = ["init", "check", "up", "run", "down", "ps", "send", "show", "who-sees", "logs"]
-BUILT += ["explain", "doctor", "schema"]
+BUILT += ["explain", "doctor", "schema", "core-shell"]
 PLANNED = ["aggregate", "console", "disclose", "export", "fault", "fork", "map", "open", "replay", "report"]
 PLANNED += ["request", "ui", "verify", "watch", "why"]
 HELLO = str(ROOT / "scenarios" / "hello.yaml")
