@@ -1,0 +1,82 @@
+"""Bytes as a malicious peer would send them: right ones with small damage, spliced, cut, nested, noise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from consensus.certificates import CommitCertificate, Decided
+from consensus.messages import Fetch, FetchBatch, FetchedBatch, FetchRequests, Proposal, Status
+from consensus.votes import Batch, BlockVote, Commit, Prepare, PrePrepare
+from node.canonical import encode
+from node.wire import CommittedBatch, Frame, Inquiry, SignedInquiry, TransactionPacket
+from tests.consensus.alone import R1, batch_of, block_certificate
+from tests.consensus.views import new_view, prepared, view_change
+from tests.consensus.wire import signed
+from tests.node.network_of_nodes import founded, sealed_for
+
+DIGEST, SIGNATURE = b"\7" * 32, b"\5" * 64
+NETWORK = founded(voters=4)
+SEALED = sealed_for(NETWORK, {"amount": 7})
+BATCH = Batch(3, 0, 1000, (DIGEST, SEALED.transaction.id))
+CHANGE = view_change(2, 1, prepared(batch_of(R1)), stable=None)
+BODY = TransactionPacket(SEALED.transaction, SEALED.blob)
+CERTIFICATE = CommitCertificate(0, 0, 3, BATCH.digest(), ((0, SIGNATURE), (1, SIGNATURE), (2, SIGNATURE)))
+
+PACKETS: list[bytes] = [
+    encode(packet)
+    for packet in (
+        *(signed(kind(0, 1, 2, DIGEST, 1)) for kind in (PrePrepare, Prepare, Commit)),
+        signed(BlockVote(0, 2, DIGEST, 1)),
+        signed(Status(0, 1, 2, DIGEST, DIGEST, bytes(8), 1)),
+        signed(Fetch(0, 2, 1)),
+        signed(FetchRequests(0, (DIGEST, DIGEST), 1)),
+        signed(FetchBatch(0, 2, DIGEST, 1)),
+        signed(CHANGE),
+        new_view(1, [view_change(0, 1), CHANGE, view_change(3, 1)]),
+        Proposal(PrePrepare(0, 1, 3, DIGEST, 1), SIGNATURE, BATCH),
+        FetchedBatch(BATCH),
+        BODY,
+        CommittedBatch(Decided(BATCH, CERTIFICATE, block_certificate(3, DIGEST, (0, 1, 2)), True), (BODY,)),
+        SignedInquiry(Inquiry(1, bytes(8), bytes(8), (DIGEST,)), SIGNATURE),
+    )
+]
+FRAMES = [encode(Frame(1, 9, tuple(PACKETS[:3]))), encode(Frame(1, 9, ()))]
+BLOBS = [encode(SEALED.blob)]
+TRANSACTIONS = [encode(SEALED.transaction)]
+# What MessagePack can promise and not keep: lengths without end, nesting, types that stand nowhere here.
+PROMISES = [
+    b"\xdd\xff\xff\xff\xff",
+    b"\xc6\xff\xff\xff\xff",
+    b"\x91" * 64,
+    b"\xc1",
+    b"\xc7\0\1",
+    b"\xcf" + b"\xff" * 8,
+]
+
+
+@st.composite
+def damaged(draw: Any, right: list[bytes]) -> bytes:
+    """One of these encodings with up to four small damages, or bytes of no meaning."""
+    data = bytearray(draw(st.sampled_from(right)))
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, max(0, len(data) - 1)))
+        kind = draw(st.integers(0, 6))
+        if kind == 0 and data:
+            data[at] = draw(st.integers(0, 255))
+        elif kind == 1 and data:
+            data[at] ^= 1 << draw(st.integers(0, 7))
+        elif kind == 2:
+            del data[at:]
+        elif kind == 3:
+            data[at:at] = draw(st.binary(min_size=1, max_size=8))
+        elif kind == 4:
+            other = draw(st.sampled_from(right))
+            start = draw(st.integers(0, len(other) - 1))
+            data[at:] = other[start:]
+        elif kind == 5:
+            data[at : at + 1] = draw(st.sampled_from(PROMISES))
+        else:
+            return draw(st.binary(max_size=200))
+    return bytes(data)

@@ -1,0 +1,89 @@
+"""Whatever bytes a peer sends, a decoder gives a value or a reason, and a node goes on (R1, R29).
+
+`PRIVITY_FUZZ=100000` tries that many for each decoder; `scripts/fuzz` does so.
+"""
+
+from __future__ import annotations
+
+import os
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from node.canonical import DecodeError, encode
+from node.envelopes.transaction import decode_blob, decode_transaction
+from node.wire import decode_frame, decode_packet
+from tests.node.network_of_nodes import ready
+from tests.node.peer_bytes import BLOBS, FRAMES, NETWORK, PACKETS, TRANSACTIONS, damaged
+
+TRIES = int(os.environ.get("PRIVITY_FUZZ", "1500"))
+DECODERS: dict[str, tuple[Callable[[bytes], object], list[bytes]]] = {
+    "packet": (decode_packet, PACKETS),
+    "frame": (decode_frame, FRAMES),
+    "blob": (decode_blob, BLOBS),
+    "transaction": (decode_transaction, TRANSACTIONS),
+}
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_what_is_right_decodes_to_the_same_bytes(name: str) -> None:
+    """The corpus that is damaged below is right to begin with."""
+    decode, right = DECODERS[name]
+    for data in right:
+        assert encode(decode(data)) == data
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_a_decoder_raises_decode_error_and_nothing_else(name: str) -> None:
+    """And it does not keep what it was given: memory is what it was before."""
+    decode, right = DECODERS[name]
+    refused = taken = 0
+
+    @settings(max_examples=TRIES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(damaged(right))
+    def tried(data: bytes) -> None:
+        nonlocal refused, taken
+        try:
+            value = decode(data)
+        except DecodeError:
+            refused += 1
+        else:
+            taken += 1
+            assert encode(value) == data
+
+    tried()
+    assert refused > TRIES // 3
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    for data in right * 200:
+        try:
+            decode(data[:-1] + b"\xc1")
+        except DecodeError:
+            refused += 1
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after - before < 200_000
+
+
+def test_a_node_takes_any_bytes_and_goes_on(tmp_path: Path) -> None:
+    """Each is counted under a reason or does no harm; afterwards the network orders as before."""
+    with ready(tmp_path, NETWORK) as world:
+
+        @settings(
+            max_examples=min(TRIES, 20_000),
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(st.lists(damaged(PACKETS), max_size=3))
+        def tried(packets: list[bytes]) -> None:
+            for data in packets:
+                world.hand("ann", data)
+
+        tried()
+        assert sum(world.reasons("ann").values()) > TRIES // 3
+        world.settle(world.send(2, seed="after the noise"))
