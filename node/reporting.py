@@ -79,7 +79,8 @@ class Reporter:
             event = "evidence.equivocation"
         if not self._events.wants(lvl):
             return
-        fields: dict[str, object] = {"h": note.sequence, "v": note.view}
+        fields: dict[str, object] = {"h": note.sequence} if note.sequence else {}
+        fields["v"] = note.view
         if note.digest:
             fields["blk" if note.event in _OF_BLOCKS else "digest"] = note.digest
         if note.need:

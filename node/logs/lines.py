@@ -87,6 +87,8 @@ class Lines:
             digest = event.get("blk") or event.get("digest")
             view = f" v{event['v']}" if "v" in event else ""
             return f"h{event['h']}{view}" + (f" {digest[:4]}…" if digest else "")
+        if "v" in event and event["ev"].startswith("pbft."):
+            return f"v{event['v']}"
         return self._name(event) or str(event.get("party") or event.get("fault") or event.get("msg") or "")
 
     def _words(self, event: Event) -> str:
