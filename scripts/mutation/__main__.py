@@ -1,0 +1,109 @@
+"""`scripts/mutants`: makes each mistake in a copy of the packages and lets the campaign hunt for it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from table import MUTANTS, QUICK, Mutant
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("consensus", "node", "scenarios", "tests")
+# Where the network and its clients make up for a mistake, a directed test must see it.
+DIRECTED = ("tests/consensus/test_view_change.py", "tests/consensus/test_requests.py")
+
+
+class DoesNotApply(Exception):
+    """A mutant's text is not in the source any more: the table must follow the code."""
+
+
+def mutated(mutant: Mutant | None, folder: Path) -> Path:
+    """A copy of the packages with this mistake in it. Raises DoesNotApply."""
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for change in () if mutant is None else mutant.changes:
+        path = folder / change.file
+        source = path.read_text()
+        if source.count(change.old) != 1:
+            raise DoesNotApply(
+                f"{change.file} holds {source.count(change.old)} times: {change.old.strip()!r}"
+            )
+        path.write_text(source.replace(change.old, change.new))
+    return folder
+
+
+def hunted(mutant: Mutant | None, seeds: int) -> tuple[dict[str, object], float]:
+    """What the campaign found, and the seconds it took."""
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        mutated(mutant, Path(folder))
+        command = [sys.executable, str(ROOT / "scripts" / "mutation" / "hunt.py"), "0", str(seeds)]
+        environment = {**os.environ, "PYTHONPATH": folder, "PYTHONHASHSEED": "0"}
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, cwd=folder, check=False
+        )
+        if done.returncode != 0:
+            return {
+                "seed": 0,
+                "tried": 1,
+                "broken": done.stderr.strip().splitlines()[-1],
+            }, time.monotonic() - begin
+        found: dict[str, object] = json.loads(done.stdout)
+        if found["seed"] is None:
+            found = directed(Path(folder), environment) or found
+        return found, time.monotonic() - begin
+
+
+def directed(folder: Path, environment: dict[str, str]) -> dict[str, object] | None:
+    """The first directed test that fails in a mutated copy, or None."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider", *DIRECTED]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=folder, check=False)
+    failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED ")]
+    if not failed:
+        return None
+    return {"seed": -1, "tried": 0, "broken": "directed: " + failed[0].partition("::")[2]}
+
+
+def main() -> int:
+    """Hunt for all, print a table; 1 if one survives or the core itself is reported."""
+    parser = argparse.ArgumentParser(prog="scripts/mutants")
+    parser.add_argument("--quick", action="store_true", help="a few that are found soon")
+    parser.add_argument("--only", metavar="NAME", help="those whose name holds this")
+    parser.add_argument("--seeds", type=int, default=1500, help="give up after so many (%(default)s)")
+    parser.add_argument("--jobs", type=int, default=2)
+    arguments = parser.parse_args()
+    chosen = [
+        mutant
+        for mutant in MUTANTS
+        if (not arguments.quick or mutant.name in QUICK) and (arguments.only or "") in mutant.name
+    ]
+    control, _ = hunted(None, 20 if arguments.quick else 200)
+    if control["seed"] is not None:
+        print(f"the core itself is reported: {control}")
+        return 1
+    survivors = 0
+    print(f"{'mutant':<48} {'rule':<9} {'seeds':>6} {'s':>5}  reported as")
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        for mutant, (found, seconds) in zip(
+            chosen, pool.map(lambda mutant: hunted(mutant, arguments.seeds), chosen), strict=True
+        ):
+            survives = found["seed"] is None
+            survivors += survives
+            told = "SURVIVES" if survives else str(found["broken"])[:60]
+            print(
+                f"{mutant.name:<48} {mutant.rule:<9} {found['tried']:>6} {seconds:>5.0f}  {told}", flush=True
+            )
+    print(f"{len(chosen) - survivors} of {len(chosen)} reported")
+    return int(survivors > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
