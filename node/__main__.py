@@ -1,4 +1,7 @@
-"""One node as a process of its own: `python -m node FOLDER --genesis FILE --broker URL --parent-pid PID`."""
+"""One node as a process of its own: `python -m node FOLDER --genesis FILE --broker URL --parent-pid PID`.
+
+With `--control` it takes commands about its faults on standard input (node/faults/control.py).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import contextlib
 import os
 import signal
 import sqlite3
+import stat
 import sys
 import time
 import traceback
@@ -17,6 +21,7 @@ from node.broker_url import BrokerUrl
 from node.consortium import Network
 from node.driver import Driver
 from node.errors import PrivityError
+from node.faults.control_pipe import answer_lines
 from node.lifeline import die_with_parent
 from node.logs.event_fields import is_label
 from node.logs.event_names import LEVELS
@@ -35,13 +40,30 @@ def _wait_for(genesis: Path) -> None:
         time.sleep(0.01)
 
 
-async def _serve(driver: Driver) -> None:
+async def _serve(driver: Driver, *, control: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop.set)
+    if not control:
+        await driver.run(stop)
+        return
+    answering = asyncio.create_task(answer_lines(driver.control))
+    # It ends by itself with standard input, or if something is wrong with this program.
+    answering.add_done_callback(
+        lambda task: stop.set() if not task.cancelled() and task.exception() else None
+    )
     await driver.run(stop)
+    answering.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await answering
+
+
+def _can_be_awaited(descriptor: int) -> bool:
+    """Whether an event loop can wait for it: a pipe, a socket or a terminal, and no file."""
+    kind = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind) or os.isatty(descriptor)
 
 
 def main() -> int:
@@ -54,10 +76,13 @@ def main() -> int:
     parser.add_argument("--run", default="0001")
     parser.add_argument("--level", choices=tuple(LEVELS), default="info")
     parser.add_argument("--parent-pid", type=int)
+    parser.add_argument("--control", action="store_true", help="take commands about faults on standard input")
     arguments = parser.parse_args()
     if arguments.parent_pid is not None:
-        die_with_parent(arguments.parent_pid)
+        die_with_parent(arguments.parent_pid, stdin_is_used=arguments.control)
     os.umask(0o077)
+    if arguments.control and not _can_be_awaited(0):
+        parser.error("--control needs a pipe for standard input")
     if not is_label(arguments.run):
         parser.error("--run takes a short name of a-z, 0-9, hyphen and underscore")
     try:
@@ -77,7 +102,7 @@ def main() -> int:
         )
         # Not uvloop: when a connection breaks, it may keep a closed handle under the descriptor's number, and
         # the next socket of that number is deaf and dumb for good (0.23, UVPoll after a fatal error).
-        asyncio.run(_serve(driver))
+        asyncio.run(_serve(driver, control=arguments.control))
     except PrivityError as error:
         return _told(error)
     except (OSError, sqlite3.Error) as error:

@@ -5,7 +5,8 @@ running this file: `python lifeline.py PARENT_PID PROGRAM ARGUMENTS...` becomes 
 
 The kernel sends the signal when the *thread* that started the child ends (prctl(2), PR_SET_PDEATHSIG), so a
 child must be started from the main thread. Where there is no prctl, the end of standard input says the same:
-the parent holds the other end of that pipe and nobody else does.
+the parent holds the other end of that pipe and nobody else does. A program that reads its standard input
+itself looks instead, again and again, whose child it is.
 """
 
 from __future__ import annotations
@@ -18,19 +19,27 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 PR_SET_PDEATHSIG = 1
 ORPHANED = 70  # The exit status of a child that found its parent gone.
+LOOK_S = 0.5
 
 
-def die_with_parent(parent_pid: int, *, use_kernel: bool = sys.platform == "linux") -> None:
+def die_with_parent(
+    parent_pid: int, *, use_kernel: bool = sys.platform == "linux", stdin_is_used: bool = False
+) -> None:
     """Tie this process to `parent_pid`, which must have started it. Ends it at once if the parent is gone.
 
-    `use_kernel` False takes the portable way, which needs standard input to be a pipe from the parent.
+    `use_kernel` False takes the portable way, which needs standard input to be a pipe from the parent, or
+    with `stdin_is_used` notices half a second later.
     """
     if not (use_kernel and _ask_kernel()):
-        _when_stdin_ends(lambda: os._exit(ORPHANED))
+        if stdin_is_used:
+            _when_adopted(parent_pid, lambda: os._exit(ORPHANED))
+        else:
+            _when_stdin_ends(lambda: os._exit(ORPHANED))
     # The parent may have died before the line above took effect; then this process was adopted by another.
     if os.getppid() != parent_pid:
         os._exit(ORPHANED)
@@ -62,6 +71,17 @@ def _when_stdin_ends(then: Callable[[], None]) -> None:
         with contextlib.suppress(OSError):
             while os.read(0, 1024):
                 pass
+        then()
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()
+
+
+def _when_adopted(parent_pid: int, then: Callable[[], None]) -> None:
+    """Call `then` from a thread once this process is the child of another."""
+
+    def watch() -> None:
+        while os.getppid() == parent_pid:
+            time.sleep(LOOK_S)
         then()
 
     threading.Thread(target=watch, name="lifeline", daemon=True).start()

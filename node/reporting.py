@@ -35,8 +35,19 @@ _EVENTS = {
 }
 _ASKING = frozenset({"fetch", "fetch_requests", "fetch_batch", "timeout"})
 _OF_BLOCKS = frozenset({"certified", "halted", "stable", "alarm"})
-# What happens in every healthy run: late votes and repeats are counted, and not told one by one.
-_USUAL = frozenset({"already executed", "old view", "already certified", "repeated", "own message came back"})
+# What an injected fault takes on its way is counted as this.
+LOST_ON_PURPOSE = "lost on purpose"
+# What happens in every healthy run, or was asked for, is counted, and not told one by one.
+_USUAL = frozenset(
+    {
+        "already executed",
+        "old view",
+        "already certified",
+        "repeated",
+        "own message came back",
+        LOST_ON_PURPOSE,
+    }
+)
 
 
 @dataclass(slots=True)

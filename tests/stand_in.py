@@ -1,6 +1,7 @@
 """A program that stands where a node stands: it dies with its parent, and otherwise does as it is told.
 
-`python stand_in.py --parent-pid PID [--on-term exit|ignore] [--say TEXT] [--fail CODE]`
+`python stand_in.py --parent-pid PID [--on-term exit|ignore] [--say TEXT] [--fail CODE]
+[--portable [--reads]]`
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ def main() -> int:
     parser.add_argument("--fail", type=int)
     parser.add_argument("--up", type=Path, help="this file is made once it is up, and holds its environment")
     parser.add_argument("--portable", action="store_true")
+    parser.add_argument("--reads", action="store_true", help="standard input is for itself")
     arguments = parser.parse_args()
     if arguments.portable:
-        die_with_parent(arguments.parent_pid, use_kernel=False)
+        die_with_parent(arguments.parent_pid, use_kernel=False, stdin_is_used=arguments.reads)
     else:
         die_with_parent(arguments.parent_pid)
     if arguments.on_term == "ignore":

@@ -148,6 +148,7 @@ _REASONS = (
     "joined others",
     "leaf_count",
     "length",
+    "lost on purpose",
     "malformed",
     "mempool full",
     "network",

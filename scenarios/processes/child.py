@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from node.errors import PrivityError
 from node.lifeline import guarded
 from node.private_files import open_private
 
 GRACE_S = 5.0  # Between SIGTERM and SIGKILL.
+ANSWER_S = 5.0
 TAIL_BYTES = 8192
+_LASTING = weakref.WeakSet([threading.main_thread()])
+
+
+def outlive_children() -> None:
+    """Promise that the current thread lives for as long as the children that it starts."""
+    _LASTING.add(threading.current_thread())
+
+
 Role = Literal["node", "broker", "recorder"]
 
 
@@ -37,6 +49,7 @@ class Child:
     Its own session keeps Ctrl-C in the terminal from reaching it: only the supervisor hears that, and stops
     its children in order. What it writes is appended to `log` (mode 600). Programs that are `ours` call
     `lifeline.die_with_parent` themselves; others are started through it. Standard input is a pipe for both.
+    With `answers` it takes commands there, and answers each with a line of JSON on its standard output.
     """
 
     def __init__(
@@ -47,6 +60,7 @@ class Child:
         role: Role,
         log: Path,
         ours: bool = True,
+        answers: bool = False,
         environment: Mapping[str, str] | None = None,
         on_exit: Callable[[ProcessExit], None] | None = None,
     ) -> None:
@@ -55,6 +69,9 @@ class Child:
         self.log = log
         self._argv = list(argv)
         self._ours = ours
+        self._answers = answers
+        self._asking = asyncio.Lock()
+        self._owed = 0  # Answers that nobody waits for any more; they come before the next one.
         self._environment = dict(environment or {})
         self._on_exit = on_exit
         self._process: asyncio.subprocess.Process | None = None
@@ -88,16 +105,14 @@ class Child:
         """
         assert not self.running, f"{self.name} runs already"
         # The kernel's lifeline is tied to the thread that starts the child, not to the process.
-        assert threading.current_thread() is threading.main_thread(), (
-            "children are started from the main thread"
-        )
+        assert threading.current_thread() in _LASTING, "children are started from a thread that outlives them"
         argv = self._argv if self._ours else guarded(self._argv, os.getpid())
         log = open_private(self.log, os.O_WRONLY | os.O_APPEND)
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *argv,
                 stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE if announces else log,
+                stdout=asyncio.subprocess.PIPE if announces or self._answers else log,
                 stderr=log,
                 env={**os.environ, **self._environment},
                 start_new_session=True,
@@ -105,6 +120,7 @@ class Child:
         finally:
             os.close(log)
         self._expected = False
+        self._owed = 0
         self._watcher = asyncio.create_task(self._watch(self._process), name=f"watch {self.name}")
         if not announces:
             return ""
@@ -115,6 +131,52 @@ class Child:
             await asyncio.shield(self.kill())
             raise
 
+    async def ask(self, command: dict[str, Any], within_s: float = ANSWER_S) -> dict[str, Any]:
+        """Give it a command, and wait for the answer. Raises PrivityError E-NODE if none comes."""
+        assert self._answers, f"{self.name} takes no commands"
+        async with self._asking:
+            process = self._process
+            why = "it does not run"
+            if process is not None and self.running:
+                assert process.stdin is not None
+                try:
+                    async with asyncio.timeout(within_s):
+                        self._owed += 1
+                        process.stdin.write(json.dumps(command).encode() + b"\n")
+                        await process.stdin.drain()
+                        while answer := await self._next_answer(process):
+                            if not self._owed:
+                                return answer
+                except TimeoutError:
+                    why = f"it said nothing for {within_s:g} s"
+                except (ConnectionError, ValueError):
+                    pass  # It ended meanwhile, or somebody else writes on its standard output.
+        raise PrivityError(
+            "E-NODE", f"{self.name} did not answer", where=self.name, why=why, next=f"see {self.log}"
+        )
+
+    async def _next_answer(self, process: asyncio.subprocess.Process) -> dict[str, Any]:
+        """The next line that is an answer and no announcement; nothing once it has ended."""
+        assert process.stdout is not None
+        while line := await process.stdout.readline():
+            if line.startswith(b"{"):
+                self._owed -= 1
+                return dict(json.loads(line))
+        return {}
+
+    def pause(self) -> None:
+        """SIGSTOP: it stands still with all its connections. Fine when it does not run."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT: it goes on where it stood, as if no time had passed."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self.running:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
     async def stop(self, grace_s: float = GRACE_S) -> int | None:
         """SIGTERM, then SIGKILL once `grace_s` has passed. The exit code; fine when it does not run."""
         if self._process is None or not self.running:
@@ -122,6 +184,7 @@ class Child:
         self._expected = True
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
+        self.resume()  # A paused one would not hear of it.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._process.wait(), grace_s)
         await self.kill()

@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from node.errors import PrivityError
 from node.private_files import make_private_folder
 from scenarios.processes.broker import RunningBroker, start_broker
-from scenarios.processes.child import GRACE_S, Child, ProcessExit
+from scenarios.processes.child import ANSWER_S, GRACE_S, Child, ProcessExit
 from scenarios.processes.recorder import LISTENING_LINE
 
 RECORDER_START_S = 15.0
@@ -74,23 +75,33 @@ class Supervisor:
                 next=f"see {self._recorder.log}",
             )
 
-    def add_node(self, name: str, folder: Path, *, genesis: Path, arguments: Sequence[str] = ()) -> None:
+    def add_node(
+        self,
+        name: str,
+        folder: Path,
+        *,
+        genesis: Path,
+        arguments: Sequence[str] = (),
+        answers: bool = False,
+    ) -> None:
         """Make known the node of party `name`, whose own folder is `folder`. `start` starts it.
 
-        `arguments` are further ones for `python -m node`.
+        `arguments` are further ones for `python -m node`. With `answers` it takes commands about its faults.
         """
         assert self.broker is not None
+        control = ["--control"] if answers else []
         self.add_program(
             name,
             [
                 *(sys.executable, "-m", "node", str(folder), "--genesis", str(genesis)),
                 *("--broker", self.broker.public_url, "--protocol", self.broker.protocol),
-                *("--parent-pid", str(os.getpid()), *arguments),
+                *("--parent-pid", str(os.getpid()), *control, *arguments),
             ],
             folder,
+            answers=answers,
         )
 
-    def add_program(self, name: str, argv: Sequence[str], folder: Path) -> None:
+    def add_program(self, name: str, argv: Sequence[str], folder: Path, *, answers: bool = False) -> None:
         """Make known a program that stands where a node stands. It calls `die_with_parent` itself."""
         assert name not in self._nodes, name
         self._nodes[name] = Child(
@@ -98,6 +109,7 @@ class Supervisor:
             argv,
             role="node",
             log=folder / "stderr.log",
+            answers=answers,
             environment={} if self.broker is None else self.broker.address.environment,
             on_exit=self._on_exit,
         )
@@ -135,6 +147,38 @@ class Supervisor:
         """Stop a node if it runs, and start it on what it left; its process id."""
         await self.stop(name)
         return await self.start(name)
+
+    async def control(self, name: str, line: dict[str, Any], within_s: float = ANSWER_S) -> dict[str, Any]:
+        """Give a node a command about its faults; its answer. A node that starts anew has no faults.
+
+        Raises PrivityError E-NODE if it does not answer, as when it is paused.
+        """
+        return await self._nodes[name].ask(line, within_s)
+
+    def pause(self, name: str) -> None:
+        """Let a node stand still, with all its connections."""
+        self._nodes[name].pause()
+
+    def resume(self, name: str) -> None:
+        """Let a paused node go on."""
+        self._nodes[name].resume()
+
+    async def stop_broker_process(self) -> None:
+        """SIGKILL the broker, as a fault. Raises PrivityError E-BROKER if it is not ours."""
+        assert self.broker is not None
+        if not self.broker.ours:
+            raise PrivityError(
+                "E-BROKER",
+                "this broker is not ours to stop",
+                where=self.broker.public_url,
+                next="use --broker embedded or --broker mosquitto for a run that stops its broker",
+            )
+        await self.broker.kill()
+
+    async def restart_broker(self) -> None:
+        """Stop the broker if it still runs, and start it again on its port; see `RunningBroker.restart`."""
+        assert self.broker is not None
+        await self.broker.restart()
 
     async def stop_all(self, grace_s: float = GRACE_S) -> None:
         """Stop the nodes at once, then the recorder, which thus hears their last words, then the broker.

@@ -287,10 +287,11 @@ class World:
         inbox, running.inbox = running.inbox, []
         self._stepping = name
         try:
+            now_ms = self.clock_ms(name)
             for data in inbox:
-                node.handle(data, self.now_ms)
-            if self.now_ms >= node.deadline_ms:
-                node.tick(self.now_ms)
+                node.handle(data, now_ms)
+            if now_ms >= node.deadline_ms:
+                node.tick(now_ms)
             node.flush()
             while node.has_idle_work:
                 node.idle()
@@ -299,7 +300,12 @@ class World:
             return
         finally:
             self._stepping = None
-        self._wake(name, max(node.deadline_ms, self.now_ms + 1))
+        ahead_ms = self.clock_ms(name) - self.now_ms
+        self._wake(name, max(node.deadline_ms - ahead_ms, self.now_ms + 1))
+
+    def clock_ms(self, name: str) -> int:
+        """What a node takes for the time."""
+        return self.now_ms
 
     # The broker.
 
@@ -309,6 +315,10 @@ class World:
         packet = decode_packet(data)
         self._check(name, packet)
         self.said.append((name, topic, packet))
+        self.release(name, topic, data)
+
+    def release(self, name: str, topic: str, data: bytes) -> None:
+        """What a node hands over leaves it."""
         self.publish(topic, data)
 
     def publish(self, topic: str, data: bytes, *, to: Iterable[str] | None = None) -> None:
@@ -336,9 +346,10 @@ class World:
             copies = 2
         for _ in range(copies):
             due = self.now_ms + self._random.randint(*self.broker.delay_ms)
-            self.at(due, lambda: self._arrive(receiver, tapped))
+            self.at(due, lambda: self.arrive(receiver, topic, tapped))
 
-    def _arrive(self, receiver: str, data: bytes) -> None:
+    def arrive(self, receiver: str, topic: str, data: bytes) -> None:
+        """A packet is at a node's door."""
         running = self.up.get(receiver)
         if running is None:
             self.happened["lost"] += 1

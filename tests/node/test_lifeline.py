@@ -33,7 +33,7 @@ def pid_in(path: Path) -> int:
     return int(path.read_text())
 
 
-@pytest.mark.parametrize("way", [[], ["--portable"]])
+@pytest.mark.parametrize("way", [[], ["--portable"], ["--portable", "--reads"]])
 def test_a_child_ends_with_its_parent(tmp_path: Path, way: list[str]) -> None:
     """When the parent is killed with SIGKILL, a child that tied itself to it is gone at once."""
     up = tmp_path / "up"
@@ -46,6 +46,20 @@ def test_a_child_ends_with_its_parent(tmp_path: Path, way: list[str]) -> None:
         assert alive(pid)
         launcher.kill()
     wait_until(lambda: not alive(pid))
+
+
+def test_a_child_that_reads_its_standard_input_is_not_ended_by_its_end(tmp_path: Path) -> None:
+    """Who uses standard input for itself lives on when that is closed."""
+    up = tmp_path / "up"
+    argv = [sys.executable, tests.stand_in.__file__, "--parent-pid", str(os.getpid()), "--up", str(up)]
+    with subprocess.Popen([*argv, "--portable", "--reads"], stdin=subprocess.PIPE) as child:
+        wait_until(up.exists)
+        assert child.stdin is not None
+        child.stdin.close()
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(0.3)
+        child.terminate()
+        assert child.wait() == 0
 
 
 def test_a_child_whose_parent_is_gone_already_does_nothing(tmp_path: Path) -> None:

@@ -223,6 +223,103 @@ async def test_a_password_reaches_children_and_nobody_else(supervisor: Watched, 
         await theirs.stop()
 
 
+ANSWERING = """
+import json, sys, time
+sys.path.insert(0, sys.argv[2])
+from node.lifeline import die_with_parent
+die_with_parent(int(sys.argv[1]), stdin_is_used=True)
+print("waiting", flush=True)
+for line in sys.stdin:
+    print(json.dumps({"heard": json.loads(line)}), flush=True)
+"""
+
+
+@pytest.fixture
+def answering(supervisor: Watched) -> str:
+    """A program that answers every command with it."""
+    folder = supervisor.folder / "nodes" / "alice"
+    folder.mkdir(parents=True)
+    argv = [sys.executable, "-c", ANSWERING, str(os.getpid()), str(Path(__file__).parents[2])]
+    supervisor.add_program("alice", argv, folder, answers=True)
+    return "alice"
+
+
+async def test_commands_are_answered_in_turn_before_and_after_a_restart(
+    supervisor: Watched, answering: str
+) -> None:
+    """Each command gets its own answer, also several at once, and a new process answers like the old one."""
+    await supervisor.start(answering, announces=True)
+    answers = await asyncio.gather(*(supervisor.control(answering, {"n": n}) for n in range(5)))
+    assert answers == [{"heard": {"n": n}} for n in range(5)]
+    await supervisor.restart(answering)
+    assert await supervisor.control(answering, {"n": 6}) == {"heard": {"n": 6}}
+
+
+async def test_who_is_paused_answers_late_and_nobody_takes_that_for_another_answer(
+    supervisor: Watched, answering: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A paused node is E-NODE after a while; resumed, the next command gets its own answer."""
+    await supervisor.start(answering, announces=True)
+    assert await supervisor.control(answering, {"n": 1}) == {"heard": {"n": 1}}
+    supervisor.pause(answering)
+    with pytest.raises(PrivityError) as unanswered:
+        await supervisor.control(answering, {"n": 2}, within_s=0.2)
+    assert (unanswered.value.code, unanswered.value.where) == ("E-NODE", "alice")
+    supervisor.resume(answering)
+    assert await supervisor.control(answering, {"n": 3}) == {"heard": {"n": 3}}
+    await supervisor.kill(answering)
+    with pytest.raises(PrivityError) as gone:
+        await supervisor.control(answering, {"n": 4})
+    assert (gone.value.code, gone.value.why) == ("E-NODE", "it does not run")
+    assert supervisor.heard == []
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+async def test_who_is_paused_can_be_ended(supervisor: Watched, end: str) -> None:
+    """A paused node hears that it is to stop, and does so in order; killed it is gone at once."""
+    supervisor.add("alice")
+    pid = await supervisor.up("alice")
+    supervisor.pause("alice")
+    await eventually(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+    begin = time.monotonic()
+    if end == "stop":
+        assert await supervisor.stop("alice") == 0
+    else:
+        await supervisor.kill("alice")
+    assert time.monotonic() - begin < 4
+    assert (alive(pid), supervisor.heard) == (False, [])
+    supervisor.pause("alice")  # Nobody is there to be paused.
+    supervisor.resume("alice")
+
+
+async def test_a_broker_that_is_killed_on_purpose_comes_back_on_its_port(supervisor: Watched) -> None:
+    """The fault is nobody's accident, and clients find the broker again where it was."""
+    broker = await supervisor.start_broker("embedded", supervisor.folder / "broker")
+    first = broker.pid
+    await supervisor.stop_broker_process()
+    assert not listening(broker.address.port) and not alive(first or 0)
+    await supervisor.restart_broker()
+    assert listening(broker.address.port) and broker.pid != first
+    await supervisor.restart_broker()
+    assert listening(broker.address.port)
+    assert supervisor.heard == []
+
+
+async def test_somebody_elses_broker_is_not_killed(supervisor: Watched, tmp_path: Path) -> None:
+    """A broker that was named by its URL stays, and to ask for its end is E-BROKER."""
+    theirs = Watched(tmp_path)
+    broker = await theirs.start_broker("embedded", tmp_path / "theirs")
+    try:
+        await supervisor.start_broker(broker.public_url, tmp_path / "broker")
+        for refused in (supervisor.stop_broker_process, supervisor.restart_broker):
+            with pytest.raises(PrivityError) as error:
+                await refused()
+            assert error.value.code == "E-BROKER"
+        assert listening(broker.address.port)
+    finally:
+        await theirs.stop_all()
+
+
 async def test_children_are_started_from_the_main_thread_only(tmp_path: Path) -> None:
     """A child started from another thread would be killed when that thread ends: it is refused."""
     child = Child("alice", STAND_IN, role="node", log=tmp_path / "log")
