@@ -59,6 +59,12 @@ CATALOGUE: dict[str, Explanation] = {
         SCENARIO_INVALID,
         "A length of time is a number and a unit: 250ms, 1.5s, 2m, 1h.",
     ),
+    "E-FAULT": Explanation(
+        "no such fault",
+        SCENARIO_INVALID,
+        "An expectation names a fault by the id of its step. Without an id, the third step of a file is\n"
+        "fault-3.",
+    ),
     "E-FILE": Explanation(
         "the scenario file cannot be read",
         SCENARIO_INVALID,
@@ -109,6 +115,12 @@ CATALOGUE: dict[str, Explanation] = {
         "A key without which the scenario says too little. `privity check --fill` shows what is filled\n"
         "in by default.",
     ),
+    "E-MISMATCH": Explanation(
+        "nodes contradict each other",
+        CHECK_FAILED,
+        "Two nodes hold different blocks at one height. Among correct nodes that never happens as long as\n"
+        "at most f voters are faulty: `privity logs --ev 'evidence.*'` shows who signed what.",
+    ),
     "E-NAME": Explanation(
         "not a usable name",
         SCENARIO_INVALID,
@@ -146,6 +158,12 @@ CATALOGUE: dict[str, Explanation] = {
         "Privity knows this word and will not pretend: what is not built is refused, never silently\n"
         "ignored.",
     ),
+    "E-PACKAGE": Explanation(
+        "a package is not installed",
+        WRONG_USAGE,
+        "Something beyond what Privity itself needs was asked for. Install the package that is named into\n"
+        "the environment that Privity runs in.",
+    ),
     "E-PARTIES": Explanation(
         "the parties cannot form a network",
         SCENARIO_INVALID,
@@ -182,6 +200,12 @@ CATALOGUE: dict[str, Explanation] = {
         "Ready means: block 1 is committed with the same hash on every node. `privity logs --level\n"
         "warn` shows what the nodes miss; a slow machine may simply need longer.",
     ),
+    "E-RUN": Explanation(
+        "a run gave no verdict",
+        UNCONFIRMED,
+        "A run that was started to be compared or repeated ended without one; the message quotes its last\n"
+        "words. Run it by itself to see all of them.",
+    ),
     "E-RUNNING": Explanation(
         "a run is up already",
         WRONG_USAGE,
@@ -204,6 +228,11 @@ CATALOGUE: dict[str, Explanation] = {
         "no such template",
         WRONG_USAGE,
         "`privity init --list` shows the scenario files that come with Privity.",
+    ),
+    "E-TIMEOUT": Explanation(
+        "it did not happen in time",
+        UNCONFIRMED,
+        "What was waited for may still come. `privity why` tells what the network waits for.",
     ),
     "E-TX": Explanation(
         "no such transaction",
@@ -247,6 +276,13 @@ CATALOGUE: dict[str, Explanation] = {
         "The text does not follow YAML 1.2, uses a key twice, or uses tags. Indentation is made of\n"
         "spaces, and text with : or # or quotes in it is best quoted.",
     ),
+    "W-BYZANTINE": Explanation(
+        "more liars than the protocol can bear",
+        FINE,
+        "PBFT promises agreement while at most f = (n - 1) // 3 voters lie or have forgotten what they\n"
+        "said. Faults of this scenario make more of them do so, for good: nothing is promised then, and\n"
+        "what the run shows is what such voters can do.",
+    ),
     "W-EXPECT": Explanation(
         "an expectation contradicts the scenario",
         FINE,
@@ -254,10 +290,17 @@ CATALOGUE: dict[str, Explanation] = {
         "those that the steps name.",
     ),
     "W-FAULTS": Explanation(
-        "no faulty voter is tolerated",
+        "more faulty voters than are tolerated",
         FINE,
         "With n voters, f = (n - 1) // 3 may be faulty. With one to three voters f is 0: one that stops\n"
-        "or lies stops the network. Four voters tolerate one.",
+        "or lies stops the network. Four voters tolerate one. Faults that together harm more than f may\n"
+        "stop the network for as long as they last: that is no failure if a `stall` is expected.",
+    ),
+    "W-LATE": Explanation(
+        "nothing will notice this fault",
+        FINE,
+        "It begins when all transactions are sent, and no expectation names it. Nobody misses an idle\n"
+        "primary: without work there is nothing that could fail.",
     ),
     "W-META": Explanation(
         "metadata is visible",

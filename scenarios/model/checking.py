@@ -7,19 +7,22 @@ from typing import Any
 
 from node.cells import cell_text
 from node.text import plain
-from scenarios.model.lints import Warning, lints
+from scenarios.model.lints import lints
 from scenarios.model.plan import PlannedSend, plan
 from scenarios.model.prediction import Row, columns, predicted
 from scenarios.model.problems import Problem, ScenarioInvalid
-from scenarios.model.scenario import Load, Scenario
+from scenarios.model.scenario import AtHeight, Fault, Load, Scenario
+from scenarios.model.units import format_duration
+from scenarios.model.warnings import Warning
 
 SCHEMA = "privity.check/1"
 
 
 def render_check(scenario: Scenario, ascii: bool = False) -> str:
-    """Size of the consortium, predicted matrix and warnings. Shows no value of any payload."""
+    """Size of the consortium, predicted matrix, faults and warnings. Shows no value of any payload."""
     sends = plan(scenario)
-    lines = [_headline(scenario), *_matrix(scenario, sends, ascii), *_warnings(lints(scenario, sends))]
+    lines = [_headline(scenario), *_matrix(scenario, sends, ascii), *_faults(scenario)]
+    lines += _warnings(lints(scenario, sends))
     return "\n".join(plain(line.rstrip(), ascii_only=ascii) for line in lines)
 
 
@@ -41,6 +44,10 @@ def check_document(checked: Scenario | ScenarioInvalid) -> dict[str, Any]:
         "quorum": checked.quorum,
         "transactions": len(sends),
         "matrix": _matrix_document(checked, sends),
+        "faults": [
+            {"id": fault.id, "at": _start(fault), "kind": fault.kind, "what": fault.describe()}
+            for fault in checked.faults
+        ],
         "errors": [],
         "warnings": [
             {"code": warning.code, "message": warning.message, "line": warning.line}
@@ -67,7 +74,7 @@ def _matrix(scenario: Scenario, sends: Sequence[PlannedSend], ascii: bool) -> li
         return ["no transactions"]
     by_id = {row.tx: row for row in predicted(scenario, sends)}
     table: list[tuple[str, list[str]]] = []
-    for step in sorted(scenario.steps, key=lambda step: step.at_ms):
+    for step in sorted(scenario.workload, key=lambda step: step.at_ms):
         rows = [by_id[tx] for tx in step.transactions]
         label = f"{step.id} ({len(rows)})" if isinstance(step, Load) else step.id
         table.append((label, [_cell_of(rows, column, ascii) for column in columns(scenario)]))
@@ -81,7 +88,7 @@ def _matrix(scenario: Scenario, sends: Sequence[PlannedSend], ascii: bool) -> li
     for label, cells in table:
         middle = "   ".join(f"{cell:^{width}}" for cell, width in zip(cells, widths, strict=True))
         lines.append(f"{label:<{first}}{middle}")
-    if any(isinstance(step, Load) for step in scenario.steps):
+    if any(isinstance(step, Load) for step in scenario.workload):
         lines.append("a number says how many of a load's drawn transactions the party reads")
     return lines
 
@@ -94,6 +101,21 @@ def _cell_of(rows: Sequence[Row], column: str, ascii: bool) -> str:
         return cell_text(cell.symbol, cell.reason, ascii_only=ascii)
     reads = sum(row.cells[column].symbol == "●" for row in rows)
     return f"{cell_text('●', ascii_only=ascii)} {reads}"
+
+
+def _faults(scenario: Scenario) -> list[str]:
+    """A line for each fault, in the order of the file: when, its id, what."""
+    table = [(_start(fault), fault.id, fault.describe()) for fault in scenario.faults]
+    first = max((len(when) for when, _, _ in table), default=0)
+    second = max((len(identifier) for _, identifier, _ in table), default=0)
+    lines = [f"{when:>{first}}  {identifier:<{second}}  {what}" for when, identifier, what in table]
+    return ["faults", *lines] if lines else []
+
+
+def _start(fault: Fault) -> str:
+    if isinstance(fault.at, int):
+        return format_duration(fault.at)
+    return f"height {fault.at.height}" if isinstance(fault.at, AtHeight) else f"view {fault.at.view}"
 
 
 def _warnings(warnings: Sequence[Warning]) -> list[str]:

@@ -5,6 +5,7 @@ The default of each field stands beside it. Steps and expectations are in their 
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -12,20 +13,52 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from node.consortium import MAX_PARTIES
 from scenarios.model.expectations import Rule
 from scenarios.model.names import expand, wrong_with_name
-from scenarios.model.steps import Step, Strict
-from scenarios.model.values import Broker, Duration, Seed, Text, refusal
+from scenarios.model.steps import Step
+from scenarios.model.strict import Strict
+from scenarios.model.values import (
+    Broker,
+    Delay,
+    Duration,
+    OptionalDelay,
+    Percent,
+    Seed,
+    SomeParties,
+    Text,
+    refusal,
+)
 
 SCHEMA_VERSION = 1
+
+
+def _zone_name(name: str) -> str:
+    if not re.fullmatch("[a-z0-9]{1,20}", name):
+        raise refusal("E-NAME", "a zone is one word of a-z and 0-9; a hyphen joins two zones")
+    return name
 
 
 class NetworkSection(Strict):
     """How messages travel."""
 
-    transport: Literal["mqtt"] = Field(default="mqtt", description="a real broker, real time")
+    transport: Literal["mqtt", "memory"] = Field(
+        default="mqtt", description="mqtt: a real broker, real time; memory: simulated, repeats from the seed"
+    )
     broker: Broker = Field(
         default="embedded",
         repr=False,
         description="embedded, mosquitto, mqtt://host:port or mqtts://host:port",
+    )
+    preset: Literal["lan", "wan", "lossy"] | None = Field(
+        default=None, description="a network with a name: lan, wan or lossy; none by default"
+    )
+    delay: OptionalDelay = Field(default=None, description="how long a packet takes, one way")
+    loss: Percent = Field(default=0.0, description="the chance that a packet is lost")
+    duplicate: Percent = Field(default=0.0, description="the chance that a packet comes twice")
+    reorder: Percent = Field(default=0.0, description="the chance that later packets overtake a packet")
+    zones: dict[Annotated[str, AfterValidator(_zone_name)], SomeParties] = Field(
+        default={}, description="parties that are near each other: {europe: [a, b], asia: [c]}"
+    )
+    latency: dict[str, Delay] = Field(
+        default={}, description="one way between zones, and within: {europe-asia: 80ms, europe: 5ms..10ms}"
     )
 
 
@@ -126,6 +159,10 @@ class ScenarioDocument(Strict):
     name: Text = Field(default="", max_length=64, description="by default the name of the file")
     about: Text = Field(default="", max_length=500, description="a sentence for the reader")
     seed: Seed = Field(default=0, description="everything drawn comes from this number")
+    crypto: Literal["seeded", "os"] | None = Field(
+        default=None,
+        description="where transport: memory has keys and nonces from; seeded by default, or os",
+    )
     network: NetworkSection = NetworkSection()
     consensus: ConsensusSection = ConsensusSection()
     privacy: PrivacySection = PrivacySection()
@@ -135,3 +172,9 @@ class ScenarioDocument(Strict):
     )
     steps: list[Step] = Field(default=[], description="what happens, each at its time")
     expect: list[Rule] = Field(default=[], description="what must be true")
+
+    @model_validator(mode="after")
+    def _says_where_keys_are_from(self) -> ScenarioDocument:
+        if self.crypto is None and self.network.transport == "memory":
+            self.crypto = "seeded"
+        return self

@@ -6,8 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from scenarios.model.steps import Strict
-from scenarios.model.values import Moment, OptionalHeight, Parties, SomeParties, TransactionName, refusal
+from scenarios.model.strict import Strict
+from scenarios.model.values import (
+    FaultName,
+    Lasting,
+    Moment,
+    Observers,
+    OptionalHeight,
+    OptionalLasting,
+    OptionalTimes,
+    Parties,
+    SomeParties,
+    Times,
+    TransactionName,
+    refusal,
+)
 
 Store = Literal["logs", "broker", "ledgers"]
 STORES: tuple[Store, ...] = ("logs", "broker", "ledgers")
@@ -47,20 +60,117 @@ class NoPlaintextRule(Strict):
 
 
 class HeightRule(Strict):
-    """How high the ledger of every node is: at least `min`, or exactly `is`."""
+    """How high the ledger of every node is: from `min` to `max`, or exactly `is`."""
 
     check: Literal["height"]
     min: OptionalHeight = Field(default=None, description="at least so many blocks")
+    max: OptionalHeight = Field(default=None, description="at most so many blocks")
     is_: OptionalHeight = Field(default=None, alias="is", description="exactly so many blocks")
     at: Moment = Field(default="end", description="when; end by default")
 
     @model_validator(mode="after")
-    def _has_one_bound(self) -> HeightRule:
-        if (self.min is None) == (self.is_ is None):
-            raise refusal("E-MISSING", "height needs either min or is")
+    def _has_bounds(self) -> HeightRule:
+        if (self.min is None and self.max is None) == (self.is_ is None):
+            raise refusal("E-MISSING", "height needs min or max, or is alone")
+        _check_order(self.min, self.max)
         return self
 
 
+class ProgressRule(Strict):
+    """A block is committed soon after a fault begins (`during`) or ends (`after`)."""
+
+    check: Literal["progress"]
+    during: FaultName | None = Field(default=None, description="the fault from whose beginning time counts")
+    after: FaultName | None = Field(default=None, description="the fault from whose end time counts")
+    within: Lasting = Field(description="how soon, like 6s")
+
+    @model_validator(mode="after")
+    def _has_a_beginning(self) -> ProgressRule:
+        if (self.during is None) == (self.after is None):
+            raise refusal("E-MISSING", "progress needs either during or after, and the id of a fault")
+        return self
+
+
+class StallRule(Strict):
+    """Nothing is committed while a fault lasts, because it must not be."""
+
+    check: Literal["stall"]
+    during: FaultName = Field(description="the fault that must stop the network")
+
+
+class EvidenceRule(Strict):
+    """Correct nodes keep proofs that voters contradicted themselves."""
+
+    check: Literal["evidence"]
+    during: FaultName | None = Field(default=None, description="while this fault lasts; ever by default")
+    min: Times = Field(default=1, description="at least so many")
+    of: SomeParties | None = Field(default=None, description="against these; against anyone by default")
+
+
+class ViewChangesRule(Strict):
+    """How often a new primary takes over: `min` to `max` times."""
+
+    check: Literal["view_changes"]
+    min: OptionalTimes = Field(default=None, description="at least so often")
+    max: OptionalTimes = Field(default=None, description="at most so often")
+
+    @model_validator(mode="after")
+    def _has_a_bound(self) -> ViewChangesRule:
+        if self.min is None and self.max is None:
+            raise refusal("E-MISSING", "view_changes needs min or max")
+        _check_order(self.min, self.max)
+        return self
+
+
+class LatencyRule(Strict):
+    """How long transactions take to finality."""
+
+    check: Literal["latency"]
+    p50: OptionalLasting = Field(default=None, description="half of them take at most this")
+    p99: OptionalLasting = Field(default=None, description="99 of 100 take at most this")
+    max: OptionalLasting = Field(default=None, description="none takes longer")
+    of: TransactionName | None = Field(default=None, description="a send or a load; all by default")
+
+    @model_validator(mode="after")
+    def _has_a_limit(self) -> LatencyRule:
+        if self.p50 is None and self.p99 is None and self.max is None:
+            raise refusal("E-MISSING", "latency needs p50, p99 or max")
+        return self
+
+
+class MessagesRule(Strict):
+    """How many messages consensus needs: at most `max` times n² for each block, n the number of voters."""
+
+    check: Literal["messages"]
+    max: Times = Field(description="how often n², like 3")
+
+
+class MetadataRule(Strict):
+    """Exactly these know something about a transaction that is not its content."""
+
+    check: Literal["metadata"]
+    tx: TransactionName = Field(description="a send, a load, or one transaction of a load, like traffic-0001")
+    knows: Literal["recipients", "sender", "size"] = Field(description="what: recipients, sender or size")
+    are: Observers = Field(description="all who know it: parties, and broker")
+
+
+def _check_order(least: int | None, most: int | None) -> None:
+    if least is not None and most is not None and least > most:
+        raise refusal("E-VALUE", "min is larger than max")
+
+
 Rule = Annotated[
-    AgreementRule | ReadersRule | DeniedRule | NoPlaintextRule | HeightRule, Field(discriminator="check")
+    AgreementRule
+    | ReadersRule
+    | DeniedRule
+    | NoPlaintextRule
+    | HeightRule
+    | ProgressRule
+    | StallRule
+    | EvidenceRule
+    | ViewChangesRule
+    | LatencyRule
+    | MessagesRule
+    | MetadataRule,
+    Field(discriminator="check"),
 ]

@@ -12,6 +12,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from scenarios.model.document import ScenarioDocument
 from scenarios.model.scenario import Scenario
+from scenarios.model.strict import Strict
 
 _PLAIN_WORDS = re.compile(r"[A-Za-z0-9_]+([ ./-]+[A-Za-z0-9_]+)*", re.ASCII)
 _WIDTH = 1 << 30  # ruamel folds long lines inside keys too, which then are not YAML.
@@ -65,9 +66,14 @@ def _commented(fields: dict[str, Any], model: Any) -> CommentedMap:
     section = CommentedMap()
     for name, info in model.model_fields.items():
         key = info.alias or name
+        if key not in fields:
+            continue  # What may be left out and has no default.
         value = fields[key]
-        nested = isinstance(value, dict)
-        section[key] = _commented(value, info.annotation) if nested else value
+        nested = isinstance(info.annotation, type) and issubclass(info.annotation, Strict)
+        if nested:
+            section[key] = _commented(value, info.annotation)
+        else:
+            section[key] = _in_one_line(value) if isinstance(value, dict) else value
         if info.description and not nested:
             section.yaml_add_eol_comment(info.description, key, column=_COMMENT_COLUMN)
     return section

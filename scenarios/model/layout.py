@@ -20,21 +20,78 @@ from scenarios.model.document import (
 from scenarios.model.expectations import (
     AgreementRule,
     DeniedRule,
+    EvidenceRule,
     HeightRule,
+    LatencyRule,
+    MessagesRule,
+    MetadataRule,
     NoPlaintextRule,
+    ProgressRule,
     ReadersRule,
+    StallRule,
+    ViewChangesRule,
+)
+from scenarios.model.fault_steps import (
+    BrokerOutageStep,
+    BrokerRestartStep,
+    CensorStep,
+    CorruptDiskStep,
+    CrashStep,
+    DelayStep,
+    DisconnectStep,
+    DuplicateStep,
+    EquivocateStep,
+    FaultStep,
+    FloodStep,
+    LossStep,
+    PartitionStep,
+    PauseStep,
+    ReorderStep,
+    RestartStep,
+    SilentStep,
+    SkewStep,
+    SlowStep,
+    Trigger,
 )
 from scenarios.model.not_yet import STEP_KEYS
 from scenarios.model.source import Path, Source, text_of
-from scenarios.model.steps import LoadStep, RandomReaders, SendStep, Strict
+from scenarios.model.steps import LoadStep, RandomReaders, SendStep
+from scenarios.model.strict import Strict
 
-STEPS: dict[str, type[Strict]] = {"send": SendStep, "load": LoadStep}
+STEPS: dict[str, type[Strict]] = {"send": SendStep, "load": LoadStep, "fault": FaultStep}
+FAULTS: dict[str, type[Strict]] = {
+    "crash": CrashStep,
+    "restart": RestartStep,
+    "pause": PauseStep,
+    "disconnect": DisconnectStep,
+    "partition": PartitionStep,
+    "delay": DelayStep,
+    "loss": LossStep,
+    "duplicate": DuplicateStep,
+    "reorder": ReorderStep,
+    "equivocate": EquivocateStep,
+    "silent": SilentStep,
+    "censor": CensorStep,
+    "slow": SlowStep,
+    "flood": FloodStep,
+    "corrupt-disk": CorruptDiskStep,
+    "skew": SkewStep,
+    "broker-restart": BrokerRestartStep,
+    "broker-outage": BrokerOutageStep,
+}
 CHECKS: dict[str, type[Strict]] = {
     "agreement": AgreementRule,
     "readers": ReadersRule,
     "denied": DeniedRule,
     "no_plaintext": NoPlaintextRule,
     "height": HeightRule,
+    "progress": ProgressRule,
+    "stall": StallRule,
+    "evidence": EvidenceRule,
+    "view_changes": ViewChangesRule,
+    "latency": LatencyRule,
+    "messages": MessagesRule,
+    "metadata": MetadataRule,
 }
 _SECTIONS: dict[Path, type[Strict]] = {
     (): ScenarioDocument,
@@ -57,13 +114,22 @@ def model_at(source: Source, path: Path) -> type[Strict] | None:
     match path:
         case ("parties", str()):
             return PartySpec
+        case ("steps", int()) if is_fault(source, path):
+            return FAULTS.get(_word(source.value((*path, "kind"))), FaultStep)
         case ("steps", int()):
             return STEPS.get(_word(source.value((*path, "do"))))
         case ("steps", int(), "to"):
             return RandomReaders
+        case ("steps", int(), "at") if is_fault(source, path[:2]):
+            return Trigger
         case ("expect", int()):
             return CHECKS.get(_word(source.value((*path, "check"))))
     return None
+
+
+def is_fault(source: Source, path: Path) -> bool:
+    """Whether the step at `path` is a fault, which has no payload."""
+    return bool(source.value((*path, "do")) == "fault")
 
 
 def is_private(source: Source, path: Path) -> bool:
@@ -98,7 +164,7 @@ def _public_length(source: Source, path: Path) -> int:
     for length, element in enumerate(path):
         around = path[:length]
         # A slip within `steps` is what can carry a payload away, or one to the left, to the top.
-        careful = length == 0 or path[0] == "steps"
+        careful = length == 0 or (path[0] == "steps" and not _names_groups(source, around))
         if path[: length + 1] == ("network", "broker"):
             return length
         if careful and isinstance(element, str) and element not in _public_keys(source, around):
@@ -112,6 +178,11 @@ def _public_keys(source: Source, path: Path) -> list[str]:
     if model is None:
         return ["do"] if len(path) == 2 else []
     return [key for key in keys_of(model) if key != "data"]
+
+
+def _names_groups(source: Source, path: Path) -> bool:
+    """Whether the keys of the map at `path` are the author's words for the sides of a partition."""
+    return len(path) == 3 and path[2] == "groups" and is_fault(source, path[:2])
 
 
 def _word(value: Any) -> str:

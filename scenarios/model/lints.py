@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from consensus.quorum import max_faulty
+from scenarios.model.fault_lints import fault_lints
 from scenarios.model.payloads import searched_texts
 from scenarios.model.plan import PlannedSend
 from scenarios.model.scenario import END, Denied, Load, Readers, Scenario
+from scenarios.model.warnings import Warning
 from scenarios.model.wording import listed
-
-
-@dataclass(frozen=True, slots=True)
-class Warning:
-    """One thing to think about. `line` is where in the file, if it is about one place."""
-
-    code: str
-    message: str
-    line: int | None = None
 
 
 def lints(scenario: Scenario, sends: Sequence[PlannedSend]) -> tuple[Warning, ...]:
@@ -58,7 +50,7 @@ def _unstated_readers(scenario: Scenario, sends: Sequence[PlannedSend]) -> Itera
     }
     silent: list[str] = []
     count = 0
-    for step in scenario.steps:
+    for step in scenario.workload:
         missing = [tx for tx in step.transactions if tx not in stated]
         if missing:
             count += len(missing)
@@ -87,7 +79,7 @@ def _as_predicted(rule: Readers | Denied, send: PlannedSend) -> bool:
 
 
 def _public_already(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator[Warning]:
-    for step in scenario.steps:
+    for step in scenario.workload:
         texts = searched_texts(step.data)
         where = [
             place for place, text in scenario.public_texts.items() if any(each in text for each in texts)
@@ -101,6 +93,7 @@ _Lint = Callable[[Scenario, Sequence[PlannedSend]], Iterator[Warning]]
 _LINTS: tuple[_Lint, ...] = (
     _too_few_voters,
     _spare_voters,
+    fault_lints,
     _contradicted_rules,
     _public_already,
     _visible_metadata,

@@ -46,7 +46,13 @@ def parse_scenario(text: str, file: str, default_name: str = "scenario") -> Scen
     ]
     identifiers = _default_identifiers(source)
     problems += _repeated_identifiers(source, identifiers) + _fields_without_value(source)
-    known = Known(_party_names(source), tuple(identifiers), _loads(source, identifiers))
+    faults = _doing(source, identifiers, "fault")
+    known = Known(
+        _party_names(source),
+        tuple(name for name in identifiers if name not in faults),
+        _doing(source, identifiers, "load"),
+        faults,
+    )
     document = None
     try:
         document = ScenarioDocument.model_validate(source.data, context=known)
@@ -132,9 +138,10 @@ def _default_identifiers(source: Source) -> list[str]:
     return identifiers
 
 
-def _loads(source: Source, identifiers: list[str]) -> tuple[str, ...]:
+def _doing(source: Source, identifiers: list[str], kind: str) -> tuple[str, ...]:
+    """The ids of the steps of one kind."""
     return tuple(
-        name for index, name in enumerate(identifiers) if source.value(("steps", index, "do")) == "load"
+        name for index, name in enumerate(identifiers) if source.value(("steps", index, "do")) == kind
     )
 
 

@@ -17,8 +17,12 @@ RESERVED = {
     "operator": "whoever runs the simulation",
     "primary": "whoever leads at that moment",
     "backups": "the voters that do not lead at that moment",
+    "voters": "all that take part in consensus",
     "random": "a drawn party",
 }
+
+# Those that a fault may name in place of parties. They are looked up when it begins.
+SELECTORS = ("primary", "backups", "voters")
 
 _LETTERS = re.compile(r"[a-z0-9-]+", re.ASCII)
 _END = r"(?:[a-z]|[0-9]{1,4})"
@@ -49,6 +53,13 @@ def matching(pattern: str, names: Iterable[str]) -> list[str]:
     return [name for name in names if any(fnmatchcase(name, part) for part in parts)]
 
 
+def meant(patterns: str | Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    """The names that one of the patterns means, each once, in their own order."""
+    wanted = [patterns] if isinstance(patterns, str) else patterns
+    found = {name for pattern in wanted for name in matching(pattern, names)}
+    return tuple(name for name in names if name in found)
+
+
 def wrong_with_name(name: str) -> str | None:
     """Why no party can have this name, or None."""
     if name in RESERVED:
@@ -67,9 +78,10 @@ def wrong_with_identifier(identifier: str) -> str | None:
     return "not an id: words of a-z and 0-9 joined by -, each at most 20 and all at most 40 characters"
 
 
-def no_such_party(pattern: str, parties: Sequence[str]) -> str:
-    """What to say of a name (or pattern) that no party has."""
+def no_such_party(pattern: str, parties: Sequence[str], others: Sequence[str] = ()) -> str:
+    """What to say of a name (or pattern) that no party has, where `others` may be named too."""
     if pattern in RESERVED:
         return f"{pattern} means {RESERVED[pattern]}; name a party"
     what = "no party matches" if "*" in pattern or "[" in pattern else "no party named"
-    return f"{what} {shown(pattern)}; {did_you_mean(pattern, parties) or f'there are {listed(parties)}'}"
+    near = did_you_mean(pattern, [*parties, *others])
+    return f"{what} {shown(pattern)}; {near or f'there are {listed(parties)}'}"

@@ -31,7 +31,7 @@ class PlannedSend:
 def plan(scenario: Scenario) -> tuple[PlannedSend, ...]:
     """All transactions in the order of sending; those of one moment in the order of the file."""
     sends: list[PlannedSend] = []
-    for step in scenario.steps:
+    for step in scenario.workload:
         if isinstance(step, Send):
             sends.append(PlannedSend(step.id, step.at_ms, step.sender, step.readers, step.data))
         else:

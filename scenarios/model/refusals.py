@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from node.text import did_you_mean
 from scenarios.model.excerpts import Excerpts
 from scenarios.model.layout import (
     CHECKS,
+    FAULTS,
     STEPS,
+    is_fault,
     is_private,
     key_may_be_payload,
     keys_of,
@@ -53,7 +55,8 @@ def _path_in_file(source: Source, error: Details) -> Path:
     path: Path = ()
     location = list(error["loc"])
     if location[:1] and location[0] in _KINDS:
-        del location[2:3]  # Always the kind of step or check.
+        tags = 2 if location[2:3] == ["fault"] else 1
+        del location[2 : 2 + tags]  # Always the kind of step or check, and then that of a fault.
     for element in location:
         if (*path, element) in source.entries:
             path = (*path, element)
@@ -79,16 +82,24 @@ def _unknown_key(source: Source, path: Path, error: Details) -> tuple[str, str]:
     if key_may_be_payload(source, path) or (entry.in_braces and entry.bare):
         return "E-KEY", f"unknown key; {_QUOTE}"
     hint = did_you_mean(key, keys_of(model) if model else ())
-    others = [
-        kind
-        for kind, other in _KINDS.get(str(around[0]) if around else "", {}).items()
-        if key in keys_of(other)
-    ]
+    others = [kind for kind, keys in _branches(source, around).items() if key in keys]
     if others and not hint:
-        hint = f"only {listed(others)} {'have' if len(others) > 1 else 'has'} it"
+        hint = f"only {listed(others, most=6)} {'have' if len(others) > 1 else 'has'} it"
     if entry.in_braces:
         hint = f"{hint}{'' if hint.endswith('?') else ','} or {_QUOTE}" if hint else _QUOTE
     return "E-KEY", f"unknown key; {hint}" if hint else "unknown key"
+
+
+def _branches(source: Source, around: Path) -> Mapping[str, Collection[str]]:
+    """The kinds among which the map at `around` is one, each with its keys."""
+    if len(around) != 2 or around[0] not in _KINDS:
+        return {}
+    if is_fault(source, around):
+        return {kind: keys_of(model) for kind, model in FAULTS.items()}
+    keys = {kind: set(keys_of(model)) for kind, model in _KINDS[str(around[0])].items()}
+    if around[0] == "steps":
+        keys["fault"] = {key for model in FAULTS.values() for key in keys_of(model)}
+    return keys
 
 
 def _missing(source: Source, path: Path, error: Details) -> tuple[str, str]:
@@ -99,12 +110,17 @@ def _missing(source: Source, path: Path, error: Details) -> tuple[str, str]:
 
 
 def _missing_kind(source: Source, path: Path, error: Details) -> tuple[str, str]:
-    return "E-MISSING", f"is missing: {listed(list(_KINDS[str(path[0])]), 'or')}"
+    return "E-MISSING", f"is missing: {listed(_kinds(path), 'or', most=20)}"
 
 
 def _unknown_kind(source: Source, path: Path, error: Details) -> tuple[str, str]:
     word = source.value(path)
-    return "E-VALUE", f"{shown(word)} is unknown; {_hint(word, list(_KINDS[str(path[0])]))}"
+    return "E-VALUE", f"{shown(word)} is unknown; {_hint(word, _kinds(path))}"
+
+
+def _kinds(path: Path) -> list[str]:
+    """The words that choose a branch at `path`, the place of do, check or kind."""
+    return list(FAULTS if path[-1] == "kind" else _KINDS[str(path[0])])
 
 
 def _not_one_of(source: Source, path: Path, error: Details) -> tuple[str, str]:
@@ -116,7 +132,9 @@ def _not_one_of(source: Source, path: Path, error: Details) -> tuple[str, str]:
 
 
 def _hint(word: object, known: Sequence[str]) -> str:
-    return (did_you_mean(word, known) if isinstance(word, str) else "") or f"write {listed(known, 'or')}"
+    return (
+        did_you_mean(word, known) if isinstance(word, str) else ""
+    ) or f"write {listed(known, 'or', most=20)}"
 
 
 def _not_boolean(source: Source, path: Path, error: Details) -> tuple[str, str]:

@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
 from node.envelopes.transaction import SLOT_BUCKETS
+from scenarios.model.complaints import Complaints
+from scenarios.model.conditions import conditions_of
 from scenarios.model.document import ScenarioDocument
-from scenarios.model.expectations import (
-    AgreementRule,
-    HeightRule,
-    NoPlaintextRule,
-    ReadersRule,
-    Rule,
-)
-from scenarios.model.names import expand, matching, wrong_with_identifier
+from scenarios.model.expectation_resolving import ExpectationResolver
+from scenarios.model.fault_resolving import FaultResolver
+from scenarios.model.fault_steps import FaultStep
+from scenarios.model.names import expand, meant, wrong_with_identifier
 from scenarios.model.payloads import FILLER, PayloadError, check_payload, telling_words
 from scenarios.model.plan import drawn
 from scenarios.model.problems import Problem
-from scenarios.model.refusals import problem_at
-from scenarios.model.scenario import (
-    Agreement,
-    Denied,
-    Expectation,
-    Height,
-    Load,
-    NoPlaintext,
-    Party,
-    Readers,
-    Scenario,
-    Send,
-    Step,
-)
-from scenarios.model.source import Path, Source, text_of
+from scenarios.model.scenario import Fault, Load, Party, Scenario, Send, Step
+from scenarios.model.source import Path, Source
 from scenarios.model.steps import LoadStep, RandomReaders, SendStep
 from scenarios.model.units import Range
 from scenarios.model.values import MAX_LOAD
-from scenarios.model.wording import shown
 
 MAX_OTHER_READERS = SLOT_BUCKETS[-1] - 1
 
@@ -46,7 +30,7 @@ class _Resolver:
     """Makes a scenario of a document that is well-formed, and collects what is wrong with it as a whole."""
 
     def __init__(self, document: ScenarioDocument, source: Source) -> None:
-        self.problems: list[Problem] = []
+        self.complaints = Complaints(source)
         self._document = document
         self._source = source
         self._lines = source.lines_by_path()
@@ -56,15 +40,19 @@ class _Resolver:
             for name in expand(series)
         )
         self._names = [party.name for party in self._parties]
+        voters = [party.name for party in self._parties if party.votes]
+        self._faults = FaultResolver(self._names, voters, self.complaints)
 
     def scenario(self) -> Scenario:
-        """The scenario. It is good only if `problems` is empty afterwards."""
+        """The scenario. It is good only if nothing was complained about."""
         document = self._document
+        if document.crypto == "seeded" and document.network.transport == "mqtt":
+            message = "keys of a live run are never drawn from the seed; that needs transport: memory"
+            self.complaints.at(("crypto",), "E-VALUE", message)
         steps = tuple(self._step(index, step) for index, step in enumerate(document.steps))
         transactions = self._transactions(steps)
-        expectations = tuple(
-            self._expectation(index, rule, transactions) for index, rule in enumerate(document.expect)
-        )
+        faults = [step for step in steps if isinstance(step, Fault)]
+        expectations = ExpectationResolver(self._names, transactions, faults, self.complaints)
         self._check_identifiers(steps)
         return Scenario(
             file=self._source.file,
@@ -78,29 +66,29 @@ class _Resolver:
             view_timeout_ms=document.consensus.view_timeout,
             payload=document.privacy.payload,
             metadata=document.privacy.metadata.model_dump(),
+            conditions=conditions_of(document.network, self._names, self.complaints),
+            crypto=document.crypto or "seeded",
             parties=self._parties,
             steps=steps,
-            expectations=expectations,
+            expectations=tuple(
+                expectations.expectation(rule, ("expect", index), self._line(("expect", index)))
+                for index, rule in enumerate(document.expect)
+            ),
             lines=self._lines,
             document=document,
         )
 
-    def _refuse(self, path: Path, code: str, message: str) -> None:
-        span = self._source.nearest(path).place
-        self.problems.append(problem_at(self._source, path, span, code, message))
+    def _line(self, path: Path) -> int:
+        return self._source.entries[path].value.line
 
-    def _parties_of(self, patterns: str | Sequence[str]) -> tuple[str, ...]:
-        """The parties that the patterns mean, each once, in the order of the file."""
-        wanted = [patterns] if isinstance(patterns, str) else patterns
-        meant = {name for pattern in wanted for name in matching(pattern, self._names)}
-        return tuple(name for name in self._names if name in meant)
-
-    def _step(self, index: int, step: SendStep | LoadStep) -> Step:
+    def _step(self, index: int, step: SendStep | LoadStep | FaultStep) -> Step:
         assert step.id, "every step has been given an id"
         path: Path = ("steps", index)
-        line = self._source.entries[path].value.line
+        line = self._line(path)
+        if isinstance(step, FaultStep):
+            return self._faults.fault(step, path, line)
         if isinstance(step, SendStep):
-            readers = tuple(name for name in self._parties_of(step.to) if name != step.as_)
+            readers = tuple(name for name in meant(step.to, self._names) if name != step.as_)
             if len(readers) > MAX_OTHER_READERS:
                 self._too_many_readers((*path, "to"), len(readers))
             return Send(step.id, line, step.at, step.as_, readers, step.data)
@@ -119,14 +107,14 @@ class _Resolver:
             patterns = step.to
         count, pace = step.timing
         if count > MAX_LOAD:
-            self._refuse(path, "E-LIMIT", f"{count} transactions; a load has at most {MAX_LOAD}")
+            self.complaints.at(path, "E-LIMIT", f"{count} transactions; a load has at most {MAX_LOAD}")
             count = MAX_LOAD
         return Load(
             id=identifier,
-            line=self._source.entries[path].value.line,
+            line=self._line(path),
             at_ms=step.at,
-            senders=self._parties_of(step.as_),
-            candidates=self._parties_of(patterns),
+            senders=meant(step.as_, self._names),
+            candidates=meant(patterns, self._names),
             how_many=how_many,
             count=count,
             pace=pace,
@@ -136,16 +124,16 @@ class _Resolver:
 
     def _check_load(self, path: Path, load: Load) -> None:
         if not load.count:
-            self._refuse(
+            self.complaints.at(
                 path, "E-VALUE", "this load has no transaction: at that rate, for is too short for one"
             )
         elif reason := wrong_with_identifier(load.transactions[-1]):
-            self._refuse((*path, "id"), "E-NAME", f"{reason}; a load adds -0001 and so on")
+            self.complaints.at((*path, "id"), "E-NAME", f"{reason}; a load adds -0001 and so on")
         others = [len([name for name in load.candidates if name != sender]) for sender in load.senders]
         most = max(others) if load.how_many is None else load.how_many.high
         if load.how_many is not None and most > min(others):
             message = f"up to {most} readers are drawn, but there are only {min(others)} others"
-            self._refuse((*path, "to"), "E-VALUE", message)
+            self.complaints.at((*path, "to"), "E-VALUE", message)
         elif most > MAX_OTHER_READERS:
             self._too_many_readers((*path, "to"), most)
         else:
@@ -153,62 +141,46 @@ class _Resolver:
 
     def _check_drawn_payload(self, path: Path, load: Load) -> None:
         if load.size_bytes is not None and FILLER in load.data:
-            self._refuse(
+            self.complaints.at(
                 (*path, "data"), "E-PAYLOAD", f"{FILLER} is the field that size: adds; use another name"
             )
             return
         try:
             fields = drawn(replace(load, count=1), Random(0))[0].fields
         except PayloadError as error:
-            self._refuse((*path, "data"), error.code, str(error))
+            self.complaints.at((*path, "data"), error.code, str(error))
             return
         try:
             check_payload(fields)
         except PayloadError as error:
-            self._refuse((*path, "size"), error.code, str(error))
+            self.complaints.at((*path, "size"), error.code, str(error))
 
     def _too_many_readers(self, path: Path, count: int) -> None:
         message = f"{count} readers beside the sender; at most {MAX_OTHER_READERS} are possible"
-        self._refuse(path, "E-LIMIT", message)
+        self.complaints.at(path, "E-LIMIT", message)
 
     def _transactions(self, steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:
         """What `tx:` can name, and the transactions that each name stands for."""
-        named = {step.id: step.transactions for step in steps}
+        named = {step.id: step.transactions for step in steps if not isinstance(step, Fault)}
         place = {step.id: index for index, step in enumerate(steps)}
         for step in steps:
             for identifier in step.transactions if isinstance(step, Load) else ():
                 if identifier in place:
                     message = f"the load in line {step.line} gives this id to one of its transactions"
-                    self._refuse(("steps", place[identifier], "id"), "E-ID", message)
+                    self.complaints.at(("steps", place[identifier], "id"), "E-ID", message)
                 named[identifier] = (identifier,)
         return named
-
-    def _expectation(self, index: int, rule: Rule, named: Mapping[str, tuple[str, ...]]) -> Expectation:
-        place: Path = ("expect", index)
-        path, line = text_of(place), self._source.entries[place].value.line
-        match rule:
-            case AgreementRule():
-                return Agreement(rule.check, path, line)
-            case NoPlaintextRule():
-                return NoPlaintext(rule.check, path, line, tuple(rule.in_))
-            case HeightRule():
-                return Height(rule.check, path, line, rule.min, rule.is_, rule.at)
-        if rule.tx not in named:
-            self._refuse((*place, "tx"), "E-TX", f"{shown(rule.tx)} is more than that load sends")
-        transactions = named.get(rule.tx, ())
-        if isinstance(rule, ReadersRule):
-            return Readers(rule.check, path, line, rule.tx, transactions, self._parties_of(rule.are), rule.at)
-        return Denied(rule.check, path, line, rule.tx, transactions, self._parties_of(rule.as_), rule.at)
 
     def _check_identifiers(self, steps: Sequence[Step]) -> None:
         """An id is its author's free choice and stands in every log: no place for a private value."""
         for index, step in enumerate(steps):
-            if any(word in step.id for word in telling_words(step.data)):
+            data = {} if isinstance(step, Fault) else step.data
+            if any(word in step.id for word in telling_words(data)):
                 message = "this id holds a value of its payload, and ids stand in every log"
-                self._refuse(("steps", index, "id"), "E-PRIVATE", message)
+                self.complaints.at(("steps", index, "id"), "E-PRIVATE", message)
 
 
 def resolve(document: ScenarioDocument, source: Source) -> tuple[Scenario, list[Problem]]:
     """The scenario of a document, good only if there are no problems with it."""
     resolver = _Resolver(document, source)
-    return resolver.scenario(), resolver.problems
+    return resolver.scenario(), resolver.complaints.problems

@@ -4,14 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from consensus.quorum import max_faulty, quorum
+from scenarios.model.conditions import NetworkConditions
 from scenarios.model.document import ScenarioDocument
+from scenarios.model.expected import (
+    END,
+    Agreement,
+    Denied,
+    EvidenceKept,
+    Expectation,
+    Height,
+    Latency,
+    Messages,
+    MetadataKnown,
+    Moment,
+    NoPlaintext,
+    Progress,
+    Readers,
+    Stall,
+    ViewChanges,
+)
+from scenarios.model.faults import AtHeight, AtView, Fault, When
 from scenarios.model.units import Range, Rate
 
-END: Literal["end"] = "end"
-Moment = int | Literal["end"]  # Milliseconds since the genesis, or when all is done.
+__all__ = [
+    "END",
+    "Agreement",
+    "AtHeight",
+    "AtView",
+    "Denied",
+    "EvidenceKept",
+    "Expectation",
+    "Fault",
+    "Height",
+    "Latency",
+    "Load",
+    "Messages",
+    "MetadataKnown",
+    "Moment",
+    "NetworkConditions",
+    "NoPlaintext",
+    "Party",
+    "Progress",
+    "Readers",
+    "Scenario",
+    "Send",
+    "Stall",
+    "Step",
+    "ViewChanges",
+    "When",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,67 +111,7 @@ class Load:
         return tuple(f"{self.id}-{number:0{width}}" for number in range(1, self.count + 1))
 
 
-Step = Send | Load
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """All nodes hold the same block at every height."""
-
-    check: Literal["agreement"]
-    path: str
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class Readers:
-    """Exactly `parties` can read each of `transactions` at the moment `at`."""
-
-    check: Literal["readers"]
-    path: str
-    line: int
-    tx: str
-    transactions: tuple[str, ...]
-    parties: tuple[str, ...]
-    at: Moment
-
-
-@dataclass(frozen=True, slots=True)
-class Denied:
-    """None of `parties` can read any of `transactions` at the moment `at`."""
-
-    check: Literal["denied"]
-    path: str
-    line: int
-    tx: str
-    transactions: tuple[str, ...]
-    parties: tuple[str, ...]
-    at: Moment
-
-
-@dataclass(frozen=True, slots=True)
-class NoPlaintext:
-    """Nothing secret is found in `stores` (logs, broker, ledgers) where its readers are not."""
-
-    check: Literal["no_plaintext"]
-    path: str
-    line: int
-    stores: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Height:
-    """The ledger of every node has at least `least` blocks at the moment `at`, or exactly `exactly`."""
-
-    check: Literal["height"]
-    path: str
-    line: int
-    least: int | None
-    exactly: int | None
-    at: Moment
-
-
-Expectation = Agreement | Readers | Denied | NoPlaintext | Height
+Step = Send | Load | Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +129,8 @@ class Scenario:
     view_timeout_ms: int
     payload: str
     metadata: Mapping[str, str]
+    conditions: NetworkConditions
+    crypto: str
     parties: tuple[Party, ...]
     steps: tuple[Step, ...]
     expectations: tuple[Expectation, ...]
@@ -155,6 +141,16 @@ class Scenario:
     def names(self) -> tuple[str, ...]:
         """The parties' names in the order of the file."""
         return tuple(party.name for party in self.parties)
+
+    @property
+    def workload(self) -> tuple[Send | Load, ...]:
+        """The steps that send something, in the order of the file."""
+        return tuple(step for step in self.steps if not isinstance(step, Fault))
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """The steps that break something, in the order of the file."""
+        return tuple(step for step in self.steps if isinstance(step, Fault))
 
     @property
     def public_texts(self) -> dict[str, str]:

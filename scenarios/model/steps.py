@@ -1,11 +1,13 @@
-"""The steps of a scenario: `send`, one private transaction, and `load`, many drawn ones."""
+"""The steps of a scenario: `send`, one private transaction, `load`, many drawn ones, and `fault`."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
 
+from scenarios.model.fault_steps import AnyFault
+from scenarios.model.strict import Strict
 from scenarios.model.units import Rate
 from scenarios.model.values import (
     Duration,
@@ -24,18 +26,6 @@ from scenarios.model.values import (
 )
 
 DEFAULT_RATE = Rate(10, 1000)
-
-
-class Strict(BaseModel):
-    """A part of the file: no unknown keys, no conversions, and no error that repeats its input."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        hide_input_in_errors=True,
-        arbitrary_types_allowed=False,
-        populate_by_name=False,
-    )
 
 
 class SendStep(Strict):
@@ -128,4 +118,4 @@ class LoadStep(Strict):
         return self.count, self.rate or DEFAULT_RATE
 
 
-Step = Annotated[SendStep | LoadStep, Field(discriminator="do")]
+Step = Annotated[SendStep | LoadStep | AnyFault, Field(discriminator="do")]

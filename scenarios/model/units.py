@@ -1,6 +1,6 @@
-"""Units as people write them: `12s`, `500ms`, `4/s`, `512B`, `1..3`. A number without its unit is refused.
+"""Units as people write them: `12s`, `4/s`, `512B`, `1..3`, `1%`, `5ms..20ms`. A bare number is refused.
 
-Each parser takes what the YAML held and gives plain integers (milliseconds, bytes); each `format_` is its
+Each parser takes what the YAML held and gives plain numbers (milliseconds, bytes); each `format_` is its
 inverse, so that a scenario written out again loads back equal. The command line can read its flags with them.
 """
 
@@ -15,6 +15,7 @@ from scenarios.model.wording import shown
 
 MAX_DURATION_MS = 7 * 24 * 3_600_000
 MAX_RATE_PER_S = 10_000
+MAX_DELAY_US = 600_000_000
 
 _LONGEST = 32  # Characters; more digits than that would not fit into a float.
 _RATE_PERIODS_MS = {"s": 1_000, "m": 60_000}
@@ -23,6 +24,9 @@ _NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,3})?", re.ASCII)
 _RATE = re.compile(r"([0-9]{1,6})/(s|m)", re.ASCII)
 _SIZE = re.compile(r"([0-9]{1,9})(B|KiB)", re.ASCII)
 _RANGE = re.compile(r"(-?[0-9]{1,18})\.\.(-?[0-9]{1,18})", re.ASCII)
+_PERCENT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?) *%", re.ASCII)
+_DELAY = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?) *(ms|s|m)", re.ASCII)
+_MICROSECONDS = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000}
 
 
 class UnitError(ValueError):
@@ -107,6 +111,72 @@ def parse_range(value: object) -> Range | None:
     if span.low > span.high:
         raise UnitError("E-VALUE", "a range goes from the smaller number to the larger one, as in 1..3")
     return span
+
+
+def parse_percent(value: object) -> float:
+    """The part of one that `1%` or `0.5%` is. Raises UnitError (E-VALUE)."""
+    match = _PERCENT.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        hint = _without_unit(value, "%")
+        if hint and 0 < float(str(value)) < 1:
+            hint += f" or {format_percent(float(str(value)))}"  # Others write chances from 0 to 1.
+        raise UnitError("E-VALUE", hint or "not a chance; write it like 1% or 0.5%")
+    percent = float(match[1])
+    if percent > 100:
+        raise UnitError("E-VALUE", "a chance is from 0% to 100%")
+    return percent / 100
+
+
+def format_percent(chance: float) -> str:
+    """`1%` or `0.5%`."""
+    return f"{round(chance * 100, 3):g}%"
+
+
+def parse_delay(value: object) -> Range:
+    """Microseconds from and to of `5ms..20ms`; of `5ms` the same twice. Raises UnitError (E-DURATION)."""
+    first, to, second = value.partition("..") if isinstance(value, str) else ("", "", "")
+    low, high = (_microseconds(part.strip()) for part in (first, second if to else first))
+    if low is None or high is None:
+        hint = _without_unit(value, "ms")
+        raise UnitError("E-DURATION", hint or "not a delay; write it like 5ms or 5ms..20ms")
+    if low > high:
+        raise UnitError("E-DURATION", "a delay goes from the shorter time to the longer one, as in 5ms..20ms")
+    if high > MAX_DELAY_US:
+        raise UnitError("E-DURATION", "a delay is at most 10 minutes")
+    return Range(low, high)
+
+
+def format_delay(delay: Range) -> str:
+    """`5ms..20ms`, or `5ms` when it is always the same."""
+    low, high = map(_delay_text, delay)
+    return low if low == high else f"{low}..{high}"
+
+
+def parse_offset(value: object) -> Range:
+    """The microseconds of `+3s` or `-200ms`, twice: ahead or behind. Raises UnitError (E-DURATION)."""
+    sign = value[:1] if isinstance(value, str) else ""
+    offset = _microseconds(value[1:].strip()) if isinstance(value, str) and sign in ("+", "-") else None
+    if not offset:
+        raise UnitError("E-DURATION", "write how far the clock is off, like +3s (ahead) or -200ms (behind)")
+    if offset > MAX_DELAY_US:
+        raise UnitError("E-DURATION", "a clock is at most 10 minutes off")
+    offset = -offset if sign == "-" else offset
+    return Range(offset, offset)
+
+
+def format_offset(offset: Range) -> str:
+    """`+3s` or `-200ms`."""
+    return f"{'-' if offset.low < 0 else '+'}{_delay_text(abs(offset.low))}"
+
+
+def _microseconds(text: str) -> int | None:
+    match = _DELAY.fullmatch(text)
+    return round(float(match[1]) * _MICROSECONDS[match[2]]) if match else None
+
+
+def _delay_text(microseconds: int) -> str:
+    whole, rest = divmod(microseconds, 1000)
+    return f"{whole}.{rest:03}".rstrip("0") + "ms" if rest else format_duration(whole)
 
 
 def _without_unit(value: object, unit: str) -> str | None:

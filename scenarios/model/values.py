@@ -26,16 +26,22 @@ from pydantic_core import PydanticCustomError
 from node.broker_url import BrokerUrl
 from node.errors import PrivityError
 from node.text import did_you_mean
-from scenarios.model.names import matching, no_such_party, wrong_with_identifier
+from scenarios.model.names import SELECTORS, matching, no_such_party, wrong_with_identifier
 from scenarios.model.payloads import PayloadError, check_payload
 from scenarios.model.units import (
     Range,
     Rate,
     UnitError,
+    format_delay,
     format_duration,
+    format_offset,
+    format_percent,
     format_rate,
     format_size,
+    parse_delay,
     parse_duration,
+    parse_offset,
+    parse_percent,
     parse_range,
     parse_rate,
     parse_size,
@@ -43,6 +49,7 @@ from scenarios.model.units import (
 from scenarios.model.wording import listed, shown
 
 MAX_LOAD = 100_000
+MAX_TIMES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +57,9 @@ class Known:
     """The names that a file defines, gathered before its model is made."""
 
     parties: Sequence[str] = ()
-    transactions: Sequence[str] = ()  # Ids of steps.
+    transactions: Sequence[str] = ()  # Ids of steps that send.
     loads: Sequence[str] = ()  # Those of loads, whose transactions are named LOAD-0001.
+    faults: Sequence[str] = ()
 
 
 def refusal(code: str, message: str) -> PydanticCustomError:
@@ -85,19 +93,88 @@ Duration = Annotated[
 OptionalDuration = Annotated[
     int | None,
     _in_units(parse_duration),
-    PlainSerializer(format_duration),
+    PlainSerializer(format_duration, when_used="unless-none"),
     _schema_of("string", _DURATION_PATTERN, "55s"),
+]
+
+
+def _lasting(value: object) -> int:
+    if not (milliseconds := parse_duration(value)):
+        raise UnitError("E-DURATION", "0s is no time at all; write it like 500ms or 12s")
+    return milliseconds
+
+
+Lasting = Annotated[
+    int,
+    _in_units(_lasting),
+    PlainSerializer(format_duration),
+    _schema_of("string", _DURATION_PATTERN, "500ms", "12s"),
+]
+OptionalLasting = Annotated[
+    int | None,
+    _in_units(_lasting),
+    PlainSerializer(format_duration, when_used="unless-none"),
+    _schema_of("string", _DURATION_PATTERN, "8s"),
+]
+
+_DELAY_PATTERN = r"^[0-9]+(\.[0-9]+)? *(ms|s|m)(\.\.[0-9]+(\.[0-9]+)? *(ms|s|m))?$"
+
+Delay = Annotated[
+    Range,
+    _in_units(parse_delay),
+    PlainSerializer(format_delay),
+    _schema_of("string", _DELAY_PATTERN, "5ms", "5ms..20ms"),
+]
+OptionalDelay = Annotated[
+    Range | None,
+    _in_units(parse_delay),
+    PlainSerializer(format_delay, when_used="unless-none"),
+    _schema_of("string", _DELAY_PATTERN, "5ms", "5ms..20ms"),
+]
+Offset = Annotated[
+    Range,
+    _in_units(parse_offset),
+    PlainSerializer(format_offset),
+    _schema_of("string", r"^[+-][0-9]+(\.[0-9]+)? *(ms|s|m)$", "+3s", "-200ms"),
+]
+
+_PERCENT_PATTERN = r"^[0-9]+(\.[0-9]{1,3})? *%$"
+
+Percent = Annotated[
+    float,
+    _in_units(parse_percent),
+    PlainSerializer(format_percent),
+    _schema_of("string", _PERCENT_PATTERN, "1%", "0.5%"),
+]
+
+
+def _chance(value: object) -> float:
+    if not (chance := parse_percent(value)):
+        raise UnitError("E-VALUE", "a chance of 0% does nothing; write it like 30%")
+    return chance
+
+
+Chance = Annotated[
+    float,
+    _in_units(_chance),
+    PlainSerializer(format_percent),
+    _schema_of("string", _PERCENT_PATTERN, "30%"),
+]
+_RATE_PATTERN = r"^[0-9]{1,6}/(s|m)$"
+
+PacketRate = Annotated[
+    Rate, _in_units(parse_rate), PlainSerializer(format_rate), _schema_of("string", _RATE_PATTERN, "200/s")
 ]
 OptionalRate = Annotated[
     Rate | None,
     _in_units(parse_rate),
-    PlainSerializer(format_rate),
-    _schema_of("string", r"^[0-9]{1,6}/(s|m)$", "4/s", "90/m"),
+    PlainSerializer(format_rate, when_used="unless-none"),
+    _schema_of("string", _RATE_PATTERN, "4/s", "90/m"),
 ]
 OptionalSize = Annotated[
     int | None,
     _in_units(parse_size),
-    PlainSerializer(format_size),
+    PlainSerializer(format_size, when_used="unless-none"),
     _schema_of("string", r"^[0-9]{1,9}(B|KiB)$", "512B", "4KiB"),
 ]
 
@@ -147,6 +224,9 @@ def _whole_schema(least: int, most: int) -> WithJsonSchema:
 Seed = Annotated[int, _whole(0, 2**63 - 1), _whole_schema(0, 2**63 - 1)]
 OptionalCount = Annotated[int | None, _whole(1, MAX_LOAD), _whole_schema(1, MAX_LOAD)]
 OptionalHeight = Annotated[int | None, _whole(0, 2**53), _whole_schema(0, 2**53)]
+OptionalPlace = Annotated[int | None, _whole(1, 2**53), _whole_schema(1, 2**53)]
+OptionalTimes = Annotated[int | None, _whole(0, MAX_TIMES), _whole_schema(0, MAX_TIMES)]
+Times = Annotated[int, _whole(1, MAX_TIMES), _whole_schema(1, MAX_TIMES)]
 
 
 def _printable(text: str) -> str:
@@ -203,6 +283,30 @@ def _some_parties(pattern: str, info: ValidationInfo) -> str:
     return pattern
 
 
+def _node_or_selector(pattern: str, info: ValidationInfo) -> str:
+    known = _known(info)
+    if known and pattern not in SELECTORS and not matching(pattern, known.parties):
+        raise refusal("E-PARTY", no_such_party(pattern, known.parties, SELECTORS))
+    return pattern
+
+
+def _party_or_broker(pattern: str, info: ValidationInfo) -> str:
+    known = _known(info)
+    if known and pattern != "broker" and not matching(pattern, known.parties):
+        raise refusal("E-PARTY", no_such_party(pattern, known.parties, ("broker",)))
+    return pattern
+
+
+def _known_fault(identifier: str, info: ValidationInfo) -> str:
+    known = _known(info)
+    if known and identifier not in known.faults:
+        verb = "are" if len(known.faults) > 1 else "is"
+        there = f"there {verb} {listed(known.faults) or 'none'}"
+        hint = did_you_mean(identifier, known.faults) or there
+        raise refusal("E-FAULT", f"no fault named {shown(identifier)}; {hint}")
+    return identifier
+
+
 def _known_transaction(identifier: str, info: ValidationInfo) -> str:
     known = _known(info)
     load, _, number = identifier.rpartition("-")
@@ -225,6 +329,9 @@ def _identifier(identifier: str) -> str:
 PartyName = Annotated[str, AfterValidator(_one_party)]
 PartyPattern = Annotated[str, AfterValidator(_some_parties)]
 TransactionName = Annotated[str, AfterValidator(_known_transaction)]
+FaultName = Annotated[str, AfterValidator(_known_fault)]
+NodePattern = Annotated[str, AfterValidator(_node_or_selector)]
+Observer = Annotated[str, AfterValidator(_party_or_broker)]
 Identifier = Annotated[
     str,
     AfterValidator(_identifier),
@@ -241,6 +348,11 @@ _ByForm = Discriminator(
 )
 _Word = Annotated[PartyPattern, Tag("word")]
 Parties = Annotated[_Word | Annotated[list[PartyPattern], Tag("list")], _ByForm]
+Nodes = Annotated[
+    Annotated[NodePattern, Tag("word")] | Annotated[list[NodePattern], Field(min_length=1), Tag("list")],
+    _ByForm,
+]
+Observers = Annotated[Annotated[Observer, Tag("word")] | Annotated[list[Observer], Tag("list")], _ByForm]
 SomeParties = Annotated[_Word | Annotated[list[PartyPattern], Field(min_length=1), Tag("list")], _ByForm]
 
 

@@ -14,8 +14,9 @@ from node.errors import SCENARIO_INVALID, WRONG_USAGE, PrivityError
 from node.terminal import needs_ascii
 from node.text import did_you_mean, plain
 from scenarios.model.checking import check_document, render_check
+from scenarios.model.editing import with_settings
 from scenarios.model.filled import filled
-from scenarios.model.loading import load_scenario
+from scenarios.model.loading import load_scenario, parse_scenario
 from scenarios.model.problems import ScenarioInvalid
 from scenarios.model.schema import schema_text
 from scenarios.verbs.not_built import refuse_flag
@@ -48,11 +49,17 @@ def init(
         Path | None, typer.Option("--output", "-o", help="The file to write; TEMPLATE.yaml by default.")
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the templates.")] = False,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="Not built yet.", hidden=True)] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Set a key, as in consensus.block_every=500ms; may be repeated.",
+        ),
+    ] = None,
     ask: Annotated[bool, typer.Option("--ask", help="Not built yet.", hidden=True)] = False,
 ) -> None:
     """Write a scenario to begin with, and its JSON Schema for editors."""
-    refuse_flag("init", "--set", bool(set_))
     refuse_flag("init", "--ask", ask)
     known = templates()
     if list_:
@@ -67,11 +74,15 @@ def init(
             next="privity init --list",
         )
     path = output or Path(f"{template}.yaml")
+    text = known[template]
+    if set_:
+        text = with_settings(text, set_, str(path))
+        parse_scenario(text, str(path), default_name=path.stem)  # Nothing is written that does not load.
     try:
         SCHEMA_FILE.parent.mkdir(exist_ok=True)
         SCHEMA_FILE.write_text(schema_text(), encoding="utf-8")
         with path.open("x", encoding="utf-8") as file:
-            file.write(known[template])
+            file.write(text)
     except FileExistsError:
         raise PrivityError(
             "E-FILE",

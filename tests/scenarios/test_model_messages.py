@@ -195,3 +195,13 @@ def test_a_scenario_shows_no_payload_and_no_password() -> None:
     ):
         assert CANARY not in shown and "hunter22" not in shown
     assert "tender.yaml" in repr(scenario)
+
+
+@pytest.mark.parametrize("kind", ["kind: crash", "kind: crush", "of: 1"])
+@pytest.mark.parametrize("slip", ["data: {price: CANARY}", "dta: CANARY", "data: {CANARY: 1}"])
+def test_a_payload_that_slipped_into_a_fault_is_not_shown(kind: str, slip: str) -> None:
+    """A fault has no payload, and what looks like one is masked there as in any other step."""
+    fault = f"do: fault, {kind}, nodes: bob, {slip.replace('CANARY', CANARY)}, whem: 1"
+    refusal = refusal_of(f"{HEAD}steps:\n  - {{{fault}}}\n")
+    said = refusal.render() + str(check_document(refusal))
+    assert CANARY not in said and refusal.problems

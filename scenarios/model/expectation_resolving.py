@@ -1,0 +1,122 @@
+"""From a rule of the file to what is expected: names in full, and the checks that need all of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from scenarios.model.complaints import Complaints
+from scenarios.model.expectations import (
+    AgreementRule,
+    DeniedRule,
+    EvidenceRule,
+    HeightRule,
+    LatencyRule,
+    MessagesRule,
+    MetadataRule,
+    NoPlaintextRule,
+    ProgressRule,
+    ReadersRule,
+    Rule,
+    StallRule,
+    ViewChangesRule,
+)
+from scenarios.model.names import meant
+from scenarios.model.scenario import (
+    Agreement,
+    Denied,
+    EvidenceKept,
+    Expectation,
+    Fault,
+    Height,
+    Latency,
+    Messages,
+    MetadataKnown,
+    NoPlaintext,
+    Progress,
+    Readers,
+    Stall,
+    ViewChanges,
+)
+from scenarios.model.source import Path, text_of
+from scenarios.model.wording import shown
+
+_BROKER = "broker"
+
+
+class ExpectationResolver:
+    """Makes expectations of rules. `named` are the transactions that each word behind `tx:` stands for."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        named: Mapping[str, tuple[str, ...]],
+        faults: Sequence[Fault],
+        complaints: Complaints,
+    ) -> None:
+        self._names = names
+        self._named = named
+        self._faults = {fault.id: fault for fault in faults}
+        self._complaints = complaints
+
+    def expectation(self, rule: Rule, place: Path, line: int) -> Expectation:
+        """The expectation. It is good only if nothing was complained about."""
+        path = text_of(place)
+        match rule:
+            case AgreementRule():
+                return Agreement(rule.check, path, line)
+            case NoPlaintextRule():
+                return NoPlaintext(rule.check, path, line, tuple(rule.in_))
+            case HeightRule():
+                return Height(rule.check, path, line, rule.min, rule.is_, rule.at, rule.max)
+            case ViewChangesRule():
+                return ViewChanges(rule.check, path, line, rule.min, rule.max)
+            case MessagesRule():
+                return Messages(rule.check, path, line, rule.max)
+            case ProgressRule() | StallRule() | EvidenceRule():
+                return self._about_a_fault(rule, place, line)
+            case LatencyRule():
+                transactions = self._transactions(rule.of, (*place, "of"))
+                limits = (rule.p50, rule.p99, rule.max)
+                return Latency(rule.check, path, line, *limits, rule.of, transactions)
+        transactions = self._transactions(rule.tx, (*place, "tx"))
+        match rule:
+            case ReadersRule():
+                parties = meant(rule.are, self._names)
+                return Readers(rule.check, path, line, rule.tx, transactions, parties, rule.at)
+            case DeniedRule():
+                parties = meant(rule.as_, self._names)
+                return Denied(rule.check, path, line, rule.tx, transactions, parties, rule.at)
+            case MetadataRule():
+                observers = self._observers(rule.are)
+                return MetadataKnown(rule.check, path, line, rule.tx, transactions, rule.knows, observers)
+
+    def _about_a_fault(
+        self, rule: ProgressRule | StallRule | EvidenceRule, place: Path, line: int
+    ) -> Progress | Stall | EvidenceKept:
+        path = text_of(place)
+        if isinstance(rule, ProgressRule):
+            if rule.after is not None and not self._faults[rule.after].ends:
+                message = f"{rule.after} lasts to the end, because it has no for; nothing comes after it"
+                self._complaints.at((*place, "after"), "E-VALUE", message)
+            return Progress(rule.check, path, line, rule.during, rule.after, rule.within)
+        if isinstance(rule, StallRule):
+            if self._faults[rule.during].instant:
+                message = f"{rule.during} is over at once; there is no time in which to stall"
+                self._complaints.at((*place, "during"), "E-VALUE", message)
+            return Stall(rule.check, path, line, rule.during)
+        of = meant(rule.of or (), self._names)
+        return EvidenceKept(rule.check, path, line, rule.during, rule.min, of)
+
+    def _transactions(self, word: str | None, place: Path) -> tuple[str, ...]:
+        """What a word stands for; without one, every transaction of the file."""
+        if word is None:
+            everything = (transactions for transactions in self._named.values())
+            return tuple(dict.fromkeys(tx for transactions in everything for tx in transactions))
+        if word not in self._named:
+            self._complaints.at(place, "E-TX", f"{shown(word)} is more than that load sends")
+        return self._named.get(word, ())
+
+    def _observers(self, patterns: str | Sequence[str]) -> tuple[str, ...]:
+        wanted = [patterns] if isinstance(patterns, str) else patterns
+        parties = meant([word for word in wanted if word != _BROKER], self._names)
+        return (*parties, _BROKER) if _BROKER in wanted else parties

@@ -1,0 +1,171 @@
+"""What a checked scenario expects: frozen, each with its place in the file and every name in full."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+END: Literal["end"] = "end"
+Moment = int | Literal["end"]  # Milliseconds since the genesis, or when all is done.
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """All nodes hold the same block at every height."""
+
+    check: Literal["agreement"]
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Exactly `parties` can read each of `transactions` at the moment `at`."""
+
+    check: Literal["readers"]
+    path: str
+    line: int
+    tx: str
+    transactions: tuple[str, ...]
+    parties: tuple[str, ...]
+    at: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """None of `parties` can read any of `transactions` at the moment `at`."""
+
+    check: Literal["denied"]
+    path: str
+    line: int
+    tx: str
+    transactions: tuple[str, ...]
+    parties: tuple[str, ...]
+    at: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class NoPlaintext:
+    """Nothing secret is found in `stores` (logs, broker, ledgers) where its readers are not."""
+
+    check: Literal["no_plaintext"]
+    path: str
+    line: int
+    stores: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Height:
+    """The ledger of every node has `least` to `most` blocks at the moment `at`, or exactly `exactly`."""
+
+    check: Literal["height"]
+    path: str
+    line: int
+    least: int | None
+    exactly: int | None
+    at: Moment
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A block is committed within `within_ms` of the beginning of `during` or the end of `after`, faults."""
+
+    check: Literal["progress"]
+    path: str
+    line: int
+    during: str | None
+    after: str | None
+    within_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """No block is committed while the fault `during` lasts."""
+
+    check: Literal["stall"]
+    path: str
+    line: int
+    during: str
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceKept:
+    """Correct nodes keep at least `least` proofs of misbehaviour of `of`, or of anyone when it is empty.
+
+    They are of the time while the fault `during` lasts, or of any time when it is None.
+    """
+
+    check: Literal["evidence"]
+    path: str
+    line: int
+    during: str | None
+    least: int
+    of: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewChanges:
+    """A new primary takes over `least` to `most` times; None is no bound."""
+
+    check: Literal["view_changes"]
+    path: str
+    line: int
+    least: int | None
+    most: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Limits of the time to finality of `transactions`, which the file calls `of`; None is no limit."""
+
+    check: Literal["latency"]
+    path: str
+    line: int
+    p50_ms: int | None
+    p99_ms: int | None
+    max_ms: int | None
+    of: str | None
+    transactions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """Consensus takes at most `most` times n² messages for each block."""
+
+    check: Literal["messages"]
+    path: str
+    line: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataKnown:
+    """Exactly `observers` (parties, and `broker`) know `knows` of each of `transactions`.
+
+    `knows` is recipients, sender or size.
+    """
+
+    check: Literal["metadata"]
+    path: str
+    line: int
+    tx: str
+    transactions: tuple[str, ...]
+    knows: str
+    observers: tuple[str, ...]
+
+
+Expectation = (
+    Agreement
+    | Readers
+    | Denied
+    | NoPlaintext
+    | Height
+    | Progress
+    | Stall
+    | EvidenceKept
+    | ViewChanges
+    | Latency
+    | Messages
+    | MetadataKnown
+)
