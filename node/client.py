@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
+from typing import Protocol
 
 from consensus.messages import Signed, Status
 from node.broker_url import BrokerUrl
@@ -38,14 +39,34 @@ LONGEST_REPEAT_S = 5.0
 FIRST_PUBLISH_S = 4.0
 
 
+class Courier(Protocol):
+    """What carries a client's packets: `Link` over MQTT, or the virtual world's."""
+
+    def send(self, topic: str, packet: bytes) -> None:
+        """Hand a packet over."""
+
+    async def wait_until_up(self, timeout_s: float) -> bool:
+        """Whether it can carry within this time."""
+
+    async def drained(self, timeout_s: float) -> bool:
+        """Whether everything was carried away within this time."""
+
+    async def run(self) -> None:
+        """Carry until cancelled."""
+
+
+# From a client id, the topics to hear, and where frames go.
+Connect = Callable[[str, list[str], Callable[[str, Frame], None]], Courier]
+
+
 class Client:
-    """One connection to the broker, used as an asynchronous context manager.
+    """One connection to the network, used as an asynchronous context manager.
 
     `entropy` gives the client id and the tokens. Several parties may ask through one client, each signing
     with its own key.
     """
 
-    def __init__(self, network: Network, url: BrokerUrl, protocol: str, entropy: Entropy) -> None:
+    def __init__(self, network: Network, connect: Connect, entropy: Entropy) -> None:
         self._network = network
         self._entropy = entropy
         self._topics = Topics(network.id)
@@ -55,15 +76,17 @@ class Client:
         self._proofs: dict[bytes, Inclusion] = {}  # By transaction id.
         self._submitted: dict[bytes, bytes] = {}  # Packets by transaction id, until there is a proof.
         self._news = asyncio.Event()
-        self._link = Link(
-            url,
-            protocol,
-            f"c{entropy(8).hex()}",
-            [self._topics.inbox(self._inbox)],
-            self._deliver,
-            keep_session=False,
-        )
+        self._link = connect(f"c{entropy(8).hex()}", [self._topics.inbox(self._inbox)], self._deliver)
         self._task: asyncio.Task[None] | None = None
+
+    @classmethod
+    def over_mqtt(cls, network: Network, url: BrokerUrl, protocol: str, entropy: Entropy) -> Client:
+        """A client of the broker at `url`; see `Link` for the protocol."""
+
+        def connect(client_id: str, topics: list[str], deliver: Callable[[str, Frame], None]) -> Courier:
+            return Link(url, protocol, client_id, topics, deliver, keep_session=False)
+
+        return cls(network, connect, entropy)
 
     async def __aenter__(self) -> Client:
         self._task = asyncio.create_task(self._link.run())

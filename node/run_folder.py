@@ -174,6 +174,11 @@ class RunFolder:
         """One folder for each party."""
         return self.path / "nodes"
 
+    @property
+    def faults(self) -> Path:
+        """What became of each fault."""
+        return self.path / "faults.jsonl"
+
     def node(self, name: str) -> Path:
         """The folder of a party, whether it exists or not."""
         if not is_name(name):

@@ -17,7 +17,6 @@ from scenarios.knowledge.broker_view import read_broker
 from scenarios.knowledge.matrix import Matrix, build_matrix
 from scenarios.leaks.canaries import Artefact, ScanBroken, ScanResult, scan
 from scenarios.leaks.run_secrets import RunSecrets
-from scenarios.live import Sent
 from scenarios.model.scenario import (
     END,
     Agreement,
@@ -29,6 +28,7 @@ from scenarios.model.scenario import (
     Readers,
     Scenario,
 )
+from scenarios.operating import Sent
 
 Outcome = Literal["holds", "broken", "unconfirmed"]
 
@@ -56,6 +56,7 @@ class Evidence:
     secrets: RunSecrets
     settled: bool
     ended: tuple[str, ...] = ()  # Nodes, broker, recorder that ended by themselves.
+    invariants: tuple[str, ...] = ()  # What the virtual world's checkers found broken, in words.
     _matrices: dict[Moment, Matrix] = field(default_factory=dict)
     _scans: dict[frozenset[str], ScanResult] = field(default_factory=dict)
 
@@ -257,7 +258,7 @@ def _names(parties: set[str] | Sequence[str]) -> str:
 
 def incidents(evidence: Evidence) -> list[str]:
     """What keeps a run from passing, whatever its expectations say; each in words."""
-    found = [f"{name} ended by itself" for name in evidence.ended]
+    found = [*evidence.invariants, *(f"{name} ended by itself" for name in evidence.ended)]
     if not found and not evidence.settled:
         found.append("the nodes did not come to rest in time")
     absent = [name for name, sent in evidence.sent.items() if not _executed_everywhere(evidence, sent)]

@@ -19,9 +19,12 @@ from node.run_folder import RunFolder
 from scenarios import VERSION
 from scenarios.chains import read_chains
 from scenarios.judging import Evidence, Judgement, incidents, judge
-from scenarios.live import LiveRun, Options, Say
+from scenarios.live import LiveRun
 from scenarios.model.scenario import Scenario
+from scenarios.operating import Operator, Options, Say
 from scenarios.verdict import verdict_of, write_verdict
+from scenarios.virtual.loop import VirtualLoop
+from scenarios.virtual.run import VirtualRun
 
 
 class Interrupted(Exception):
@@ -41,9 +44,9 @@ class Judged:
     incidents: list[str]
 
 
-def new_folder(scenario: Scenario, *, into: str | None = None) -> RunFolder:
+def new_folder(scenario: Scenario, *, into: str | None = None, home: Path | None = None) -> RunFolder:
     """A folder for this run, with what is known of it before anything starts."""
-    folder = RunFolder.create() if into is None else RunFolder.find(run=into)
+    folder = RunFolder.create(home) if into is None else RunFolder.find(home, run=into)
     pid = os.getpid()
     folder.write_run(
         schema="privity.rundir/1",
@@ -60,8 +63,13 @@ def new_folder(scenario: Scenario, *, into: str | None = None) -> RunFolder:
     return folder
 
 
+def loop_of(scenario: Scenario) -> type[asyncio.AbstractEventLoop] | None:
+    """The event loop that a run of this scenario needs; None for the usual one."""
+    return VirtualLoop if scenario.transport == "memory" else None
+
+
 class Session:
-    """A live run that is stopped whatever happens, Ctrl-C and SIGTERM included."""
+    """A run in the world that its scenario names, stopped whatever happens, Ctrl-C and SIGTERM included."""
 
     def __init__(
         self, scenario: Scenario, source: Path, folder: RunFolder, options: Options, say: Say
@@ -69,24 +77,26 @@ class Session:
         self.scenario = scenario
         self.folder = folder
         self.options = options
-        self.run = LiveRun(scenario, source, folder, options, say)
+        world: type[LiveRun | VirtualRun] = VirtualRun if scenario.transport == "memory" else LiveRun
+        self.run: Operator = world(scenario, source, folder, options, say)
         self._say = say
         self._started = time.monotonic()
         self._stop_signal: int | None = None
         self._stopping = asyncio.Event()
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Everything is up inside, and gone after."""
+    async def running(self, *, signals: bool = True) -> AsyncIterator[None]:
+        """Everything is up inside, and gone after. Without `signals` the caller stops it in another way."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        heard = (signal.SIGINT, signal.SIGTERM) if signals else ()
+        for number in heard:
             loop.add_signal_handler(number, self._on_signal, number)
         try:
             await self._unless_stopped(self.run.start())
             yield
         finally:
             await self.run.stop()
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in heard:
                 loop.remove_signal_handler(number)
             with contextlib.suppress(PrivityError, OSError):  # On a full disk the nodes' own logs must do.
                 merge_events(self.folder)
@@ -135,6 +145,7 @@ class Session:
             secrets=run.secrets,
             settled=settled,
             ended=tuple(gone.name for gone in run.crashed),
+            invariants=tuple(run.broken),
         )
 
     def judge(self, settled: bool) -> Judged:
@@ -145,7 +156,7 @@ class Session:
             evidence,
             judgements,
             views=run.views,
-            broker=run.broker.kind,
+            world=run.facts,
             seconds=time.monotonic() - self._started,
         )
         words = {"holds": "expect.pass", "broken": "expect.fail", "unconfirmed": "expect.unknown"}

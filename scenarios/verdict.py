@@ -19,9 +19,14 @@ _MARKS = {"holds": "✓", "broken": "✗", "unconfirmed": "?"}
 
 
 def verdict_of(
-    evidence: Evidence, judgements: list[Judgement], *, views: dict[str, int], broker: str, seconds: float
+    evidence: Evidence,
+    judgements: list[Judgement],
+    *,
+    views: dict[str, int],
+    world: dict[str, Any],
+    seconds: float,
 ) -> dict[str, Any]:
-    """The document of `run --json`, schema privity.run/1."""
+    """The document of `run --json`, schema privity.run/1. `world` is what only its world can say."""
     scenario = evidence.scenario
     hexes = [sent.tx.hex() for sent in evidence.sent.values()]
     everywhere = committed_everywhere(evidence.chains, hexes)
@@ -35,7 +40,7 @@ def verdict_of(
         "file": scenario.file,
         "seed": scenario.seed,
         "transport": scenario.transport,
-        "broker": broker,
+        **world,
         "voters": len(scenario.voters),
         "nodes": {
             chain.node: {
@@ -61,7 +66,9 @@ def verdict_of(
         "canaries": {"searched": canaries.searched, "found": len(canaries.found)},
         "run_dir": str(evidence.folder.path),
     }
-    document["verdict"] = _word(document, judgements, bool(incidents(evidence)))
+    document["verdict"] = (
+        "fail" if evidence.invariants else _word(document, judgements, bool(incidents(evidence)))
+    )
     return document
 
 
@@ -97,6 +104,8 @@ def in_words(
         f"{transactions['committed']} of {transactions['submitted']} transactions",
         f"{document['seconds']:.0f} s",
     ]
+    if "virtual_seconds" in document:
+        facts.append(f"{document['virtual_seconds']:.0f} s virtual")
     lines = [f"{' · '.join(parts)} of {total}       {' · '.join(facts)}"]
     for judgement in judgements:
         place = f"{document['file']}:{judgement.line}"
@@ -108,6 +117,11 @@ def in_words(
     mark = "✗" if canaries["found"] else "✓"
     found = f"{canaries['found']} of {canaries['searched']} secrets found"
     lines.append(f"{mark} canary scan: {found} in logs, broker capture, ledgers")
+    if document.get("trace_hash"):
+        checks, events = document["invariants_checked"], document["events"]
+        lines.append(f"  trace {document['trace_hash']}  {checks:,} checks over {events:,} events")
+    if stamp := document.get("stamp"):
+        lines.append(f"  {stamp}")
     if document["verdict"] != "pass":
         lines.append(f"    again {command}")
     return lines

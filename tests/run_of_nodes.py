@@ -99,7 +99,9 @@ class LiveRun:
         return block is not None and block.block_certificate is not None
 
     async def _publish(self, sealed: Sealed) -> None:
-        async with Client(self.network, self.broker.address, self.broker.protocol, os.urandom) as client:
+        async with Client.over_mqtt(
+            self.network, self.broker.address, self.broker.protocol, os.urandom
+        ) as client:
             assert await client.connected(10)
             client.submit(sealed.transaction, sealed.blob)
             assert await client.delivered(10)

@@ -45,7 +45,7 @@ async def connected(reading: RunReading) -> AsyncIterator[Client]:
         )
     url = BrokerUrl.parse(broker["url"])
     protocol = broker.get("protocol") or _PROTOCOLS.get(broker.get("kind", ""), "5")
-    async with Client(reading.network, url, protocol, os.urandom) as client:
+    async with Client.over_mqtt(reading.network, url, protocol, os.urandom) as client:
         if not await client.connected(CONNECT_S):
             raise PrivityError(
                 "E-BROKER",

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import json
 import os
+import shlex
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -23,14 +23,16 @@ from node.process_identity import process_started
 from node.run_folder import LATEST, RunFolder
 from node.terminal import needs_ascii
 from node.text import plain
-from scenarios.live import Options
-from scenarios.model.loading import load_scenario
 from scenarios.model.scenario import Scenario
+from scenarios.operating import Options
 from scenarios.processes.detach import spawn_detached, stop_supervisor
-from scenarios.session import Interrupted, Judged, Session, new_folder
+from scenarios.session import Interrupted, Judged, Session, loop_of, new_folder
 from scenarios.verbs.narration import Narrator
 from scenarios.verbs.not_built import refuse_flag
+from scenarios.verbs.run_options import command_of, load, refuse_other_worlds, refuse_unwritable
 from scenarios.verdict import EXIT_CODES, in_words, write_junit
+from scenarios.virtual.determinism import check_determinism_of
+from scenarios.virtual.entropy import SEEDED
 
 DETACHED_READY_S = 90.0
 T = TypeVar("T")
@@ -44,7 +46,9 @@ PortOption = Annotated[
     typer.Option(help="The loopback port of a broker of ours; a free one by default.", min=1, max=65535),
 ]
 SeedOption = Annotated[int | None, typer.Option(help="Instead of the file's seed.", min=0)]
-TransportOption = Annotated[str | None, typer.Option(help="mqtt; memory is not built yet.")]
+TransportOption = Annotated[
+    str | None, typer.Option(help="mqtt or memory (the virtual world); instead of the file's.")
+]
 InProcessOption = Annotated[bool, typer.Option("--in-process", help="All nodes in this process.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing while it goes well.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Nodes log at level debug.")]
@@ -58,6 +62,19 @@ def run(
     seed: SeedOption = None,
     transport: TransportOption = None,
     in_process: InProcessOption = False,
+    crypto: Annotated[
+        str | None, typer.Option(help="seeded or os: keys of the virtual world; instead of the file's.")
+    ] = None,
+    signatures: Annotated[
+        str, typer.Option(help="real, cached or modelled: signatures of the virtual world.")
+    ] = "cached",
+    trace: Annotated[
+        Path | None, typer.Option(help="Write the ordered I/O trace of the virtual world there.")
+    ] = None,
+    check_determinism: Annotated[
+        bool,
+        typer.Option("--check-determinism", help="Run twice in the virtual world; name what differs first."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One document, schema privity.run/1.")] = False,
     junit: Annotated[Path | None, typer.Option(help="Write the verdict as JUnit XML.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Stay up after the verdict, until Ctrl-C.")] = False,
@@ -70,13 +87,25 @@ def run(
     """Start, play the steps, judge the expectations, stop. The exit code is the verdict."""
     refuse_flag("run", "--report", report is not None)
     refuse_flag("run", "--seeds", seeds is not None)
-    scenario = _load("run", file, seed, transport)
+    scenario = load(file, seed, transport, crypto)
+    options = Options(
+        broker=broker,
+        port=broker_port,
+        in_process=in_process,
+        level=_level(verbose),
+        signatures=signatures,
+        trace=trace,
+    )
+    refuse_other_worlds(scenario, options, keep=keep)
     if junit is not None:
-        _refuse_unwritable(junit)
+        refuse_unwritable(junit, "--junit")
+    if trace is not None:
+        refuse_unwritable(trace, "--trace")
+    command = command_of(file, options, seed, transport, crypto)
+    if check_determinism:
+        raise typer.Exit(_check_determinism(scenario, command, as_json=as_json))
     folder = new_folder(scenario)
     narrator = Narrator(quiet=quiet, ascii_only=ascii_only)
-    options = Options(broker=broker, port=broker_port, in_process=in_process, level=_level(verbose))
-    command = _command(file, broker, seed, in_process)
 
     def tell(judged: Judged) -> None:
         if junit is not None:
@@ -85,7 +114,8 @@ def run(
 
     # Whoever stops a run gets no verdict, and so never the exit code of a pass.
     verdict = _guarded(
-        lambda: asyncio.run(_run(scenario, file, folder, options, narrator, keep, tell)), by_down=INTERRUPTED
+        lambda: _in_loop(scenario, _run(scenario, file, folder, options, narrator, keep, tell)),
+        by_down=INTERRUPTED,
     )
     raise typer.Exit(verdict if isinstance(verdict, int) else EXIT_CODES[verdict])
 
@@ -135,7 +165,16 @@ def up(
 ) -> None:
     """Start, play the steps, judge, and stay up until Ctrl-C or `privity down`."""
     refuse_flag("up", "--open", open_)
-    scenario = _load("up", file, seed, transport)
+    scenario = load(file, seed, transport)
+    if scenario.transport == "memory":
+        raise PrivityError(
+            "E-USAGE",
+            "a virtual network does not stay up",
+            where="transport: memory",
+            why="its time passes only while its own process steps it, so no other command could reach it",
+            next="privity run plays it to the end; --transport mqtt brings it up live",
+            exit_code=WRONG_USAGE,
+        )
     narrator = Narrator(quiet=quiet, ascii_only=ascii_only)
     if into is None:
         _refuse_second()
@@ -203,28 +242,28 @@ def down(
         print(f"deleted run {folder.number}")
 
 
-def _load(verb: str, file: Path, seed: int | None, transport: str | None) -> Scenario:
-    refuse_flag(verb, "--transport memory", transport == "memory")
-    if transport not in (None, "memory", "mqtt"):
+def _in_loop(scenario: Scenario, work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in the loop of the scenario's world."""
+    with asyncio.Runner(loop_factory=loop_of(scenario)) as runner:
+        return runner.run(work)
+
+
+def _check_determinism(scenario: Scenario, command: str, *, as_json: bool) -> int:
+    if scenario.transport != "memory" or scenario.crypto != SEEDED:
         raise PrivityError(
             "E-USAGE",
-            "no such transport",
-            where="--transport",
-            why="it is mqtt or memory",
+            "only a virtual run with seeded keys repeats itself",
+            where="--check-determinism",
+            why=f"this one has transport: {scenario.transport} and crypto: {scenario.crypto}",
+            next="add --transport memory --crypto seeded",
             exit_code=WRONG_USAGE,
         )
-    scenario = load_scenario(file)
-    return scenario if seed is None else dataclasses.replace(scenario, seed=seed)
-
-
-def _refuse_unwritable(junit: Path) -> None:
-    """Before anything starts: a run whose verdict cannot be written would be for nothing."""
-    try:
-        junit.open("a").close()
-    except OSError as error:
-        raise PrivityError(
-            "E-USAGE", "the report cannot be written there", where="--junit", why=error.strerror or ""
-        ) from None
+    result = check_determinism_of(shlex.split(command)[1:])
+    if as_json:
+        print(json.dumps(result.document, ensure_ascii=False))
+    else:
+        print("\n".join(result.lines))
+    return result.exit_code
 
 
 def _level(verbose: bool) -> str:
@@ -315,15 +354,6 @@ def _guarded(work: Callable[[], T], by_down: int = FINE) -> T | int:
     except Interrupted as stopped:
         print("stopped; nothing is left running", file=sys.stderr)
         return INTERRUPTED if stopped.by == signal.SIGINT else by_down
-
-
-def _command(file: Path, broker: str | None, seed: int | None, in_process: bool) -> str:
-    """The command that repeats a run. A broker's password is not repeated."""
-    parts = ["privity run", str(file)]
-    parts += ["--broker", broker if "@" not in broker else "..."] if broker else []
-    parts += ["--seed", str(seed)] if seed is not None else []
-    parts += ["--in-process"] if in_process else []
-    return " ".join(parts)
 
 
 def _print_verdict(judged: Judged, as_json: bool, quiet: bool, command: str, ascii_only: bool) -> None:

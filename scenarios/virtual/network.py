@@ -12,37 +12,11 @@ from dataclasses import dataclass
 from heapq import heappush
 from random import Random
 
+from node.message_kinds import kind_of
 from scenarios.virtual.agenda import Agenda
 from scenarios.virtual.topology import TABLE_BITS, Link, Links
 
 CLIENT = -1
-# By the tag of the packet and, if it is a signed message, that of the message.
-KINDS = {
-    (1, 1): "pre-prepare",
-    (1, 2): "prepare",
-    (1, 3): "commit",
-    (1, 4): "block-vote",
-    (1, 5): "status",
-    (1, 6): "fetch",
-    (1, 7): "fetch-requests",
-    (1, 8): "view-change",
-    (1, 9): "new-view",
-    (1, 10): "fetch-batch",
-    (2, 0): "pre-prepare",
-    (3, 0): "request",
-    (4, 0): "decided",
-    (5, 0): "inquiry",
-    (6, 0): "inclusion",
-    (7, 0): "batch",
-}
-
-
-def kind_of(data: bytes) -> str:
-    """What kind of message a packet holds, from its first bytes; "other" for what is none."""
-    if len(data) < 4:
-        return "other"
-    tag = data[1]
-    return KINDS.get((tag, data[3] if tag == 1 else 0), "other")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +46,8 @@ class Rule:
 # Sees one delivery before the link has it: time, source, target, packet. Gives what to deliver, or None.
 Tap = Callable[[int, int, int, bytes], bytes | None]
 
+Hear = Callable[[int, int, bytes, int, bool], Iterable[tuple[int, bytes]]]
+
 
 class Network:
     """Carries packets between places. `subjects[i]` is what a delivery to place i is addressed to."""
@@ -90,6 +66,9 @@ class Network:
         self._client = Link()
         self._fan_out: list[list[tuple[object, Sequence[int]]]] = []
         self._everything_plain = False
+        # What the receiver's own faults make of a packet: from source, target, packet, time, and whether it
+        # was for this receiver alone, the delay and packet of each copy.
+        self.hear: Hear | None = None
         self._blocked: set[tuple[int, int]] = set()
 
     # Set up.
@@ -107,7 +86,7 @@ class Network:
         table = self._links.table
         places = range(len(self.subjects))
         self._everything_plain = (
-            not (self._rules or self._partitions or self._taps)
+            not (self._rules or self._partitions or self._taps or self.hear)
             and len(table) >= len(self.subjects)
             and all(table[source][target].is_plain for source in places for target in places)
         )
@@ -134,10 +113,25 @@ class Network:
             return
         for target in range(len(self.subjects)):
             if target != source:
-                self.send(source, target, data, at_us)
+                self._heard(source, target, data, at_us, direct=False)
 
     def send(self, source: int, target: int, data: bytes, at_us: int) -> None:
         """A packet from one place, or a client, to one place."""
+        self._heard(source, target, data, at_us, direct=True)
+
+    def _heard(self, source: int, target: int, data: bytes, at_us: int, *, direct: bool) -> None:
+        if self.hear is None:
+            self._send(source, target, data, at_us)
+            return
+        for later_us, heard in self.hear(source, target, data, at_us, direct):
+            self._send(source, target, heard, at_us + later_us)
+
+    def listen(self, hear: Hear) -> None:
+        """Let the faults of receivers act on what is sent to them, from now on."""
+        self.hear = hear
+        self._prepare()
+
+    def _send(self, source: int, target: int, data: bytes, at_us: int) -> None:
         if (source, target) in self._blocked:
             self.happened["partitioned"] += 1
             return
@@ -254,6 +248,10 @@ class Network:
         self._links = self._links.calm()
         self._free_us.clear()
         self._prepare()
+
+    def client_delay_us(self) -> int:
+        """How long a packet to a client is under way."""
+        return self._client.latency.quantiles[self._random.getrandbits(TABLE_BITS)]
 
     @property
     def worst_us(self) -> int:

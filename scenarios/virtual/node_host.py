@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from node.canonical import encode
@@ -20,8 +21,11 @@ from node.consortium import Consortium, Member, Network, Policy, Rules
 from node.envelopes.entropy import Entropy
 from node.envelopes.envelope import seal
 from node.envelopes.keys import PartyKeys
+from node.faults.fault import Fault as Disturbance
+from node.faults.injector import Injector
 from node.logs.events import Event, EventLog
 from node.node import Node
+from node.reporting import LOST_ON_PURPOSE
 from node.wire import TransactionPacket
 from scenarios.virtual.host import Crash
 from scenarios.virtual.seat import Seat
@@ -35,13 +39,18 @@ GENESIS_MS = 1_700_000_000_000
 
 @dataclass(slots=True)
 class Nodes:
-    """A founded network with all its keys, and the folder under which each place has its own."""
+    """A founded network with all its keys, and the folder under which each place has its own.
+
+    `run` is the number of the run whose folder of nodes it is: places have the names of their parties then,
+    and keep logs there.
+    """
 
     network: Network
     keys: list[PartyKeys]
     folder: Path
     on_event: Callable[[str, Event], None] | None = None
     level: str = "info"
+    run: str | None = None
 
     def charged(self, signatures: Signatures) -> Nodes:
         """The same with keys that go through the signatures of a world."""
@@ -52,7 +61,7 @@ class Nodes:
             signing = ChargedSigningKey(own.signing, public, partial(signatures.sign, replica))
             network.verify_keys[replica] = public
             keys.append(PartyKeys(signing, own.wrapping))
-        return Nodes(network, keys, self.folder, self.on_event, self.level)
+        return replace(self, network=network, keys=keys)
 
 
 def found(voters: int, followers: int, folder: Path, draw: Entropy, **rules: Any) -> Nodes:
@@ -76,14 +85,14 @@ class NodeHost:
         assert nodes is not None, "the world was not founded for nodes"
         self.replica_id = seat.replica_id
         self._seat = seat
-        self._home = nodes.folder / f"place-{seat.place:02}"
-        self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = nodes.network.names[seat.replica_id]
+        self._home = nodes.folder / (f"place-{seat.place:02}" if nodes.run is None else name)
+        self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
         on_event = nodes.on_event
         world = seat.world
-        events = EventLog(
-            None,
-            run="0001",
+        self._events = events = EventLog(
+            None if nodes.run is None else self._home / "events.jsonl",
+            run=nodes.run or "0001",
             node=name,
             start_ms=nodes.network.created_ms,
             wall=lambda: world.clock_ms(seat),
@@ -92,9 +101,48 @@ class NodeHost:
             sink=None if on_event is None else lambda event: on_event(name, event),
             names=nodes.network.names,
         )
-        self.node = Node(nodes.network, name, seat.keys, self._home, seat.send, events, world.clock_ms(seat))
+        self.node = Node(nodes.network, name, seat.keys, self._home, self._send, events, world.clock_ms(seat))
+        self.injector = Injector(
+            seat.replica_id,
+            nodes.network,
+            seat.sign,
+            Random(f"{world.seed}/injector/{seat.place}/{world.now_us}"),
+            lambda: self.node.view % nodes.network.n == seat.replica_id,
+        )
         seat.height = self.node.ledger.height
         self._watch(self.node._journal)
+
+    def _send(self, topic: str, packet: bytes) -> None:
+        """What the node hands out, as its faults let it leave."""
+        injector, seat = getattr(self, "injector", None), self._seat
+        if injector is None or injector.idle:
+            seat.send(topic, packet)
+            return
+        now_us = seat.world.now_us
+        leaving = injector.outgoing(topic, packet, now_us)
+        if not leaving:
+            self.node.report.drop(LOST_ON_PURPOSE)
+        for delay_us, to, said in leaving:
+            if delay_us:
+                seat.world.agenda.at(now_us + delay_us, partial(self._send_late, to, said))
+            else:
+                seat.send(to, said)
+
+    def _send_late(self, topic: str, packet: bytes) -> None:
+        if self._seat.host is self:
+            self._seat.world.signatures.charged_us = 0
+            self._seat.send(topic, packet)
+
+    def disturb(self, disturbance: Disturbance) -> None:
+        """Let a fault of this node begin."""
+        world = self._seat.world
+        world.hear_faults()
+        self.injector.begin(disturbance, world.now_us)
+        world.wake(self._seat)
+
+    def undisturb(self, identifier: str) -> int:
+        """Let it end; how many packets it touched."""
+        return self.injector.end(identifier, self._seat.world.now_us)
 
     def _watch(self, journal: Journal) -> None:
         """Let the world see each record, and cut in between, before the node has it back."""
@@ -131,7 +179,10 @@ class NodeHost:
     @property
     def deadline_ms(self) -> int:
         """When the next tick is wanted."""
-        return self.node.deadline_ms
+        due_us = self.injector.due_us
+        if due_us is None:
+            return self.node.deadline_ms
+        return min(self.node.deadline_ms, GENESIS_MS - (-(due_us + self._seat.skew_us) // 1000))
 
     @property
     def has_idle_work(self) -> bool:
@@ -148,6 +199,10 @@ class NodeHost:
 
     def tick(self, now_ms: int) -> None:
         """Let timers act."""
+        due_us, now_us = self.injector.due_us, self._seat.world.now_us
+        if due_us is not None and due_us <= now_us:
+            for topic, packet in self.injector.tick(now_us):
+                self._seat.send(topic, packet)
         self.node.tick(now_ms)
 
     def flush(self) -> None:
@@ -157,12 +212,14 @@ class NodeHost:
     def close(self) -> None:
         """Stop in good order."""
         self.node.close()
+        self._events.close()
 
     def crash(self, *, power_cut: bool) -> bool:
         """Be gone. After a power cut the journal ends where it was last synced; whether that cost any."""
         end = self.node._journal.end
         self.node._journal.close()
         self.node._store.close()
+        self._events.close()
         if power_cut and end > self._durable:
             os.truncate(self._home / "journal", self._durable)
             return True

@@ -21,6 +21,7 @@ from scenarios.virtual.trace import TraceHash, head
 
 PACKETS_AT_ONCE = 256
 OVERDUE_AT_ONCE = 1000
+EVENT_LIMIT = 50_000_000
 
 
 class Stuck(AssertionError):
@@ -70,6 +71,16 @@ class Stepping:
                     self._step(subject, data)
         finally:
             self.events += events
+
+    def run_to(self, end_us: int) -> None:
+        """Let everything happen that is due by this time; time stands at what raises."""
+        self._run(end_us, EVENT_LIMIT)
+        self.now_us = end_us
+
+    def wake(self, seat: Seat) -> None:
+        """Have a process step as soon as it can: something about it changed from outside."""
+        if seat.host is not None and not seat.paused:
+            self._wake(seat, max(self.now_us, seat.busy_us))
 
     def _wake(self, seat: Seat, at_us: int) -> None:
         """Have a place step at a time, unless it does so earlier."""

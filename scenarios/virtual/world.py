@@ -23,6 +23,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -40,14 +41,12 @@ from scenarios.virtual.bare_wire import Wire
 from scenarios.virtual.clients import FOR_EVER, Clients
 from scenarios.virtual.entropy import OS, SEEDED, entropy
 from scenarios.virtual.host import Crash, Starter
-from scenarios.virtual.network import Network
+from scenarios.virtual.network import CLIENT, Network
 from scenarios.virtual.node_host import GENESIS_MS, NodeHost, Nodes
 from scenarios.virtual.observer import Observer
 from scenarios.virtual.seat import NEVER, Seat
 from scenarios.virtual.signatures import CACHED, SIGN_US, VERIFY_US, Signatures
-from scenarios.virtual.stepping import Stepping, Stuck
-
-EVENT_LIMIT = 50_000_000
+from scenarios.virtual.stepping import EVENT_LIMIT, Stepping, Stuck
 
 
 class World(Stepping):
@@ -78,6 +77,9 @@ class World(Stepping):
         super().__init__(seed)
         self.watching.add(observers)
         self.on_note: Callable[[int, Note], None] | None = None
+        self.carrying: list[Callable[[int, str, bytes], None]] = []  # Told of all that a broker would see.
+        self._subscribers: dict[str, Callable[[bytes], None]] = {}
+        self.clients_cut = False  # Whether nothing reaches clients.
         self.random = {name: Random(f"{seed}/{name}") for name in ("network", "faults", "workload", "ids")}
         self.trace = self._trace.add
         self.members = range(n + followers)
@@ -297,6 +299,8 @@ class World(Stepping):
         self.trace(b"s", self.now_us, seat.place, data)
         for call in self.watching.sent:
             call(self.now_us, seat.replica_id, to, data)
+        for carry in self.carrying:
+            carry(self.now_us, topic, data)
         leaves_us = self.now_us + self.signatures.charged_us
         if to is not None:
             for place in self._places[to]:
@@ -304,8 +308,12 @@ class World(Stepping):
                     self.network.send(seat.place, place, data, leaves_us)
         elif topic in self._broadcasts or topic == self.topics.transactions:
             self.network.broadcast(seat.place, data, leaves_us)
+        elif self.clients_cut:
+            self.happened["sent to a client that is cut off"] += 1
+        elif (subscriber := self._subscribers.get(topic)) is not None:
+            self.agenda.at(leaves_us + self.network.client_delay_us(), partial(subscriber, data))
         else:
-            self.happened["sent to a client"] += 1
+            self.happened["sent to nobody"] += 1
 
     def executed(
         self,
@@ -329,6 +337,41 @@ class World(Stepping):
         return None if self.crypto == OS else self._trace.value
 
     # Clients.
+
+    def subscribe(self, topic: str, deliver: Callable[[bytes], None]) -> None:
+        """Let a client hear what replicas send to its topic."""
+        self._subscribers[topic] = deliver
+
+    def hear_faults(self) -> None:
+        """From now on packets pass the injectors of the nodes that they are for."""
+        self.network.listen(self._hear)
+
+    def _hear(
+        self, source: int, target: int, data: bytes, at_us: int, direct: bool
+    ) -> Iterable[tuple[int, bytes]]:
+        host = self.seats[target].host
+        if not isinstance(host, NodeHost) or host.injector.idle:
+            return ((0, data),)
+        if direct:
+            topic = self.topics.inbox_of(self.seats[target].replica_id)
+        elif source == CLIENT:
+            topic = self.topics.transactions
+        else:
+            topic = self.topics.broadcast(self.seats[source].replica_id)
+        return host.injector.incoming(topic, data, at_us)
+
+    def publish(self, topic: str, data: bytes) -> None:
+        """A client hands over a packet: a transaction for all, or something for one replica's inbox."""
+        for carry in self.carrying:
+            carry(self.now_us, topic, data)
+        to = self._inboxes.get(topic)
+        if to is not None:
+            for place in self._places[to]:
+                self.network.send(CLIENT, place, data, self.now_us)
+        elif topic == self.topics.transactions:
+            self.network.broadcast(CLIENT, data, self.now_us)
+        else:
+            self.happened["sent to nobody"] += 1
 
     def request(self, *, valid_from: int = 1, valid_until: int = FOR_EVER, size: int = 100) -> Request:
         """A fresh request."""

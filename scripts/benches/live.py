@@ -24,8 +24,9 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from node.envelopes.envelope import seal
 from node.run_folder import RunFolder
-from scenarios.live import LiveRun, Options
+from scenarios.live import LiveRun
 from scenarios.model.loading import parse_scenario
+from scenarios.operating import Options
 
 VOTERS = 4
 READERS = 2  # Beside the sender.

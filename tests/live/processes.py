@@ -131,7 +131,7 @@ async def running(folder: Path, rules: Rules = RULES, *, followers: int = 1) -> 
     """Four voters and perhaps a follower, past block 1; in the end nobody has said anything on stderr."""
     network = prepare_folders(folder, rules, followers)
     broker = await start_broker("mosquitto", folder / "broker")
-    client = Client(network, broker.address, broker.protocol, os.urandom)
+    client = Client.over_mqtt(network, broker.address, broker.protocol, os.urandom)
     found = Processes(folder, network, broker, client)
     try:
         for name in network.names:

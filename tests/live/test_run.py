@@ -19,7 +19,7 @@ from node.canonical import encode
 from node.run_folder import RunFolder
 from scenarios.leaks.canaries import Artefact, scan
 from scenarios.leaks.secret_forms import FORMS
-from scenarios.live import Options
+from scenarios.operating import Options
 from scenarios.model.loading import load_scenario
 from scenarios.processes.broker import RunningBroker
 from scenarios.processes.capture import Captured, encode_record

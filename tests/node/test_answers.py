@@ -408,7 +408,7 @@ async def test_a_client_believes_proofs_and_signed_statuses_only(world: World) -
     """What arrives at a client's inbox is believed when it verifies, whoever sent it, and else ignored."""
     identifier, proof = proof_of(world)
     _, other = proof_of(world, "other")
-    client = Client(NETWORK, BrokerUrl.parse("mqtt://127.0.0.1:1"), "5", seeded("client"))
+    client = Client.over_mqtt(NETWORK, BrokerUrl.parse("mqtt://127.0.0.1:1"), "5", seeded("client"))
     asker = ("ann", PARTIES["ann"].signing)
 
     async def believed(packets: list[bytes]) -> dict[bytes, Inclusion]:

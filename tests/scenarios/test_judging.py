@@ -16,7 +16,7 @@ from node.errors import CHECK_FAILED, FINE, UNCONFIRMED
 from node.run_folder import RunFolder
 from scenarios.chains import Chain, behind, committed_everywhere, first_disagreement
 from scenarios.judging import Evidence, Judgement, incidents, judge, plan_differences
-from scenarios.live import Options
+from scenarios.operating import Options
 from scenarios.model.loading import load_scenario
 from scenarios.model.plan import PlannedSend
 from scenarios.model.scenario import Agreement, Denied, Height, NoPlaintext, Readers

@@ -41,7 +41,7 @@ class SmallScope(Behaviour):
         if changed is None or changed == message:
             yield packet, to
             return
-        self.did += 1
+        self.lies(next(name for name in names if getattr(changed, name) != getattr(message, name)))
         self._left -= 1
         lie: Packet
         if isinstance(packet, Proposal):

@@ -35,9 +35,17 @@ class Behaviour:
     def did(self, count: int) -> None:
         self.host.seat.happened["lied"] = count
 
+    def lies(self, kind: str) -> None:
+        """Count a lie, and of which kind it is."""
+        self.did += 1
+        self.host.seat.happened[f"lied: {kind}"] += 1
+
     def says(self, packet: Packet, to: int | None) -> Lies:
         """What is sent in place of a packet, to whom; None is everybody."""
         return [(packet, to)]
+
+    def hears(self, data: bytes) -> None:
+        """A packet of another replica or of a client came in."""
 
     def ticks(self) -> Lies:
         """What is said besides whenever a timer acts."""
@@ -101,6 +109,14 @@ class Liar(BareHost):
     def say(self, packet: Packet, to: int | None) -> None:
         """Release a packet as it is."""
         super()._send(Send(packet, to))
+
+    def repeat(self, data: bytes, to: int) -> None:
+        """Release bytes as they once came in, whoever signed them."""
+        self.seat.send(self.seat.topics.inbox_of(to), data)
+
+    def handle(self, data: bytes, now_ms: int) -> None:
+        self.behaviour.hears(data)
+        super().handle(data, now_ms)
 
     def tick(self, now_ms: int) -> None:
         super().tick(now_ms)

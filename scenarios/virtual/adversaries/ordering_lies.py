@@ -26,8 +26,14 @@ class EquivocatingPrimary(Behaviour):
         other = self.proposed(
             vote, replace(batch, time_ms=batch.time_ms + 1, requests=kept or batch.requests)
         )
-        yield from self.told_apart(packet, other)
+        if self.random.random() < 0.2:
+            self.lies("both to all")
+            yield packet, to
+            yield other, to
+        else:
+            yield from self.told_apart(packet, other)
         if self.random.random() < 0.3:
+            self.lies("prepares both")
             for each in (packet, other):
                 first = each.pre_prepare
                 fields = (first.epoch, first.view, first.sequence, first.digest, first.replica)
@@ -77,17 +83,18 @@ class InvalidBatch(Behaviour):
     def says(self, packet: Packet, to: int | None) -> Lies:
         if not isinstance(packet, Proposal) or self.random.random() < 0.3:
             return [(packet, to)]
-        self.did += 1
         batch = packet.batch
-        changes: list[dict[str, Any]] = [
-            {"requests": batch.requests * 2},
-            {"requests": ()},
-            {"requests": (*batch.requests, bytes([self.did % 256]) * 32)},
-            {"time_ms": 0},
-            {"time_ms": batch.time_ms + 10_000_000},
-            {"proposer": (batch.proposer + 1) % len(self.host.members)},
-        ]
-        lie = replace(batch, **self.random.choice(changes))
+        changes: dict[str, dict[str, Any]] = {
+            "requests twice": {"requests": batch.requests * 2},
+            "no request": {"requests": ()},
+            "an unknown request": {"requests": (*batch.requests, bytes([self.did % 256]) * 32)},
+            "a time long past": {"time_ms": 0},
+            "a time far ahead": {"time_ms": batch.time_ms + 10_000_000},
+            "another proposer": {"proposer": (batch.proposer + 1) % len(self.host.members)},
+        }
+        kind = self.random.choice(list(changes))
+        self.lies(kind)
+        lie = replace(batch, **changes[kind])
         return [(self.proposed(packet.pre_prepare, lie), to)]
 
 
@@ -97,13 +104,14 @@ class OutOfWindow(Behaviour):
     def says(self, packet: Packet, to: int | None) -> Lies:
         yield packet, to
         window, low = self.host.seat.settings.window, self.host.replica.low_watermark
-        places = [low, low + window, low + window + 1, 2**52]
-        place = self.random.choice([place for place in places if place > 0])
+        places = {"low": low, "high": low + window, "above high": low + window + 1, "far": 2**52}
+        name = self.random.choice([name for name, place in places.items() if place > 0])
+        place = places[name]
         if isinstance(packet, Proposal):
-            self.did += 1
+            self.lies(name)
             yield self.proposed(packet.pre_prepare, replace(packet.batch, sequence=place)), None
         elif isinstance(packet, Signed) and isinstance(packet.message, Prepare | Commit):
-            self.did += 1
+            self.lies(name)
             yield self.signed(replace(packet.message, sequence=place)), None
 
 

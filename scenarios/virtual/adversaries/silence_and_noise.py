@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from consensus.messages import Fetch, FetchBatch, FetchedBatch, Proposal, Signed, Status, ViewChange
+from consensus.messages import Fetch, FetchBatch, FetchedBatch, Signed, Status, ViewChange
 from consensus.votes import BlockVote, Commit, Prepare
 from scenarios.virtual.adversaries.liar import Behaviour, Liar, Lies, Packet, other_digest
 
@@ -91,14 +91,24 @@ class Replay(Behaviour):
 
     def __init__(self, host: Liar, random: Random) -> None:
         super().__init__(host, random)
-        self._heard: deque[Packet] = deque(maxlen=200)
+        self._said: deque[Packet] = deque(maxlen=200)
+        self._heard: deque[bytes] = deque(maxlen=200)
+
+    def hears(self, data: bytes) -> None:
+        self._heard.append(data)
 
     def says(self, packet: Packet, to: int | None) -> Lies:
-        self._heard.append(packet)
+        self._said.append(packet)
         yield packet, to
         if self.random.random() < 0.5:
-            self.did += 1
-            yield self.random.choice(list(self._heard)), self.random.choice([None, *self.others])
+            self.lies("own words again")
+            yield self.random.choice(list(self._said)), self.random.choice([None, *self.others])
+
+    def ticks(self) -> Lies:
+        if self._heard and self.random.random() < 0.5:
+            self.lies("the words of others again")
+            self.host.repeat(self.random.choice(list(self._heard)), self.random.choice(self.others))
+        return []
 
 
 class LyingAnswers(Behaviour):
@@ -107,15 +117,13 @@ class LyingAnswers(Behaviour):
     def says(self, packet: Packet, to: int | None) -> Lies:
         message = packet.message if isinstance(packet, Signed) else None
         if isinstance(message, Status):
-            self.did += 1
+            self.lies("another height")
             far = replace(message, sequence=message.sequence + self.random.choice([1, 5, 1000]))
             return [(self.signed(far), to)]
         if isinstance(message, BlockVote) and self.random.random() < 0.5:
-            self.did += 1
+            self.lies("another block")
             return [(self.signed(replace(message, block=other_digest(message.block))), to)]
         if isinstance(packet, FetchedBatch):
-            self.did += 1
+            self.lies("another batch")
             return [(FetchedBatch(replace(packet.batch, time_ms=7)), to)]
-        if isinstance(packet, Proposal):
-            return [(packet, to)]
         return [(packet, to)]

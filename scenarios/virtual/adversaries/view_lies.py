@@ -25,8 +25,9 @@ class InvalidViewChange(Behaviour):
         kinds = [self._unproven_low, self._nothing]
         if message.prepared:
             kinds += [self._drop, self._bad_signature, self._too_few, self._late_view, self._twice, self._far]
-        self.did += 1
-        return [(self.signed(self.random.choice(kinds)(message)), to)]
+        kind = self.random.choice(kinds)
+        self.lies(kind.__name__.strip("_"))
+        return [(self.signed(kind(message)), to)]
 
     def _unproven_low(self, message: ViewChange) -> ViewChange:
         return replace(message, stable=BlockCertificate(message.epoch, 7, bytes(32), ()), prepared=())
@@ -70,18 +71,26 @@ class InvalidNewView(Behaviour):
         if isinstance(message, ViewChange):
             # Also a new-view by who is not the primary, with too little to show for it.
             yield packet, to
-            self.did += 1
+            self.lies("of another primary")
             shown = ((message, packet.signature),)
             yield self.signed(NewView(message.epoch, message.view, shown, (), message.replica)), None
             return
         if not isinstance(message, NewView) or message.replica != self.host.replica_id:
             yield packet, to
             return
-        self.did += 1
-        kinds: list[Callable[[NewView], NewView]] = [self._too_few, self._extra, self._another_view]
+        kinds: list[Callable[[NewView], NewView]] = [
+            self._too_few,
+            self._one_twice,
+            self._forged_change,
+            self._unproven_change,
+            self._extra,
+            self._another_view,
+        ]
         if message.pre_prepares:
             kinds += [self._missing, self._null, self._swapped]
-        lie = self.signed(self.random.choice(kinds)(message))
+        kind = self.random.choice(kinds)
+        self.lies(kind.__name__.strip("_"))
+        lie = self.signed(kind(message))
         if self.random.random() < 0.5:
             yield lie, to
         else:
@@ -93,6 +102,25 @@ class InvalidNewView(Behaviour):
 
     def _too_few(self, message: NewView) -> NewView:
         return replace(message, view_changes=message.view_changes[:-1])
+
+    def _one_twice(self, message: NewView) -> NewView:
+        first, *rest = message.view_changes
+        return replace(message, view_changes=(first, first, *rest[1:]))
+
+    def _forged_change(self, message: NewView) -> NewView:
+        (change, _), *rest = message.view_changes
+        return replace(message, view_changes=((change, bytes(64)), *rest))
+
+    def _unproven_change(self, message: NewView) -> NewView:
+        """Its own view-change is signed rightly, and proves nothing."""
+        stable = BlockCertificate(message.epoch, 7, bytes(32), ())
+        changes = [
+            (lie := replace(change, stable=stable, prepared=()), self.host.sign(lie))
+            if change.replica == message.replica
+            else (change, signature)
+            for change, signature in message.view_changes
+        ]
+        return replace(message, view_changes=tuple(changes))
 
     def _another_view(self, message: NewView) -> NewView:
         return replace(message, view=message.view + len(self.host.members))

@@ -1,0 +1,386 @@
+"""The operator: founds a consortium, plays the steps of a scenario as each party's client, waits for rest.
+
+The operator has every party's keys, because this is a simulator, and uses each for that party alone: it
+seals in its own process and publishes through the network like any client. What it must remember to judge
+the run (which secrets there were, and who may hold them) stays in its memory and in the operator's folder.
+Where nodes, network and clock come from is a world's business: `live.LiveRun` and `virtual.run.VirtualRun`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from consensus.messages import Status
+from consensus.quorum import weak_quorum
+from node.chain.store import MISSING, PENDING, Store
+from node.client import Client
+from node.consortium import Network
+from node.envelopes.entropy import Entropy
+from node.envelopes.envelope import seal
+from node.envelopes.keys import PartyKeys
+from node.errors import PrivityError
+from node.logs.events import EventLog
+from node.run_folder import Label, RunFolder
+from node.wire import Inclusion
+from scenarios.faults.hands import Hands
+from scenarios.faults.record import FaultRecord
+from scenarios.faults.timeline import Timeline
+from scenarios.founding import make_keys, write_operator_files
+from scenarios.leaks.run_secrets import RunSecrets
+from scenarios.model.plan import PlannedSend, plan
+from scenarios.model.scenario import Fault, Scenario
+from scenarios.processes.child import ProcessExit
+
+READY_S = 60.0
+CONFIRM_S = 30.0
+HEIGHTS_S = 5.0
+SETTLE_S = 20.0
+TRIGGER_S = 5.0  # For what a fault waits for that is no time, once all else is played.
+ASK_S = 2.0
+QUICK_S = 0.3
+
+Say = Callable[[str, str], None]
+
+
+@dataclass(slots=True)
+class Sent:
+    """A transaction that the operator submitted for a party, and what became of it."""
+
+    planned: PlannedSend
+    tx: bytes
+    at_ms: int
+    proof: Inclusion | None = None
+
+
+@dataclass(slots=True)
+class Options:
+    """How to run, where the scenario leaves it open. Each world heeds those that mean something in it."""
+
+    level: str = "info"
+    steps: bool = True
+    # Live.
+    broker: str | None = None
+    port: int | None = None  # Of a broker of ours; a free one if None.
+    in_process: bool = False
+    record: bool = True  # What passes the broker is kept, for the broker's column and the leak scan.
+    # Virtual.
+    signatures: str = "cached"
+    trace: Path | None = None  # Where the ordered I/O trace goes.
+
+
+class Operator(ABC):
+    """One run from founding to stop. `say(kind, text)` tells the user what happens."""
+
+    # Known once `start` has come that far.
+    network: Network
+    client: Client
+    events: EventLog
+    hands: Hands
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        source: Path,
+        folder: RunFolder,
+        options: Options,
+        say: Say,
+        entropy: Entropy,
+    ) -> None:
+        self.scenario = scenario
+        self.source = source
+        self.folder = folder
+        self.options = options
+        self.say = say
+        self.entropy = entropy
+        self.planned: tuple[PlannedSend, ...] = plan(scenario)
+        self.keys: dict[str, PartyKeys] = {}
+        self.secrets = RunSecrets()
+        self.sent: dict[str, Sent] = {}
+        self.views: dict[str, int] = {}
+        self.crashed: list[ProcessExit] = []  # By themselves, and by no fault of the scenario.
+        self.timeline = Timeline(self, folder.faults)
+        self._height = 0
+
+    # What a world does.
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Bring everything up. Returns once block 1 is committed with the same hash on every node."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Stop everything in order, whatever state it is in."""
+
+    @abstractmethod
+    def clock_ms(self) -> int:
+        """Unix milliseconds, as this world has them."""
+
+    @property
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """What the verdict says of this world."""
+
+    @property
+    def broken(self) -> list[str]:
+        """Invariants that this world saw broken, in words."""
+        return []
+
+    # For the faults.
+
+    def since_ms(self) -> int:
+        """Milliseconds since the genesis."""
+        return self.clock_ms() - self.network.created_ms
+
+    def home(self, name: str) -> Path:
+        """The folder of a node."""
+        return self.folder.node(name)
+
+    @property
+    def height(self) -> int:
+        """The highest height that a weak quorum of voters has claimed, or a certificate has shown."""
+        return self._height
+
+    def blame(self, fault: Fault, names: Sequence[str]) -> None:  # noqa: B027
+        """Hear who may lie, or forget, from now on. Live nobody needs to know beforehand."""
+
+    def tell_fault(self, record: FaultRecord) -> None:
+        """One line for the user."""
+        ended = record.ended_ms is not None
+        at = record.ended_ms if record.ended_ms is not None else record.began_ms or 0
+        whom = _parties(record.nodes) if record.nodes else "broker"
+        if record.note:
+            what = record.note
+        elif ended:
+            what = f"healed, touched {record.touched}"
+        else:
+            what = "" if record.until_ms is None else f"until {record.until_ms / 1000:g}s"
+        word = "heal" if ended else "fault"
+        self.say(
+            "step", f"{f'{at / 1000:.1f}s':>5}  {word:<9} {record.id:<12} {record.kind} {whom:<24} {what}"
+        )
+
+    # Start.
+
+    def _make_keys(self) -> None:
+        self.keys = make_keys(self.folder, self.scenario, self.entropy)
+        for name, keys in self.keys.items():
+            self.secrets.add_keys(name, keys)
+        write_operator_files(self.folder, self.source, self.planned)
+        count = len(self.keys)
+        self.say("tick", f"keys       {count} signing + {count} wrapping pairs, mode 600")
+
+    def operator_log(self) -> EventLog:
+        """The operator's own log, to append to. The caller closes it."""
+        return EventLog(
+            self.folder.operator_events,
+            run=self.folder.number,
+            node="operator",
+            start_ms=self.network.created_ms,
+            wall=self.clock_ms,
+        )
+
+    async def statuses(self, within_s: float = ASK_S) -> dict[str, Status]:
+        """Where each node stands, signed by it; those that answered."""
+        askers = [(name, self.keys[name].signing) for name in self.network.names]
+        statuses = await self.client.statuses(askers, within_s)
+        self._height = max(self._height, self._believable_height(statuses))
+        self.views.update({name: status.view for name, status in statuses.items()})
+        return statuses
+
+    def _believable_height(self, statuses: dict[str, Status]) -> int:
+        """The highest height that a weak quorum of voters claims: one of these is correct."""
+        voters = [member.name for member in self.network.members if member.votes]
+        claims = sorted((statuses[name].sequence for name in voters if name in statuses), reverse=True)
+        enough = weak_quorum(len(voters))
+        return claims[enough - 1] if len(claims) >= enough else 0
+
+    async def _until_ready(self, timed: Callable[[str], str]) -> dict[str, Status]:
+        """Ready means that a block was committed with the same hash on all nodes, not that processes run."""
+        total, answered = len(self.network.members), 0
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + READY_S
+        while loop.time() < deadline:
+            self._check_start()
+            # Short, and again: a node that is not connected yet does not hear the question.
+            statuses = await self.statuses(QUICK_S)
+            if len(statuses) == total and not answered:
+                answered = total
+                self.say("tick", timed(f"nodes      {total} of {total} answered a signed ping"))
+            first_blocks = {self._first_block(name) for name in statuses}
+            if len(statuses) == total and None not in first_blocks and len(first_blocks) == 1:
+                where = f"same hash on {total} of {total} nodes"
+                self.say("tick", timed(f"ready      block 1 committed, {where}"))
+                self._height = max(status.sequence for status in statuses.values())
+                return statuses
+            await asyncio.sleep(0.05)
+        raise PrivityError(
+            "E-READY",
+            f"no common first block within {READY_S:.0f} s",
+            why=f"{answered or 'not all'} of {total} nodes answered",
+            next="privity logs --level warn shows what they miss",
+        )
+
+    def _check_start(self) -> None:  # noqa: B027
+        """Raises PrivityError when waiting for a start any longer is in vain."""
+
+    def _first_block(self, name: str) -> bytes | None:
+        with contextlib.closing(Store(self.folder.node(name), read_only=True)) as store:
+            block = store.block(1)
+            return None if block is None else block.hash
+
+    # Steps.
+
+    async def play(self) -> None:
+        """Carry out all steps, each at its time, and wait until what they sent is certified or overdue."""
+        by_step: dict[str, list[PlannedSend]] = {}
+        for send in self.planned:
+            by_step.setdefault(self._step_of[send.id], []).append(send)
+        steps = [asyncio.create_task(self._play_step(name, sends)) for name, sends in by_step.items()]
+        faults = asyncio.create_task(self.timeline.play(self.scenario.faults))
+        watch = asyncio.create_task(self._watch_heights())
+        try:
+            await asyncio.gather(*steps)
+            # What waits for a height or a view that never comes must not wait for ever.
+            await asyncio.wait((faults,), timeout=self._patience_s())
+            if faults.done():
+                faults.result()
+        finally:
+            for task in (*steps, faults, watch):
+                task.cancel()
+            await asyncio.gather(*steps, faults, watch, return_exceptions=True)
+
+    def _patience_s(self) -> float:
+        """How long faults that are due at a time may still take, and some more for the others."""
+        last_ms = max(
+            (fault.at + (fault.for_ms or 0) for fault in self.scenario.faults if isinstance(fault.at, int)),
+            default=0,
+        )
+        longest_ms = max((fault.for_ms or 0 for fault in self.scenario.faults), default=0)
+        return max(0, last_ms - self.since_ms()) / 1000 + longest_ms / 1000 + TRIGGER_S
+
+    async def _watch_heights(self) -> None:
+        """A transaction names the heights at which it may be ordered: a long load must know them."""
+        while True:
+            await asyncio.sleep(HEIGHTS_S)
+            await self.statuses()
+
+    @property
+    def _step_of(self) -> dict[str, str]:
+        return {tx: step.id for step in self.scenario.steps for tx in step.transactions}
+
+    async def _play_step(self, name: str, sends: Sequence[PlannedSend]) -> None:
+        for send in sends:
+            await self._sleep_until(send.at_ms)
+            self.submit(send)
+        confirmed = await self.confirm([send.id for send in sends])
+        self._tell(name, sends, confirmed)
+
+    async def _sleep_until(self, at_ms: int) -> None:
+        due = self.network.created_ms + at_ms
+        await asyncio.sleep(max(0.0, (due - self.clock_ms()) / 1000))
+
+    def submit(self, send: PlannedSend) -> Sent:
+        """Seal one planned transaction as its sender, with a canary leaf, and publish it."""
+        network, keys = self.network, self.keys[send.sender]
+        fields = dict(send.fields) | {"_canary": self.entropy(16)}
+        sealed = seal(
+            fields,
+            readers=[self.keys[name].wrapping.public for name in (send.sender, *send.readers)],
+            network=network.id,
+            sender=send.sender,
+            policy=network.policy_hash,
+            valid_from=max(1, self._height),
+            valid_until=max(1, self._height) + network.rules.validity_window,
+            signing_key=keys.signing,
+            entropy=self.entropy,
+        )
+        self.secrets.add_sealed(sealed, frozenset((send.sender, *send.readers)))
+        tx, at_ms = sealed.transaction.id, self.clock_ms() - network.created_ms
+        sent = self.sent[send.id] = Sent(send, tx, at_ms)
+        self.client.submit(sealed.transaction, sealed.blob)
+        self.folder.add_transaction(Label(send.id, tx.hex(), send.sender, send.readers, at_ms))
+        self.events.emit(
+            "tx.submit",
+            tx=tx,
+            id=send.id,
+            party=send.sender,
+            readers_n=len(send.readers),
+            bytes=sealed.transaction.header.core.size_bucket,
+        )
+        return sent
+
+    async def confirm(self, names: Sequence[str], within_s: float = CONFIRM_S) -> int:
+        """Wait for both certificates of each of these transactions; how many came in time."""
+        open_ones = {self.sent[name].tx: self.sent[name] for name in names}
+        first = self.sent[names[0]].planned.sender
+        within_s += self._patience_s() if self.scenario.faults else 0.0
+        proofs = await self.client.certified(list(open_ones), (first, self.keys[first].signing), within_s)
+        for tx, proof in proofs.items():
+            open_ones[tx].proof = proof
+            self._height = max(self._height, proof.header.height)
+        return len(proofs)
+
+    def _tell(self, name: str, sends: Sequence[PlannedSend], confirmed: int) -> None:
+        at = f"{self.sent[sends[0].id].planned.at_ms / 1000:g}s"
+        heights = sorted(
+            {proof.header.height for send in sends if (proof := self.sent[send.id].proof) is not None}
+        )
+        blocks = "" if not heights else f"block {heights[0]}" + (f"-{heights[-1]}" if heights[1:] else "")
+        if len(sends) == 1 and sends[0].id == name:
+            readers = f"{sends[0].sender} -> {_parties(sends[0].readers)}"
+            mark = "✓" if confirmed else "no certificate yet"
+            self.say("step", f"{at:>5}  send      {name:<12} {readers:<24} {blocks:<12} {mark}")
+        else:
+            mark = "✓" if confirmed == len(sends) else f"{len(sends) - confirmed} without certificate"
+            what = f"{confirmed} of {len(sends)} ordered"
+            self.say("step", f"{at:>5}  load      {name:<12} {what:<24} {blocks:<12} {mark}")
+        self.events.emit("step.done", id=name, ok=confirmed == len(sends))
+
+    async def settle(self, within_s: float = SETTLE_S) -> bool:
+        """Wait until all nodes have one head and have looked at every payload; whether they got there."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within_s
+        while loop.time() < deadline:
+            statuses = await self.statuses()
+            gone = {each.name for each in self.crashed if each.role == "node"}
+            rest = set(self.network.names) - gone - self.timeline.isolated
+            heads = {
+                (status.sequence, status.block, status.state_root)
+                for name, status in statuses.items()
+                if name in rest
+            }
+            if rest <= set(statuses) and len(heads) == 1 and not self._unread(rest):
+                return not gone  # Nobody starts it again, so there is nothing to wait for.
+            await asyncio.sleep(0.1)
+        return False
+
+    def _unread(self, names: Iterable[str]) -> int:
+        """Payloads that one of these nodes has not looked at yet, or whose blob it lacks."""
+        unread = 0
+        for name in names:
+            with contextlib.closing(Store(self.folder.node(name), read_only=True)) as store:
+                unread += len(store.payloads(PENDING, 1)) + len(store.payloads(MISSING, 1))
+        return unread
+
+    # Stop.
+
+    def _end(self) -> None:
+        """The last words of a run that is down."""
+        events: EventLog | None = getattr(self, "events", None)
+        if events is not None:
+            events.emit("run.stop")
+            events.close()
+        with contextlib.suppress(PrivityError):
+            self.folder.write_run(state="stopped")
+
+
+def _parties(readers: Sequence[str]) -> str:
+    if not readers:
+        return "nobody else"
+    return ", ".join(readers) if len(readers) <= 2 else f"{len(readers)} parties"

@@ -1,0 +1,89 @@
+"""What `run` and `up` are told on the command line, checked before anything starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from pathlib import Path
+from typing import Any
+
+from node.errors import WRONG_USAGE, PrivityError
+from scenarios.model.loading import load_scenario
+from scenarios.model.scenario import Scenario
+from scenarios.operating import Options
+from scenarios.virtual.signatures import MODES
+
+
+def load(file: Path, seed: int | None, transport: str | None, crypto: str | None = None) -> Scenario:
+    """The scenario of a file, with what the command line says instead of it."""
+    for option, word, words in (
+        ("--transport", transport, ("mqtt", "memory")),
+        ("--crypto", crypto, ("seeded", "os")),
+    ):
+        if word is not None and word not in words:
+            raise PrivityError(
+                "E-USAGE",
+                f"no such {option.removeprefix('--')}",
+                where=option,
+                why=f"it is {' or '.join(words)}",
+                exit_code=WRONG_USAGE,
+            )
+    scenario = load_scenario(file)
+    given: dict[str, Any] = {"seed": seed, "transport": transport, "crypto": crypto}
+    return dataclasses.replace(scenario, **{key: value for key, value in given.items() if value is not None})
+
+
+def refuse_other_worlds(scenario: Scenario, options: Options, *, keep: bool) -> None:
+    """What means nothing in the world that this scenario runs in is a mistake, and not ignored."""
+    if options.signatures not in MODES:
+        raise PrivityError(
+            "E-USAGE",
+            "no such mode of signatures",
+            where="--signatures",
+            why=f"it is {', '.join(MODES)}",
+            exit_code=WRONG_USAGE,
+        )
+    virtual = scenario.transport == "memory"
+    live_only = {
+        "--broker": options.broker is not None,
+        "--broker-port": options.port is not None,
+        "--in-process": options.in_process,
+        "--keep": keep,
+    }
+    virtual_only = {"--trace": options.trace is not None, "--signatures": options.signatures != "cached"}
+    wrong = [option for option, given in (live_only if virtual else virtual_only).items() if given]
+    if wrong:
+        needs = "mqtt" if virtual else "memory"
+        raise PrivityError(
+            "E-USAGE",
+            f"{wrong[0]} means nothing with transport: {scenario.transport}",
+            where=wrong[0],
+            why="there is no broker in the virtual world, and no virtual time in the live one",
+            next=f"leave it out, or add --transport {needs}",
+            exit_code=WRONG_USAGE,
+        )
+
+
+def refuse_unwritable(path: Path, option: str) -> None:
+    """Before anything starts: a run whose verdict cannot be written would be for nothing."""
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise PrivityError(
+            "E-USAGE", "the file cannot be written there", where=option, why=error.strerror or ""
+        ) from None
+
+
+def command_of(
+    file: Path, options: Options, seed: int | None, transport: str | None, crypto: str | None
+) -> str:
+    """The command that repeats a run. A broker's password is not repeated."""
+    parts = ["privity", "run", str(file)]
+    if options.broker:
+        parts += ["--broker", options.broker if "@" not in options.broker else "..."]
+    parts += ["--seed", str(seed)] if seed is not None else []
+    parts += ["--transport", transport] if transport is not None else []
+    parts += ["--crypto", crypto] if crypto is not None else []
+    parts += ["--signatures", options.signatures] if options.signatures != "cached" else []
+    parts += ["--in-process"] if options.in_process else []
+    return shlex.join(parts)
