@@ -1,0 +1,40 @@
+"""The privacy matrix for notebooks: an HTML table that needs no style sheet, and a data frame."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from node.cells import cell_text
+from node.errors import PrivityError
+from node.text import clean
+from scenarios.knowledge.matrix import Matrix
+
+
+def html_table(matrix: Matrix) -> str:
+    """One row for each transaction, one column for each party and the broker; headers for screen readers."""
+    when = "" if matrix.at.is_end else f" at {matrix.at}"
+    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in matrix.columns)
+    lines = [f"<table><caption>Who could read what{escape(when)}, run {escape(matrix.run)}</caption>"]
+    lines.append(f'<thead><tr><th scope="col">tx</th>{head}</tr></thead><tbody>')
+    for row in matrix.rows:
+        cells = (row.cells[column] for column in matrix.columns)
+        shown = "".join(f"<td>{escape(cell_text(cell.symbol, cell.reason))}</td>" for cell in cells)
+        lines.append(f'<tr><th scope="row">{escape(clean(row.name))}</th>{shown}</tr>')
+    return "".join([*lines, "</tbody></table>"])
+
+
+def data_frame(matrix: Matrix) -> Any:
+    """The cells as a pandas data frame: index tx, a column for each party. pandas is whoever asks' own."""
+    try:
+        import pandas  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    except ImportError:
+        raise PrivityError(
+            "E-PACKAGE", "pandas is not installed", why="only to_pandas needs it", next="pip install pandas"
+        ) from None
+    rows = [
+        [cell_text(row.cells[column].symbol, row.cells[column].reason) for column in matrix.columns]
+        for row in matrix.rows
+    ]
+    index = pandas.Index([row.name for row in matrix.rows], name="tx")
+    return pandas.DataFrame(rows, index=index, columns=list(matrix.columns))
