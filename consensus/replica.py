@@ -221,7 +221,10 @@ class Replica:
         elif isinstance(message, Commit):
             ordering.on_commit(state, message, packet.signature)
         elif isinstance(message, BlockVote):
+            low = state.low_watermark
             checkpoints.on_block_vote(state, message, packet.signature)
+            if state.low_watermark > low:
+                self._follow_up()  # A primary may have stopped at the end of its window.
         elif isinstance(message, Status):
             # Sequence numbers are hints here: what is fetched because of one hangs on a certificate.
             state.claims[message.replica] = message.sequence

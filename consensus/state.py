@@ -247,9 +247,11 @@ class State:
 
     def proven(self, view: int) -> None:
         """Something was committed in a view: if it is this one, it works (R19 v)."""
-        if view == self.view and self.active and self.unproven:
+        if view != self.view or not self.active:
+            return
+        self.failed_views = 0  # Also when nothing was pending as the view began, and it had nothing to prove.
+        if self.unproven:
             self.unproven = False
-            self.failed_views = 0
             self.proven_ms = self.now_ms
             self.rearm = True
 

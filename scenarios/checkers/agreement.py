@@ -1,4 +1,4 @@
-"""One chain: agreement, certificates, locks, checkpoints (I1, I2, I3, I7, I9), over all that anybody says."""
+"""One chain: agreement, certificates, locks, checkpoints (I1, I2, I3, I7, I9, I12), of all that is said."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ class Agreement:
         self._next: dict[int, int] = {}  # By replica: the height that it must execute next.
         self._restarted: set[int] = set()
         self._top = 0
+        self.highest_certified = 0  # Of all blocks that a quorum voted for.
 
     def voted(self, vote: Vote, signature: bytes, at_us: int, *, sender_correct: bool) -> bool:
         """Somebody shows a vote. Whether it is one: its author is a voter who really signed it."""
@@ -72,6 +73,7 @@ class Agreement:
     def _block_certified(self, vote: Vote, at_us: int) -> None:
         facts = self._facts
         facts.checked["I9"] += 1
+        self.highest_certified = max(self.highest_certified, vote.sequence)
         if self._blocks.setdefault(vote.sequence, vote.digest) != vote.digest:
             facts.broken("I9", f"two certified blocks at {vote.sequence}", at_us, vote.author)
         known = self._chain.get(vote.sequence)
@@ -86,10 +88,12 @@ class Agreement:
                 if vote.view > view and vote.digest != digest:
                     self._facts.broken("I3", f"hidden commit of view {view}: {vote}", at_us, vote.author)
 
-    def prepares(self, vote: Vote) -> int:
-        """How many backups have shown a prepare for the same, as bits."""
-        cast = Vote(PREPARE, vote.epoch, vote.view, vote.sequence, vote.digest, -1)
-        return self._bits.get(vote.sequence, {}).get(cast, 0)
+    def within_window(self, vote: Vote, at_us: int) -> None:
+        """A correct replica votes: not further than a window above what can be stable anywhere (R11, I12)."""
+        facts = self._facts
+        facts.checked["I12"] += 1
+        if vote.sequence > self.highest_certified + facts.window:
+            facts.broken("I12", f"a vote above the high watermark: {vote}", at_us, vote.author)
 
     def certificate(
         self, votes: list[tuple[Vote, bytes]], need: int, at_us: int, *, sender_correct: bool

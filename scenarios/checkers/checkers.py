@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from scenarios.checkers import signing
+from scenarios.checkers.accusations import Accusations
 from scenarios.checkers.agreement import Agreement
 from scenarios.checkers.facts import Facts, InvariantBroken
-from scenarios.checkers.promises import KEPT_WINDOWS, Promises, accused_of, content_of, name_of
+from scenarios.checkers.promises import KEPT_WINDOWS, Promises
+from scenarios.checkers.public_state import BLOCK_RECORD, BODIES_RECORD, PublicState
 from scenarios.checkers.reading import (
-    BLOCK_VOTE,
     COMMITTED,
     NEW_VIEW,
     PRE_PREPARE,
@@ -23,9 +24,7 @@ from scenarios.checkers.reading import (
 
 EVIDENCE_RECORD = 10
 PACKETS_KNOWN = 1 << 14
-# Pieces of evidence that a replica keeps against one accused.
-MOST_EVIDENCE = 32
-Place = tuple[int, int, int, int, int]
+LEDGER_RECORDS = (BODIES_RECORD, BLOCK_RECORD)
 
 
 class Checkers:
@@ -54,9 +53,8 @@ class Checkers:
         self._secrets = [secret for secret in secrets if secret]
         self._known: dict[bytes, Said | None] = {}
         self._up: dict[int, int] = {}  # Replica: when it came up.
-        self._heard_faulty: dict[int, dict[Place, tuple[bytes, int]]] = {}
-        self._owed: dict[tuple[int, Place], int] = {}  # Contradictions that a replica met, and when.
-        self._accused: dict[int, set[tuple[str, int, int, int]]] = {}
+        self._accusations = Accusations(self.facts, self.agreement)
+        self._public_state = PublicState(self.facts)
 
     def declare_faulty(self, replicas: Iterable[int], why: str) -> None:
         """From now on these are not held to the rules: disk wiped or set back, twinned, Byzantine."""
@@ -86,10 +84,11 @@ class Checkers:
     def stopped(self, at_us: int, replica: int, how: str) -> None:
         """A replica went down."""
         self._promises[replica].stopped(how)
-        self._heard_faulty.pop(replica, None)
+        self._accusations.stopped(replica)
 
     def ticked(self, at_us: int, replica: int) -> None:
-        """Timers say nothing by themselves."""
+        """A replica's timers act."""
+        self._accusations.overdue(at_us, replica)
 
     def delivered(self, at_us: int, replica: int, data: bytes) -> None:
         """A replica hears something."""
@@ -108,15 +107,20 @@ class Checkers:
                 at_height = heard[vote.sequence] = {}
             cast = Vote(vote.kind, vote.epoch, vote.view, vote.sequence, vote.digest, -1)
             at_height[cast] = at_height.get(cast, 0) | 1 << vote.author
-        if self.facts.faulty and said.author in self.facts.faulty and vote is not None:
-            self._hears_faulty(at_us, replica, vote)
+        faulty = self.facts.faulty
+        if faulty and said.author in faulty and vote is not None and self.facts.is_correct(replica):
+            self._accusations.hears(at_us, self._promises[replica], replica, vote, said.signature)
 
     def persisted(self, at_us: int, replica: int, body: bytes) -> None:
         """A replica appended a record."""
         self._no_secret(body, at_us, replica)
         self._promises[replica].persisted(body)
-        if body[1] == EVIDENCE_RECORD and self.facts.is_correct(replica):
-            self._accuses(at_us, replica, unpack(body)[1])
+        if not self.facts.is_correct(replica):
+            return
+        if body[1] == EVIDENCE_RECORD:
+            self._accusations.accuses(at_us, replica, unpack(body)[1])
+        elif body[1] in LEDGER_RECORDS:
+            self._public_state.persisted(unpack(body), at_us, replica)
 
     def flushed(self, at_us: int, replica: int) -> None:
         """What a replica appended is durable."""
@@ -134,6 +138,7 @@ class Checkers:
             real = self.agreement.voted(said.vote, said.signature, at_us, sender_correct=correct)
             if correct and said.author == replica and real:
                 self.agreement.against_lock(said.vote, at_us)
+                self.agreement.within_window(said.vote, at_us)
         elif said.kind == VIEW_CHANGE and len(said.array) == 6:
             self.agreement.quoted(said.array, at_us, sender_correct=correct)
         elif said.kind == NEW_VIEW and len(said.array) == 6:
@@ -158,6 +163,7 @@ class Checkers:
         old = height - KEPT_WINDOWS * self.facts.window
         if old > 0 and replica in self._promises:
             self._promises[replica].forget(old)
+            self._accusations.forget(replica, old)
 
     # Parts of it.
 
@@ -170,39 +176,6 @@ class Checkers:
             except (ValueError, TypeError, IndexError):
                 if correct:
                     raise
-
-    def _hears_faulty(self, at_us: int, replica: int, vote: Vote) -> None:
-        """Two contents of one name that meet at a correct replica which takes both into account (I10)."""
-        if vote.kind == BLOCK_VOTE or not self.facts.is_correct(replica):
-            return
-        place = (vote.kind, vote.epoch, vote.view, vote.sequence, vote.author)
-        heard = self._heard_faulty.setdefault(replica, {})
-        first = heard.setdefault(place, (vote.digest, at_us))
-        if first[0] != vote.digest:
-            self.facts.seen["equivocation heard"] += 1
-            self._owed.setdefault((replica, place), at_us)
-
-    def _accuses(self, at_us: int, replica: int, evidence: list[object]) -> None:
-        """A correct replica accuses: never a correct one, and with a proof that holds (I10)."""
-        facts = self.facts
-        kind, accused, shown = accused_of(evidence)
-        facts.checked["I10"] += 1
-        facts.seen[f"evidence {kind}"] += 1
-        if facts.is_correct(accused):
-            facts.broken("I10", f"{kind} accuses replica {accused}, which is correct", at_us, replica)
-        for said in shown:
-            signed = signing.signed_bytes(facts.network_id, said.array)
-            if said.author != accused or not facts.check(accused, said.signature, signed):
-                facts.broken("I10", f"{kind} shows what {accused} did not sign", at_us, replica)
-        if kind == "E1":
-            first, second = shown
-            same = name_of(first.array) == name_of(second.array)
-            if not same or content_of(first.array) == content_of(second.array):
-                facts.broken("I10", f"E1 against {accused} is no contradiction", at_us, replica)
-            if first.vote is not None:
-                vote = first.vote
-                self._owed.pop((replica, (vote.kind, vote.epoch, vote.view, vote.sequence, accused)), None)
-        self._accused.setdefault(replica, set()).add((kind, accused, 0, 0))
 
     def _no_secret(self, data: bytes, at_us: int, replica: int) -> None:
         for secret in self._secrets:

@@ -23,6 +23,7 @@ from scenarios.checkers.reading import (
 )
 
 VOTE_RECORD, PROPOSAL_RECORD, PREPARED_RECORD, VIEW_CHANGE_RECORD, NEW_VIEW_RECORD = 1, 2, 3, 8, 9
+CERTIFIED_RECORD = 6
 OWN_WORDS = (VOTE_RECORD, PROPOSAL_RECORD, PREPARED_RECORD, VIEW_CHANGE_RECORD, NEW_VIEW_RECORD)
 # Kept for so many windows of heights.
 KEPT_WINDOWS = 4
@@ -77,12 +78,16 @@ class Promises:
         self._promised = 0  # The highest view that it asked for.
         self._view = 0
         self._low = 0
+        self.certified = 0  # The highest block certificate that it has recorded.
+        self._entered = 0  # The highest view that it has recorded the new-view of.
         self._committed: dict[int, int] = {}  # By height: the highest view in which it sent a commit.
 
     # Its disk.
 
     def persisted(self, body: bytes) -> None:
         """A record was appended."""
+        if body[1] == CERTIFIED_RECORD:
+            self.certified = max(self.certified, unpack(body)[1][1])
         if body[1] not in OWN_WORDS:
             return  # What it decided, or what clients said.
         record = unpack(body)
@@ -99,6 +104,7 @@ class Promises:
             signed = record[1]
             self._written.append((name_of(signed[1]), content_of(signed[1])))
             if record[0] == NEW_VIEW_RECORD:
+                self._entered = max(self._entered, signed[1][2])
                 self._begin(signed[1])  # A primary enters its view with the record, sent or not.
                 for entry, _ in signed[1][4]:
                     self._written.append((name_of(entry), content_of(entry)))
@@ -119,6 +125,10 @@ class Promises:
         """A power cut takes what was not durable; a crash leaves it to be flushed by the next start."""
         if how == "power cut":
             self._written.clear()
+
+    def is_in(self, view: int) -> bool:
+        """Whether votes of this view surely count here: it is the last one entered, no later one began."""
+        return view == self._entered >= max(self._begun, default=0)
 
     # What it hears.
 

@@ -92,7 +92,7 @@ class Alone:
 
     def restart(self, **changes: Any) -> Alone:
         """The replica as it comes back from its records and its chain, before its first tick."""
-        fresh = Alone.__new__(Alone)
+        fresh = type(self).__new__(type(self))
         fresh.__dict__.update(self.__dict__)
         fresh.records, fresh.sent, fresh.decisions, fresh.notes = list(self.records), [], [], []
         fresh.blocks, fresh.certified = list(self.blocks), list(self.certified)

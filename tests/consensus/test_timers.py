@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from consensus.messages import Signed, ViewChange
-from tests.consensus.alone import R1, R2, START_MS, Alone, batch_of, decide, decided
+from consensus.votes import Batch, Request
+from tests.consensus.alone import R1, R2, R3, START_MS, Alone, batch_of, commit, decide, decided, proposal_of
 from tests.consensus.cluster import Cluster
 from tests.consensus.views import new_view, view_change
 from tests.consensus.wire import request
@@ -65,23 +66,52 @@ def test_waiting_doubles_up_to_a_limit() -> None:
     assert waits == [1000, 2000, 4000, 8000, 8000]
 
 
-def test_a_commit_brings_back_the_first_timeout() -> None:
-    """The exponent is 0 again once a view has worked (R19 v)."""
+def failed_twice(*requests: Request) -> Alone:
+    """One of seven, of whose views 1 and 2 neither began; it asks for view 3."""
     alone = Alone(6, n=7, view_timeout_ms=1000)
-    alone.submit(R1, R2)
+    alone.submit(*requests)
     alone.run_for(1000)
     for view in (1, 2):
         alone.receive(*(view_change(i, view) for i in range(5)))
         left_at(alone, 4500)
+    assert alone.replica.view == 3
+    return alone
+
+
+def begin_view(alone: Alone) -> None:
+    """The view that it asks for begins."""
     view = alone.replica.view
-    changes = [view_change(i, view) for i in range(5)]
-    alone.receive(new_view(view, changes, n=7))
-    batch = batch_of(R1, proposer=view)
-    alone.receive(decided(batch, (0, 1, 2, 3, 4)))
-    state = alone.replica._state
-    state.proven(view)
-    alone.tick()
-    assert state.failed_views == 0
+    alone.receive(new_view(view, [view_change(i, view) for i in range(5)], n=7))
+
+
+def see_through(alone: Alone, batch: Batch) -> None:
+    """The others commit a batch in its view."""
+    view = alone.replica.view
+    alone.receive(proposal_of(batch, view=view, replica=view))
+    alone.receive(*(commit(i, batch, view=view) for i in range(5)))
+
+
+def test_a_commit_brings_back_the_first_timeout() -> None:
+    """The exponent is 0 again once a view has worked (R19 v)."""
+    alone = failed_twice(R1, R2)
+    begin_view(alone)
+    see_through(alone, batch_of(R1, proposer=3, time_ms=alone.now_ms))
+    assert left_at(alone, 1500) == [1000]
+    alone.receive(*(view_change(i, 4) for i in range(5)))
+    assert left_at(alone, 1500) == [1000]
+
+
+def test_a_commit_brings_it_back_also_in_a_view_that_began_with_nothing_to_do() -> None:
+    """What was pending was decided meanwhile, so the view had nothing to prove; its first commit counts."""
+    alone = failed_twice(R1)
+    first = batch_of(R1)
+    alone.receive(decided(first, range(5)))
+    begin_view(alone)
+    alone.submit(R2, R3)
+    see_through(alone, batch_of(R2, sequence=2, proposer=3, time_ms=alone.now_ms))
+    assert len(alone.decisions) == 2
+    assert left_at(alone, 1500) == [1000]
+    alone.receive(*(view_change(i, 4) for i in range(5)))
     assert left_at(alone, 1500) == [1000]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from consensus.votes import BlockVote, Commit, Prepare
+from consensus.votes import BlockVote, Commit, Prepare, PrePrepare
 from tests.consensus.alone import (
     R1,
     R2,
@@ -74,11 +74,16 @@ def test_what_is_outside_the_watermarks_is_ignored(executed: int, what: str) -> 
 
 
 @pytest.mark.parametrize("sequence", [0, -1, 2**53, 2**63])
-def test_sequence_numbers_out_of_range_do_not_even_decode(sequence: int) -> None:
-    """0, negative ones and those from 2**53 on are no sequence numbers."""
-    data = encode_packet(signed(Prepare(0, 0, sequence, other_digest(), 2)))
-    with pytest.raises(ValueError):
-        decode_packet(data)
+@pytest.mark.parametrize("kind", [PrePrepare, Prepare, Commit, BlockVote])
+def test_sequence_numbers_out_of_range_do_not_even_decode(kind: Any, sequence: int) -> None:
+    """0, negative ones and those from 2**53 on are no sequence numbers, in votes and in proposals (R11)."""
+    fields = (0, sequence, other_digest(), 2) if kind is BlockVote else (0, 0, sequence, other_digest(), 2)
+    packets: list[Any] = [signed(kind(*fields))]
+    if kind is PrePrepare:
+        packets.append(proposal_of(batch_of(R1, sequence=sequence)))
+    for packet in packets:
+        with pytest.raises(ValueError):
+            decode_packet(encode_packet(packet))
 
 
 def test_the_last_sequence_number_harms_nobody() -> None:
@@ -110,6 +115,18 @@ def test_a_primary_stops_at_the_high_watermark() -> None:
         alone.submit(request(number))
         alone.run_for(10)
     assert {proposal.batch.sequence for proposal in alone.proposals()} == {1, 2, 3}
+
+
+def test_a_primary_goes_on_with_the_checkpoint_that_moves_the_window() -> None:
+    """In that very step: nobody waits for a timer with requests in hand (R11)."""
+    alone = Alone(0, window=1, block_every_ms=0, max_batch=1)
+    alone.submit(R1, R2)
+    (first,) = alone.proposals()
+    alone.receive(*(prepare(i, first.batch) for i in (1, 2)))
+    alone.receive(*(commit(i, first.batch) for i in (1, 2)))
+    assert (len(alone.decisions), len(alone.proposals())) == (1, 1)
+    certify(alone, 1)
+    assert [proposal.batch.sequence for proposal in alone.proposals()] == [1, 2]
 
 
 @pytest.mark.parametrize("window", [1, 2, 3])

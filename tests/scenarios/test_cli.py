@@ -24,6 +24,7 @@ from node.errors import (
 )
 from node.logs.event_names import EVENTS
 from scenarios import VERSION, cli
+from scenarios.model.editing import with_settings
 from scenarios.model.loading import load_scenario
 from scenarios.verbs import help_cli
 from scenarios.verbs.file_cli import templates
@@ -40,11 +41,8 @@ HELLO = str(ROOT / "scenarios" / "hello.yaml")
 FLAGS_NOT_BUILT = [
     ("run", HELLO, "--report", "x.html"),
     ("run", HELLO, "--seeds", "1..50"),
-    ("run", HELLO, "--transport", "memory"),
     ("up", HELLO, "--open"),
-    ("up", HELLO, "--transport", "memory"),
     ("init", "--ask"),
-    ("init", "--set", "a.b=c"),
     ("send", "--as", "a", "--to", "b", "--seal", "s"),
     ("show", "tx", "rent", "--svg", "x.svg"),
     ("show", "seal", "s"),
@@ -190,6 +188,96 @@ def test_init_writes_a_scenario_that_is_valid(say: Callable[..., Outcome], tmp_p
     assert say("check", f"{name}.yaml").code == FINE
     schema = (tmp_path / ".privity" / "scenario-1.schema.json").read_text()
     assert say("schema").out == schema and "properties" in json.loads(schema)
+
+
+@pytest.mark.parametrize(
+    ("template", "setting", "line"),
+    [
+        ("hello", "name=morning", "name: morning"),
+        ("hello", "steps[0].at=2s", "  - {at: 2s,    do: send, id: rent,  as: alice, to: [bob],"),
+        ("hello", "steps[2].to=[dave]", "  - {at: 1s,    do: send, id: diary, as: carol, to: [dave],"),
+        ("hello", "parties.alice.votes=false", "parties: {alice: {votes: false}, bob: {votes: true},"),
+        ("hello", "parties.erin.votes=false", "parties: {erin: {votes: false}, alice: {votes: true},"),
+        ("hello", "network.delay=5ms..20ms", 'network: {delay: "5ms..20ms"}'),
+        ("seven-banks", "seed=7", "seed: 7"),
+        ("seven-banks", "network.broker=mosquitto", "  broker: mosquitto           # For this much traffic:"),
+        ("seven-banks", "network.loss=1%", "  loss: 1%"),
+        ("seven-banks", "parties.bank-[a..g].role=notary", "  bank-[a..g]: {role: notary, votes: true}"),
+        ("seven-banks", "privacy.payload=on_chain", "privacy: {payload: on_chain}"),
+    ],
+)
+def test_init_sets_keys(
+    say: Callable[..., Outcome], tmp_path: Path, template: str, setting: str, line: str
+) -> None:
+    """--set changes or adds one key of what is written; every other line stays, with its comments."""
+    said = say("init", template, "--set", setting)
+    assert (said.code, said.err) == (FINE, "")
+    written = (tmp_path / f"{template}.yaml").read_text().splitlines()
+    (changed,) = [each for each in written if each not in templates()[template].splitlines()]
+    assert changed.startswith(line)
+    assert sum(each not in written for each in templates()[template].splitlines()) <= 1
+    load_scenario(tmp_path / f"{template}.yaml")
+
+
+def test_init_sets_several_keys(say: Callable[..., Outcome], tmp_path: Path) -> None:
+    """--set may be repeated; what it sets is what the file then says."""
+    settings = ("seed=7", "consensus.view_timeout=3s", "consensus.block_every=1s")
+    said = say("init", *(word for setting in settings for word in ("--set", setting)))
+    assert said.code == FINE
+    scenario = load_scenario(tmp_path / "hello.yaml")
+    assert (scenario.seed, scenario.view_timeout_ms, scenario.block_every_ms) == (7, 3000, 1000)
+    assert say("init", "-o", "b.yaml", "--set", "about='one: two, three'").code == FINE
+    assert load_scenario(tmp_path / "b.yaml").about == "one: two, three"
+    assert say("init", "seven-banks", "--set", "network={delay: 5ms, broker: mosquitto}").code == FINE
+    banks = (tmp_path / "seven-banks.yaml").read_text()
+    assert "  {delay: 5ms, broker: mosquitto}\n\nconsensus: {" in banks
+    assert load_scenario(tmp_path / "seven-banks.yaml").broker == "mosquitto"
+
+
+def test_a_setting_goes_where_nothing_was_written() -> None:
+    """A key without a value, a file without a last line end, a text that looks like a number."""
+    bare = "privity: 1\nparties: {alice: , bob: {}}"
+    assert with_settings(bare, ["parties.alice={votes: false}"], "t") == (
+        "privity: 1\nparties: {alice: {votes: false} , bob: {}}"
+    )
+    assert with_settings(bare, ["name='0x10'"], "t") == f'{bare}\nname: "0x10"\n'
+    assert with_settings(bare, ["parties.bob.votes=true"], "t").endswith("bob: {votes: true}}")
+
+
+@pytest.mark.parametrize(
+    ("setting", "said_at_the_end", "code"),
+    [
+        (
+            "consensus.blok_every=1s",
+            "unknown key; did you mean block_every? or quote text that has a comma",
+            "E-KEY",
+        ),
+        ("consensus.block_every=12", "12 has no unit; write 12s", "E-DURATION"),
+        ("steps[0].as=alise", "no party named alise; did you mean alice?", "E-PARTY"),
+        ("network.payload=off_chain", "unknown key; quote text that has a comma", "E-KEY"),
+    ],
+)
+def test_init_writes_nothing_that_does_not_load(
+    say: Callable[..., Outcome], tmp_path: Path, setting: str, said_at_the_end: str, code: str
+) -> None:
+    """What --set makes wrong is refused like a file, with line, column and hint, and nothing is written."""
+    said = say("init", "--set", setting)
+    assert (said.code, said.out) == (SCENARIO_INVALID, "")
+    assert re.match(
+        rf"✗ hello.yaml:\d+:\d+  .*{re.escape(said_at_the_end)} +{code}$", said.err.splitlines()[0]
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "setting", ["seed", "=7", "name.more=7", "steps[9].at=2s", "seed=[1", "seed=1\nname: x", "seed=!x 1"]
+)
+def test_init_refuses_what_is_no_setting(say: Callable[..., Outcome], tmp_path: Path, setting: str) -> None:
+    """A --set without key, value or place is wrong usage: E-USAGE, exit code 2, and nothing is written."""
+    said = say("init", "--set", setting)
+    assert (said.code, said.out) == (WRONG_USAGE, "")
+    assert said.err.splitlines()[0].endswith("   E-USAGE")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_init_never_overwrites(say: Callable[..., Outcome], tmp_path: Path) -> None:

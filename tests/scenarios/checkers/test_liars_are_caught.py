@@ -55,10 +55,10 @@ SEEN_AS = {
     "equivocating voter": {"I4", "I6"},
     "preparing primary": {"I5", "I6"},
     "wrong digest": {"I5", "I6"},
-    "out of window": {"I6"},
+    "out of window": {"I6", "I12"},
     "stale views": {"I5", "I6"},
     "future views": {"I6"},
-    "flood": {"I6"},
+    "flood": {"I6", "I12"},
     "invalid view-change": {"I4", "I5", "I6"},
     "invalid new-view": {"I5", "I6"},
 }

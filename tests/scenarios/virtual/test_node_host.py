@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from node.logs.events import Event
+from scenarios.checkers.checkers import Checkers
 from scenarios.virtual.entropy import stream
 from scenarios.virtual.network import Rule
 from scenarios.virtual.node_host import NodeHost, found, submit_private
@@ -94,7 +95,7 @@ def test_a_crash_at_many_effects_of_the_primary(tmp_path: Path, torn: bool) -> N
 
 @pytest.mark.parametrize("seed", range(6))
 def test_after_bad_days_everything_is_executed_everywhere(tmp_path: Path, seed: int) -> None:
-    """Loss and duplication, a primary that crashes, then all at once."""
+    """Loss and duplication, a primary that crashes, then all at once; every invariant is checked."""
     events: Counter[str] = Counter()
 
     def on_event(name: str, event: Event) -> None:
@@ -102,7 +103,15 @@ def test_after_bad_days_everything_is_executed_everywhere(tmp_path: Path, seed: 
 
     nodes = found(4, 0, tmp_path, stream(seed, "keys"), block_every_ms=20, view_timeout_ms=500)
     nodes.on_event = on_event
-    world = World(4, seed=seed, nodes=nodes, topology="lossy", observers=[Chain()], signatures="modelled")
+    world = World(
+        4, seed=seed, nodes=nodes, topology="lossy", observers=[Chain()], signatures="modelled", start=False
+    )
+    public = [keys.signing.public.raw for keys in world.keys]
+    window = world.settings(0).window
+    checkers = Checkers(4, world.network_id, public, window=window, check=world.signatures.check)
+    world.watching.add([checkers])
+    for place in range(4):
+        world.start(place)
     world.network.rule("bad", Rule(drop=0.2, duplicate=0.1))
     for number in range(4):
         submit_private(world, {"amount": number}, at=[number])
@@ -115,4 +124,5 @@ def test_after_bad_days_everything_is_executed_everywhere(tmp_path: Path, seed: 
     submit_private(world, {"amount": 99})
     world.run_until(world.all_done, 30_000)
     assert events["node.start"] == 8 and events["block.commit"] >= 8
+    assert checkers.summary["I8"] >= 8
     world.close()
