@@ -10,11 +10,28 @@ from consensus.certificates import CommitCertificate, Decided
 from consensus.messages import Fetch, FetchBatch, FetchedBatch, FetchRequests, Proposal, Status
 from consensus.votes import Batch, BlockVote, Commit, Prepare, PrePrepare
 from node.canonical import encode
-from node.wire import CommittedBatch, Frame, Inquiry, SignedInquiry, TransactionPacket
+from node.chain.block import BlockHeader
+from node.envelopes.payload import SIZE_BUCKETS, Payload, size_bucket
+from node.wire import CommittedBatch, Frame, Inclusion, Inquiry, SignedInquiry, TransactionPacket
 from tests.consensus.alone import R1, batch_of, block_certificate
 from tests.consensus.views import new_view, prepared, view_change
 from tests.consensus.wire import signed
 from tests.node.network_of_nodes import founded, sealed_for
+
+LENGTH_BYTES = 4
+
+
+def content_of(payload: Payload) -> bytes:
+    """What stands in a plaintext between its length and its padding."""
+    plaintext = payload.plaintext()
+    return plaintext[LENGTH_BYTES : LENGTH_BYTES + int.from_bytes(plaintext[:LENGTH_BYTES], "big")]
+
+
+def parse_content(content: bytes) -> Payload:
+    """The payload of a content, framed as a sender frames it, so that damage reaches what is inside."""
+    framed = len(content).to_bytes(LENGTH_BYTES, "big") + content
+    return Payload.parse(framed.ljust(size_bucket(len(framed)) or SIZE_BUCKETS[-1], b"\0"))
+
 
 DIGEST, SIGNATURE = b"\7" * 32, b"\5" * 64
 NETWORK = founded(voters=4)
@@ -23,6 +40,7 @@ BATCH = Batch(3, 0, 1000, (DIGEST, SEALED.transaction.id))
 CHANGE = view_change(2, 1, prepared(batch_of(R1)), stable=None)
 BODY = TransactionPacket(SEALED.transaction, SEALED.blob)
 CERTIFICATE = CommitCertificate(0, 0, 3, BATCH.digest(), ((0, SIGNATURE), (1, SIGNATURE), (2, SIGNATURE)))
+HEADER = BlockHeader(1, 0, 3, DIGEST, 1000, 0, DIGEST, DIGEST, DIGEST)
 
 PACKETS: list[bytes] = [
     encode(packet)
@@ -40,11 +58,17 @@ PACKETS: list[bytes] = [
         BODY,
         CommittedBatch(Decided(BATCH, CERTIFICATE, block_certificate(3, DIGEST, (0, 1, 2)), True), (BODY,)),
         SignedInquiry(Inquiry(1, bytes(8), bytes(8), (DIGEST,)), SIGNATURE),
+        Inclusion(BATCH, CERTIFICATE, HEADER, block_certificate(3, DIGEST, (0, 1, 2))),
     )
 ]
 FRAMES = [encode(Frame(1, 9, tuple(PACKETS[:3]))), encode(Frame(1, 9, ()))]
 BLOBS = [encode(SEALED.blob)]
 TRANSACTIONS = [encode(SEALED.transaction)]
+# What only a malicious sender can hand to a reader: the content under the encryption, without its frame.
+CONTENTS = [
+    content_of(Payload.build(fields, lambda size: (bytes(range(7)) * size)[:size]))
+    for fields in ({"amount": 7}, {"a": [1, 2, {"b": None, "c": b"x"}], "d": {"e": 1.5, "f": "text"}})
+]
 # What MessagePack can promise and not keep: lengths without end, nesting, types that stand nowhere here.
 PROMISES = [
     b"\xdd\xff\xff\xff\xff",
