@@ -21,17 +21,37 @@ _COMMENTED = ("network", "consensus", "privacy")
 
 
 def filled(scenario: Scenario) -> str:
-    """YAML text, with what each setting means beside it.
+    """YAML text with every default, and with what each setting means beside it.
 
     It holds the payloads and the broker's password, as the file does: it is for whoever holds the file.
     """
     plain = _quoted(scenario.document.model_dump(by_alias=True, exclude_none=True))
-    top = CommentedMap(plain)
+    top = _in_lines(plain)
     for section in _COMMENTED:
         top[section] = _commented(plain[section], ScenarioDocument.model_fields[section].annotation)
+    return _as_text(top)
+
+
+def brief(scenario: Scenario) -> str:
+    """The same without what is the default anyway, and without comments."""
+    document = scenario.document.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
+    return _as_text(_in_lines(_quoted(document)))
+
+
+def _in_lines(plain: dict[str, Any]) -> CommentedMap:
+    """A line for each party, step and expectation."""
+    top = CommentedMap(plain)
+    for section in _COMMENTED:
+        if section in plain:
+            top[section] = _in_one_line(plain[section])
     top["parties"] = _block_of_lines(plain["parties"])
     for section in ("steps", "expect"):
-        top[section] = CommentedSeq([_in_one_line(item) for item in plain[section]])
+        if section in plain:
+            top[section] = CommentedSeq([_in_one_line(item) for item in plain[section]])
+    return top
+
+
+def _as_text(top: CommentedMap) -> str:
     text = _written(top, allow_unicode=True)
     # ruamel leaves some line separators as they are, and reads them back as spaces.
     return text if text.replace("\n", "").isprintable() else _written(top, allow_unicode=False)

@@ -35,15 +35,30 @@ def plan(scenario: Scenario) -> tuple[PlannedSend, ...]:
         if isinstance(step, Send):
             sends.append(PlannedSend(step.id, step.at_ms, step.sender, step.readers, step.data))
         else:
-            sends += drawn(step, Random(f"{scenario.seed}/workload/{step.id}"))
+            seed = f"{scenario.seed}/workload/{step.id}"
+            sends += drawn(step, Random(seed), Random(f"{seed}/times"))
     return tuple(sorted(sends, key=lambda send: send.at_ms))
 
 
-def drawn(load: Load, stream: Random) -> list[PlannedSend]:
-    """The transactions of a load, in order."""
+def moments(load: Load, stream: Random) -> list[int]:
+    """When each transaction of a load is sent, in milliseconds since the genesis, never falling."""
+    mean_ms = load.pace.per_ms / load.pace.times
+    found, pauses_ms = [], 0.0
+    for number in range(load.count):
+        if number and number % load.burst == 0 and load.distribution == "poisson":
+            pauses_ms += stream.expovariate(1 / (mean_ms * load.burst))
+        if load.distribution == "poisson":
+            found.append(load.at_ms + int(pauses_ms))
+        else:
+            first = number - number % load.burst
+            found.append(load.at_ms + first * load.pace.per_ms // load.pace.times)
+    return found
+
+
+def drawn(load: Load, stream: Random, times: Random) -> list[PlannedSend]:
+    """The transactions of a load, in order. `times` is a stream of its own: pauses change no other draw."""
     sends = []
-    for number, identifier in enumerate(load.transactions):
-        at_ms = load.at_ms + number * load.pace.per_ms // load.pace.times
+    for at_ms, identifier in zip(moments(load, times), load.transactions, strict=True):
         sender = stream.choice(load.senders)
         others = [name for name in load.candidates if name != sender]
         readers = _drawn_readers(others, load, stream)

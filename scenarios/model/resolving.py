@@ -118,6 +118,8 @@ class _Resolver:
             how_many=how_many,
             count=count,
             pace=pace,
+            distribution=step.distribution,
+            burst=step.burst,
             size_bytes=step.size,
             data=step.data,
         )
@@ -146,7 +148,7 @@ class _Resolver:
             )
             return
         try:
-            fields = drawn(replace(load, count=1), Random(0))[0].fields
+            fields = drawn(replace(load, count=1), Random(0), Random(0))[0].fields
         except PayloadError as error:
             self.complaints.at((*path, "data"), error.code, str(error))
             return

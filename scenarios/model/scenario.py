@@ -89,7 +89,8 @@ class Send:
 class Load:
     """`count` private transactions. Each has one of `senders`, and `how_many` of `candidates` read it.
 
-    `how_many` is None when all candidates do. `pace` sets when: the i-th goes at `at_ms` + i / pace.
+    `how_many` is None when all candidates do. `pace` sets when: the i-th goes at `at_ms` + i / pace, `burst`
+    of them at once; with the `distribution` poisson the pauses between bursts are drawn, with the same mean.
     `size_bytes` is what the fields are filled up to, None for no filler.
     """
 
@@ -101,6 +102,8 @@ class Load:
     how_many: Range | None
     count: int
     pace: Rate
+    distribution: str
+    burst: int
     size_bytes: int | None
     data: Mapping[str, Any] = field(repr=False)
 

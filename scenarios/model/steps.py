@@ -10,6 +10,7 @@ from scenarios.model.fault_steps import AnyFault
 from scenarios.model.strict import Strict
 from scenarios.model.units import Rate
 from scenarios.model.values import (
+    Burst,
     Duration,
     HowMany,
     Identifier,
@@ -87,6 +88,10 @@ class LoadStep(Strict):
     rate: OptionalRate = Field(default=None, description="how fast; 10/s by default")
     for_: OptionalDuration = Field(default=None, alias="for", description="for how long")
     count: OptionalCount = Field(default=None, description="how many")
+    distribution: Literal["even", "poisson"] = Field(
+        default="even", description="even: equal pauses; poisson: drawn ones of the same mean"
+    )
+    burst: Burst = Field(default=1, description="so many at once, with pauses that keep the rate")
     size: OptionalSize = Field(default=None, description="filled up to about this size, 64KiB at most")
     data: Payload = Field(
         default={}, repr=False, description='the payload; a field written "1..9" is drawn anew each time'

@@ -49,6 +49,7 @@ from scenarios.model.units import (
 from scenarios.model.wording import listed, shown
 
 MAX_LOAD = 100_000
+MAX_BURST = 1000
 MAX_TIMES = 1_000_000
 
 
@@ -222,6 +223,7 @@ def _whole_schema(least: int, most: int) -> WithJsonSchema:
 
 
 Seed = Annotated[int, _whole(0, 2**63 - 1), _whole_schema(0, 2**63 - 1)]
+Burst = Annotated[int, _whole(1, MAX_BURST), _whole_schema(1, MAX_BURST)]
 OptionalCount = Annotated[int | None, _whole(1, MAX_LOAD), _whole_schema(1, MAX_LOAD)]
 OptionalHeight = Annotated[int | None, _whole(0, 2**53), _whole_schema(0, 2**53)]
 OptionalPlace = Annotated[int | None, _whole(1, 2**53), _whole_schema(1, 2**53)]

@@ -186,3 +186,32 @@ def test_a_planned_send_does_not_show_its_payload() -> None:
     """The repr of a planned send is fit for a log."""
     (send,) = plan_of("{do: send, as: alice, to: [bob], data: {note: zzcanaryzz}}")
     assert "zzcanaryzz" not in repr(send) and "alice" in repr(send)
+
+
+def test_a_burst_goes_at_once_and_keeps_the_rate() -> None:
+    """Five at a time at ten a second: a burst each half second."""
+    times = [
+        send.at_ms
+        for send in plan_of('{do: load, as: "*", to: random, at: 1s, count: 12, rate: 10/s, burst: 5}')
+    ]
+    assert times == [1000] * 5 + [1500] * 5 + [2000] * 2
+
+
+def test_poisson_pauses_have_the_mean_of_the_rate_and_no_regularity() -> None:
+    """A thousand at a hundred a second take about ten seconds, some close together, some far apart."""
+    sends = plan_of('{do: load, as: "*", to: random, count: 1000, rate: 100/s, distribution: poisson}')
+    times = [send.at_ms for send in sends]
+    assert times == sorted(times) and times[0] == 0
+    assert 8_500 < times[-1] < 11_500
+    pauses = Counter(later - earlier for earlier, later in zip(times, times[1:], strict=False))
+    assert pauses[0] > 50 and max(pauses) > 40
+
+
+def test_when_a_load_goes_changes_nothing_of_what_it_sends() -> None:
+    """Pauses have a stream of draws of their own."""
+    step = '{do: load, id: traffic, as: "*", to: {random: 1..2}, count: 20, data: {amount: "1..1000"}'
+    even, poisson = (plan_of(step + more + "}") for more in ("", ", distribution: poisson, burst: 2"))
+    assert [(s.sender, s.readers, s.fields) for s in even] == [
+        (s.sender, s.readers, s.fields) for s in poisson
+    ]
+    assert [s.at_ms for s in even] != [s.at_ms for s in poisson]
