@@ -33,8 +33,10 @@ def templates() -> dict[str, str]:
     }
 
 
-def _story(text: str) -> str:
-    """The first comment of a scenario file that is meant for people."""
+def _story(name: str, text: str) -> str:
+    """What a scenario says about itself, else its first comment that is meant for people."""
+    if about := parse_scenario(text, f"{name}.yaml").about:
+        return about
     for line in text.splitlines():
         if line.startswith("# ") and not line.startswith("# yaml-language-server"):
             return line[2:]
@@ -65,7 +67,7 @@ def init(
     if list_:
         width = max(map(len, known))
         for name, text in known.items():
-            print(f"{name:<{width}}  {_story(text)}")
+            print(f"{name:<{width}}  {_story(name, text)}")
         return
     if template not in known:
         raise PrivityError(

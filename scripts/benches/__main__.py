@@ -10,6 +10,7 @@ import sys
 
 KINDS = {
     "live": "private transactions per second on processes and mosquitto",
+    "calibrate": "time to finality: live, and as the virtual world predicts it from latencies measured live",
     "virtual": "consensus messages per second of CPU in the virtual world, invariants checked",
 }
 
@@ -39,7 +40,7 @@ def main() -> None:
         return
     for result in results:
         for name, value in result.items():
-            print(f"{name:<20} {value:>12,}")
+            print(f"{name:<24} {value:>16}" if isinstance(value, str) else f"{name:<24} {value:>16,}")
 
 
 if __name__ == "__main__":
