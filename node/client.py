@@ -104,9 +104,14 @@ class Client:
         """Whether the broker answers within this time."""
         return await self._link.wait_until_up(timeout_s)
 
-    def submit(self, transaction: AnyTransaction, blob: Blob | None) -> None:
-        """Publish a transaction to all nodes. `certified` tells what became of it."""
+    def submit(self, transaction: AnyTransaction, blob: Blob | None) -> bytes:
+        """Publish a transaction to all nodes; the packet. `certified` tells what became of it."""
         packet = self._submitted[transaction.id] = encode(TransactionPacket(transaction, blob))
+        self.publish(packet)
+        return packet
+
+    def publish(self, packet: bytes) -> None:
+        """Publish a packet to all nodes as it is."""
         self._link.send(self._topics.transactions, packet)
 
     async def delivered(self, timeout_s: float) -> bool:

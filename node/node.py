@@ -358,6 +358,8 @@ class Node:
             return
         needed = self._replica.wants(identifier)
         if not needed and (reason := self._intake.superfluous(packet)):
+            if reason == "already executed":
+                self.report.duplicate(identifier)
             self.report.drop(reason)
         elif reason := self._intake.refused(packet):
             self.report.reject(reason)

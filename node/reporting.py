@@ -113,6 +113,11 @@ class Reporter:
             self.emit("tx.reject", "warn", reason_code=reason)
         self.drop(reason, sender)
 
+    def duplicate(self, tx: bytes) -> None:
+        """Tell that a transaction came again after its execution."""
+        if not self._is_flood("already executed"):
+            self.emit("tx.duplicate", tx=tx)
+
     def _is_flood(self, reason: str) -> bool:
         """A flood of one kind fills the counter and not the disk."""
         return self.dropped[reason] > 100 and self.dropped[reason] % 100 != 0

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from scenarios.faults.timeline import Timeline
 from scenarios.founding import make_keys, write_operator_files
 from scenarios.leaks.run_secrets import RunSecrets
 from scenarios.model.plan import PlannedSend, plan
-from scenarios.model.scenario import Fault, Scenario
+from scenarios.model.scenario import Fault, Replay, Scenario
 from scenarios.processes.child import ProcessExit
 
 READY_S = 60.0
@@ -55,7 +55,16 @@ class Sent:
     planned: PlannedSend
     tx: bytes
     at_ms: int
+    packet: bytes = field(repr=False)
     proof: Inclusion | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A transaction that was handed in once more, and when."""
+
+    tx: bytes
+    at_ms: int
 
 
 @dataclass(slots=True)
@@ -102,6 +111,7 @@ class Operator(ABC):
         self.keys: dict[str, PartyKeys] = {}
         self.secrets = RunSecrets()
         self.sent: dict[str, Sent] = {}
+        self.replayed: dict[str, Replayed] = {}  # By the id of the step.
         self.views: dict[str, int] = {}
         self.crashed: list[ProcessExit] = []  # By themselves, and by no fault of the scenario.
         self.timeline = Timeline(self, folder.faults)
@@ -242,6 +252,7 @@ class Operator(ABC):
         for send in self.planned:
             by_step.setdefault(self._step_of[send.id], []).append(send)
         steps = [asyncio.create_task(self._play_step(name, sends)) for name, sends in by_step.items()]
+        steps += [asyncio.create_task(self._replay(step)) for step in self.scenario.replays]
         faults = asyncio.create_task(self.timeline.play(self.scenario.faults))
         watch = asyncio.create_task(self._watch_heights())
         try:
@@ -281,6 +292,16 @@ class Operator(ABC):
         confirmed = await self.confirm([send.id for send in sends])
         self._tell(name, sends, confirmed)
 
+    async def _replay(self, step: Replay) -> None:
+        """Hand in an earlier transaction once more, and see that it leads to nothing before going on."""
+        await self._sleep_until(step.at_ms)
+        sent = self.sent.get(step.tx)
+        if sent is not None:
+            self.client.publish(sent.packet)
+            self.replayed[step.id] = Replayed(sent.tx, self.since_ms())
+            self.events.emit("step.done", id=step.id, ok=True)
+        self.say("step", f"{step.at_ms / 1000:>4g}s  replay    {step.id:<12} {step.tx}")
+
     async def _sleep_until(self, at_ms: int) -> None:
         due = self.network.created_ms + at_ms
         await asyncio.sleep(max(0.0, (due - self.clock_ms()) / 1000))
@@ -302,8 +323,8 @@ class Operator(ABC):
         )
         self.secrets.add_sealed(sealed, frozenset((send.sender, *send.readers)))
         tx, at_ms = sealed.transaction.id, self.clock_ms() - network.created_ms
-        sent = self.sent[send.id] = Sent(send, tx, at_ms)
-        self.client.submit(sealed.transaction, sealed.blob)
+        packet = self.client.submit(sealed.transaction, sealed.blob)
+        sent = self.sent[send.id] = Sent(send, tx, at_ms, packet)
         self.folder.add_transaction(Label(send.id, tx.hex(), send.sender, send.readers, at_ms))
         self.events.emit(
             "tx.submit",

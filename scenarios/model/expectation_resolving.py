@@ -16,6 +16,7 @@ from scenarios.model.expectations import (
     NoPlaintextRule,
     ProgressRule,
     ReadersRule,
+    RefusedRule,
     Rule,
     StallRule,
     ViewChangesRule,
@@ -34,6 +35,7 @@ from scenarios.model.scenario import (
     NoPlaintext,
     Progress,
     Readers,
+    Refused,
     Stall,
     ViewChanges,
 )
@@ -70,6 +72,8 @@ class ExpectationResolver:
                 return Height(rule.check, path, line, rule.min, rule.is_, rule.at, rule.max)
             case ViewChangesRule():
                 return ViewChanges(rule.check, path, line, rule.min, rule.max)
+            case RefusedRule():
+                return Refused(rule.check, path, line, rule.step)
             case MessagesRule():
                 return Messages(rule.check, path, line, rule.max)
             case ProgressRule() | StallRule() | EvidenceRule():

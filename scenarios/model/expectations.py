@@ -16,6 +16,7 @@ from scenarios.model.values import (
     OptionalLasting,
     OptionalTimes,
     Parties,
+    ReplayName,
     SomeParties,
     Times,
     TransactionName,
@@ -154,6 +155,13 @@ class MetadataRule(Strict):
     are: Observers = Field(description="all who know it: parties, and broker")
 
 
+class RefusedRule(Strict):
+    """The nodes take nothing of what a step hands in."""
+
+    check: Literal["refused"]
+    step: ReplayName = Field(description="the id of a replay")
+
+
 def _check_order(least: int | None, most: int | None) -> None:
     if least is not None and most is not None and least > most:
         raise refusal("E-VALUE", "min is larger than max")
@@ -171,6 +179,7 @@ Rule = Annotated[
     | ViewChangesRule
     | LatencyRule
     | MessagesRule
-    | MetadataRule,
+    | MetadataRule
+    | RefusedRule,
     Field(discriminator="check"),
 ]

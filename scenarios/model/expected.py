@@ -155,6 +155,16 @@ class MetadataKnown:
     observers: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The network takes nothing of what the step hands in."""
+
+    check: Literal["refused"]
+    path: str
+    line: int
+    step: str
+
+
 Expectation = (
     Agreement
     | Readers
@@ -168,4 +178,5 @@ Expectation = (
     | Latency
     | Messages
     | MetadataKnown
+    | Refused
 )

@@ -47,11 +47,13 @@ def parse_scenario(text: str, file: str, default_name: str = "scenario") -> Scen
     identifiers = _default_identifiers(source)
     problems += _repeated_identifiers(source, identifiers) + _fields_without_value(source)
     faults = _doing(source, identifiers, "fault")
+    replays = _doing(source, identifiers, "replay")
     known = Known(
         _party_names(source),
-        tuple(name for name in identifiers if name not in faults),
+        tuple(name for name in identifiers if name not in faults and name not in replays),
         _doing(source, identifiers, "load"),
         faults,
+        replays,
     )
     document = None
     try:

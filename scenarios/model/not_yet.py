@@ -27,7 +27,6 @@ STEPS = {
 }
 CHECKS = {
     "opened": "the check that a seal was opened",
-    "refused": "the check that a step was refused",
     "learns_only": "the check that a party learns a total only",
 }
 # Where a word stands -> the words that mean something there and are not built.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -17,9 +17,9 @@ from scenarios.model.names import expand, meant, wrong_with_identifier
 from scenarios.model.payloads import FILLER, PayloadError, check_payload, telling_words
 from scenarios.model.plan import drawn
 from scenarios.model.problems import Problem
-from scenarios.model.scenario import Fault, Load, Party, Scenario, Send, Step
+from scenarios.model.scenario import Fault, Load, Party, Replay, Scenario, Send, Step
 from scenarios.model.source import Path, Source
-from scenarios.model.steps import LoadStep, RandomReaders, SendStep
+from scenarios.model.steps import LoadStep, RandomReaders, ReplayStep, SendStep
 from scenarios.model.units import Range
 from scenarios.model.values import MAX_LOAD
 
@@ -54,6 +54,7 @@ class _Resolver:
         faults = [step for step in steps if isinstance(step, Fault)]
         expectations = ExpectationResolver(self._names, transactions, faults, self.complaints)
         self._check_identifiers(steps)
+        self._check_replays(steps, transactions)
         return Scenario(
             file=self._source.file,
             name=document.name,
@@ -81,12 +82,14 @@ class _Resolver:
     def _line(self, path: Path) -> int:
         return self._source.entries[path].value.line
 
-    def _step(self, index: int, step: SendStep | LoadStep | FaultStep) -> Step:
+    def _step(self, index: int, step: SendStep | LoadStep | ReplayStep | FaultStep) -> Step:
         assert step.id, "every step has been given an id"
         path: Path = ("steps", index)
         line = self._line(path)
         if isinstance(step, FaultStep):
             return self._faults.fault(step, path, line)
+        if isinstance(step, ReplayStep):
+            return Replay(step.id, line, step.at, step.tx)
         if isinstance(step, SendStep):
             readers = tuple(name for name in meant(step.to, self._names) if name != step.as_)
             if len(readers) > MAX_OTHER_READERS:
@@ -163,7 +166,7 @@ class _Resolver:
 
     def _transactions(self, steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:
         """What `tx:` can name, and the transactions that each name stands for."""
-        named = {step.id: step.transactions for step in steps if not isinstance(step, Fault)}
+        named = {step.id: step.transactions for step in steps if isinstance(step, Send | Load)}
         place = {step.id: index for index, step in enumerate(steps)}
         for step in steps:
             for identifier in step.transactions if isinstance(step, Load) else ():
@@ -173,10 +176,26 @@ class _Resolver:
                 named[identifier] = (identifier,)
         return named
 
+    def _check_replays(self, steps: Sequence[Step], named: Mapping[str, tuple[str, ...]]) -> None:
+        """What is handed in once more is one transaction, and was handed in before."""
+        starts = {
+            tx: step.at_ms for step in steps if isinstance(step, Send | Load) for tx in step.transactions
+        }
+        for index, step in enumerate(steps):
+            if not isinstance(step, Replay):
+                continue
+            place: Path = ("steps", index, "tx")
+            transactions = named.get(step.tx, ())
+            if len(transactions) != 1:
+                message = "one transaction is needed here, like traffic-0001"
+                self.complaints.at(place, "E-TX", message)
+            elif starts[transactions[0]] >= step.at_ms:
+                self.complaints.at(place, "E-VALUE", f"{step.tx} is not sent before this replay")
+
     def _check_identifiers(self, steps: Sequence[Step]) -> None:
         """An id is its author's free choice and stands in every log: no place for a private value."""
         for index, step in enumerate(steps):
-            data = {} if isinstance(step, Fault) else step.data
+            data = step.data if isinstance(step, Send | Load) else {}
             if any(word in step.id for word in telling_words(data)):
                 message = "this id holds a value of its payload, and ids stand in every log"
                 self.complaints.at(("steps", index, "id"), "E-PRIVATE", message)

@@ -23,6 +23,7 @@ from scenarios.model.expected import (
     NoPlaintext,
     Progress,
     Readers,
+    Refused,
     Stall,
     ViewChanges,
 )
@@ -49,6 +50,8 @@ __all__ = [
     "Party",
     "Progress",
     "Readers",
+    "Refused",
+    "Replay",
     "Scenario",
     "Send",
     "Stall",
@@ -114,7 +117,22 @@ class Load:
         return tuple(f"{self.id}-{number:0{width}}" for number in range(1, self.count + 1))
 
 
-Step = Send | Load | Fault
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """The transaction `tx` is handed in once more."""
+
+    id: str
+    line: int
+    at_ms: int
+    tx: str
+
+    @property
+    def transactions(self) -> tuple[str, ...]:
+        """The ids of its transactions: none of its own."""
+        return ()
+
+
+Step = Send | Load | Replay | Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +166,12 @@ class Scenario:
     @property
     def workload(self) -> tuple[Send | Load, ...]:
         """The steps that send something, in the order of the file."""
-        return tuple(step for step in self.steps if not isinstance(step, Fault))
+        return tuple(step for step in self.steps if isinstance(step, Send | Load))
+
+    @property
+    def replays(self) -> tuple[Replay, ...]:
+        """The steps that hand in something once more, in the order of the file."""
+        return tuple(step for step in self.steps if isinstance(step, Replay))
 
     @property
     def faults(self) -> tuple[Fault, ...]:

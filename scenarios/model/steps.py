@@ -23,6 +23,7 @@ from scenarios.model.values import (
     PartyPattern,
     Payload,
     SomeParties,
+    TransactionName,
     refusal,
 )
 
@@ -123,4 +124,15 @@ class LoadStep(Strict):
         return self.count, self.rate or DEFAULT_RATE
 
 
-Step = Annotated[SendStep | LoadStep | AnyFault, Field(discriminator="do")]
+class ReplayStep(Strict):
+    """An earlier transaction is handed in once more, byte for byte, as whoever heard it could do."""
+
+    do: Literal["replay"]
+    id: Identifier = Field(
+        default="", description="its name; by default replay-N, N its place among the steps"
+    )
+    at: Duration = Field(default=0, description="when, counted from the genesis; 0s by default")
+    tx: TransactionName = Field(description="a send that is earlier, or one transaction of a load")
+
+
+Step = Annotated[SendStep | LoadStep | ReplayStep | AnyFault, Field(discriminator="do")]

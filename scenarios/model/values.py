@@ -61,6 +61,7 @@ class Known:
     transactions: Sequence[str] = ()  # Ids of steps that send.
     loads: Sequence[str] = ()  # Those of loads, whose transactions are named LOAD-0001.
     faults: Sequence[str] = ()
+    replays: Sequence[str] = ()
 
 
 def refusal(code: str, message: str) -> PydanticCustomError:
@@ -309,6 +310,14 @@ def _known_fault(identifier: str, info: ValidationInfo) -> str:
     return identifier
 
 
+def _known_replay(identifier: str, info: ValidationInfo) -> str:
+    known = _known(info)
+    if known and identifier not in known.replays:
+        hint = did_you_mean(identifier, known.replays) or f"there are {listed(known.replays) or 'none'}"
+        raise refusal("E-ID", f"no replay named {shown(identifier)}; {hint}")
+    return identifier
+
+
 def _known_transaction(identifier: str, info: ValidationInfo) -> str:
     known = _known(info)
     load, _, number = identifier.rpartition("-")
@@ -331,6 +340,7 @@ def _identifier(identifier: str) -> str:
 PartyName = Annotated[str, AfterValidator(_one_party)]
 PartyPattern = Annotated[str, AfterValidator(_some_parties)]
 TransactionName = Annotated[str, AfterValidator(_known_transaction)]
+ReplayName = Annotated[str, AfterValidator(_known_replay)]
 FaultName = Annotated[str, AfterValidator(_known_fault)]
 NodePattern = Annotated[str, AfterValidator(_node_or_selector)]
 Observer = Annotated[str, AfterValidator(_party_or_broker)]
