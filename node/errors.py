@@ -71,6 +71,13 @@ CATALOGUE: dict[str, Explanation] = {
         "A scenario is one file of text in UTF-8, at most 1 MiB. `privity init --list` names those that\n"
         "come with Privity.",
     ),
+    "E-FROZEN": Explanation(
+        "the virtual world stopped",
+        CHECK_FAILED,
+        "An invariant that every correct replica must keep was broken, or the program itself fell over,\n"
+        "so nothing that came after would mean anything. This is a mistake of Privity and not yours:\n"
+        "please report it, with the command and its seed.",
+    ),
     "E-GENESIS": Explanation(
         "the genesis file cannot be trusted",
         NOT_REACHABLE,

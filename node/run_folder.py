@@ -3,7 +3,9 @@
     .privity/runs/0007/          (PRIVITY_HOME instead of .privity)
         run.json  genesis.json  verdict.json  events.jsonl (merged)
         broker/                  the broker's own files, its log, the recorder's capture
-        operator/                what the operator knows: scenario, plan, submitted transactions, own events
+        faults.jsonl  trace.digests (of a virtual run)
+        operator/                what the operator knows: scenario, as it is and filled in, plan, submitted
+                                 transactions, own events
         nodes/<party>/           keys, journal, index, blobs, events of one party
 
 Every folder has mode 700 and every file 600: the keys of all parties lie in here, this is a simulator.
@@ -178,6 +180,16 @@ class RunFolder:
     def faults(self) -> Path:
         """What became of each fault."""
         return self.path / "faults.jsonl"
+
+    @property
+    def filled(self) -> Path:
+        """The scenario with every default written out, payloads included."""
+        return self.operator / "filled.yaml"
+
+    @property
+    def trace_digests(self) -> Path:
+        """Of a virtual run that can be repeated: eight bytes for each line of its I/O trace."""
+        return self.path / "trace.digests"
 
     def node(self, name: str) -> Path:
         """The folder of a party, whether it exists or not."""

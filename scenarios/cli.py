@@ -15,7 +15,16 @@ from node.errors import INTERRUPTED, PrivityError
 from node.terminal import needs_ascii, quiet_pipe
 from node.text import clean, plain
 from scenarios import VERSION
-from scenarios.verbs import core_shell_cli, file_cli, help_cli, not_built, run_cli, who_sees_cli
+from scenarios.verbs import (
+    core_shell_cli,
+    file_cli,
+    help_cli,
+    not_built,
+    replay_cli,
+    run_cli,
+    shrink_cli,
+    who_sees_cli,
+)
 
 app = typer.Typer(
     name="privity",
@@ -39,7 +48,17 @@ def privity(
         raise typer.Exit
 
 
-for module in (file_cli, run_cli, node_cli, who_sees_cli, core_shell_cli, help_cli, not_built):
+for module in (
+    file_cli,
+    run_cli,
+    replay_cli,
+    shrink_cli,
+    node_cli,
+    who_sees_cli,
+    core_shell_cli,
+    help_cli,
+    not_built,
+):
     module.register(app)
 
 

@@ -19,6 +19,7 @@ from node.run_folder import RunFolder
 from scenarios import VERSION
 from scenarios.chains import read_chains
 from scenarios.judging import Evidence, Judgement, incidents, judge
+from scenarios.kept import keep, keep_options
 from scenarios.live import LiveRun
 from scenarios.model.scenario import Scenario
 from scenarios.operating import Operator, Options, Say
@@ -60,6 +61,7 @@ def new_folder(scenario: Scenario, *, into: str | None = None, home: Path | None
         state="starting",
         version=VERSION,
     )
+    keep(folder, scenario)
     return folder
 
 
@@ -91,6 +93,7 @@ class Session:
         heard = (signal.SIGINT, signal.SIGTERM) if signals else ()
         for number in heard:
             loop.add_signal_handler(number, self._on_signal, number)
+        keep_options(self.folder, self.options)
         try:
             await self._unless_stopped(self.run.start())
             yield

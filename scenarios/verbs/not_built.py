@@ -17,7 +17,6 @@ VERBS = {
     "fault": "injecting a fault into a running consortium",
     "request": "asking for a disclosure",
     "aggregate": "totals over private values",
-    "replay": "playing a run again",
     "export": "events as csv, parquet, shiviz or mermaid",
     "ui": "the dashboard",
     "watch": "a live view in the terminal",

@@ -5,28 +5,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import shlex
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from node.broker_url import BrokerUrl
-from node.errors import FINE, INTERRUPTED, UNCONFIRMED, WRONG_USAGE, PrivityError
-from node.process_identity import process_started
+from node.errors import FINE, INTERRUPTED, WRONG_USAGE, PrivityError
 from node.run_folder import LATEST, RunFolder
 from node.terminal import needs_ascii
 from node.text import plain
 from scenarios.model.scenario import Scenario
 from scenarios.operating import Options
-from scenarios.processes.detach import spawn_detached, stop_supervisor
+from scenarios.processes.detach import stop_supervisor
 from scenarios.session import Interrupted, Judged, Session, loop_of, new_folder
+from scenarios.verbs.background import detach as detach_run
+from scenarios.verbs.campaign_cli import (
+    parse_seeds,
+    refuse_with_seeds,
+    refuse_without_seeds,
+    run_by_seeds,
+)
 from scenarios.verbs.narration import Narrator
 from scenarios.verbs.not_built import refuse_flag
 from scenarios.verbs.run_options import command_of, load, refuse_other_worlds, refuse_unwritable
@@ -34,7 +37,6 @@ from scenarios.verdict import EXIT_CODES, in_words, write_junit
 from scenarios.virtual.determinism import check_determinism_of
 from scenarios.virtual.entropy import SEEDED
 
-DETACHED_READY_S = 90.0
 T = TypeVar("T")
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The scenario file.")]
@@ -79,14 +81,25 @@ def run(
     junit: Annotated[Path | None, typer.Option(help="Write the verdict as JUnit XML.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Stay up after the verdict, until Ctrl-C.")] = False,
     report: Annotated[Path | None, typer.Option(help="Not built yet.", hidden=True)] = None,
-    seeds: Annotated[str | None, typer.Option(help="Not built yet.", hidden=True)] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="1..50", help="One run for each seed, in the virtual world; goes on if interrupted."
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="With --seeds: so many at a time; one for each processor.", min=1, max=64),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="With --seeds: do not go on with an interrupted campaign.")
+    ] = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
     ascii_only: AsciiOption = False,
 ) -> None:
     """Start, play the steps, judge the expectations, stop. The exit code is the verdict."""
     refuse_flag("run", "--report", report is not None)
-    refuse_flag("run", "--seeds", seeds is not None)
     scenario = load(file, seed, transport, crypto)
     options = Options(
         broker=broker,
@@ -97,6 +110,25 @@ def run(
         trace=trace,
     )
     refuse_other_worlds(scenario, options, keep=keep)
+    if seeds is None:
+        refuse_without_seeds({"--jobs": jobs is not None, "--fresh": fresh})
+    else:
+        alone = {"--seed": seed is not None, "--trace": trace is not None, "--junit": junit is not None}
+        refuse_with_seeds(scenario, {**alone, "--check-determinism": check_determinism})
+        code = run_by_seeds(
+            scenario,
+            file,
+            options,
+            seeds=parse_seeds(seeds),
+            jobs=jobs,
+            fresh=fresh,
+            transport=transport,
+            crypto=crypto,
+            as_json=as_json,
+            quiet=quiet,
+            ascii_only=ascii_only,
+        )
+        raise typer.Exit(code)
     if junit is not None:
         refuse_unwritable(junit, "--junit")
     if trace is not None:
@@ -179,7 +211,7 @@ def up(
     if into is None:
         _refuse_second()
         if detach:
-            raise typer.Exit(_detach(scenario, narrator))
+            raise typer.Exit(detach_run(scenario, narrator))
     folder = new_folder(scenario, into=into)
     options = Options(
         broker=broker, port=broker_port, in_process=in_process, level=_level(verbose), steps=not no_steps
@@ -279,72 +311,6 @@ def _refuse_second() -> None:
             why="commands without --run mean the latest run, so two at once would be confused",
             next="stop it with `privity down`, or set PRIVITY_HOME to another folder",
         )
-
-
-def _without_password(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
-    """The arguments without the password of a broker's address, and the environment that holds it.
-
-    Arguments of a process that stays can be read by everybody on the machine for as long.
-    """
-    shown, environment = list(arguments), {}
-    for place, argument in enumerate(arguments):
-        name, _, value = argument.partition("=")
-        follows = name == "--broker" and not value and place + 1 < len(arguments)
-        at, text = (place + 1, arguments[place + 1]) if follows else (place, value)
-        if name == "--broker" and "://" in text:
-            url = BrokerUrl.parse(text)
-            environment = url.environment
-            shown[at] = url.public if follows else f"--broker={url.public}"
-    return shown, environment
-
-
-def _detach(scenario: Scenario, narrator: Narrator) -> int:
-    """Start the same command in the background, show what it says, and leave once it is ready.
-
-    Whoever gives up waiting, Ctrl-C included, leaves nothing in the background.
-    """
-    folder = new_folder(scenario)
-    log = folder.operator / "up.log"
-    # With --into the command stays in the process it is given.
-    arguments, environment = _without_password(sys.argv[1:])
-    command = [sys.executable, "-m", "scenarios.cli", *arguments, "--into", folder.number]
-    pid = spawn_detached(command, log, {**os.environ, **environment})
-    ready = False
-    try:
-        ended = _show_until_ready(folder, log, pid, narrator)
-        ready = ended is None
-    finally:
-        if not ready and (started := process_started(pid)) is not None:
-            stop_supervisor(pid, started)
-    if ended is not None:
-        return ended if ended >= 0 else UNCONFIRMED
-    narrator.say("note", f"run {folder.number} goes on in the background; `privity down` stops it")
-    return FINE
-
-
-def _show_until_ready(folder: RunFolder, log: Path, pid: int, narrator: Narrator) -> int | None:
-    """Repeat what the process says until it is ready; its exit code if it ends before that."""
-    shown, deadline = 0, time.monotonic() + DETACHED_READY_S
-    while time.monotonic() < deadline:
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        ready = not ended and folder.read_run().get("state") == "ready"
-        # Read last, so that what was said before these two is not missed.
-        *lines, _ = log.read_text(encoding="utf-8", errors="replace")[shown:].split("\n")
-        for line in lines:
-            narrator.say("error" if ended else "plain", line)
-            shown += len(line) + 1
-        if ended:
-            return os.waitstatus_to_exitcode(status)
-        if ready:
-            return None
-        time.sleep(0.05)
-    raise PrivityError(
-        "E-READY",
-        "the run in the background was not ready in time",
-        where=f"run {folder.number}",
-        why=f"it had {DETACHED_READY_S:.0f} s, and was stopped",
-        next="privity logs --level warn shows what the nodes miss",
-    )
 
 
 def _guarded(work: Callable[[], T], by_down: int = FINE) -> T | int:

@@ -35,14 +35,7 @@ def load(file: Path, seed: int | None, transport: str | None, crypto: str | None
 
 def refuse_other_worlds(scenario: Scenario, options: Options, *, keep: bool) -> None:
     """What means nothing in the world that this scenario runs in is a mistake, and not ignored."""
-    if options.signatures not in MODES:
-        raise PrivityError(
-            "E-USAGE",
-            "no such mode of signatures",
-            where="--signatures",
-            why=f"it is {', '.join(MODES)}",
-            exit_code=WRONG_USAGE,
-        )
+    refuse_mode(options.signatures)
     virtual = scenario.transport == "memory"
     live_only = {
         "--broker": options.broker is not None,
@@ -60,6 +53,18 @@ def refuse_other_worlds(scenario: Scenario, options: Options, *, keep: bool) -> 
             where=wrong[0],
             why="there is no broker in the virtual world, and no virtual time in the live one",
             next=f"leave it out, or add --transport {needs}",
+            exit_code=WRONG_USAGE,
+        )
+
+
+def refuse_mode(signatures: str) -> None:
+    """Raise E-USAGE for what is no mode of signatures."""
+    if signatures not in MODES:
+        raise PrivityError(
+            "E-USAGE",
+            "no such mode of signatures",
+            where="--signatures",
+            why=f"it is {', '.join(MODES)}",
             exit_code=WRONG_USAGE,
         )
 

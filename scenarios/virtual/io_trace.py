@@ -7,17 +7,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TextIO
+from typing import Any, Protocol
 
 SCHEMA = "privity.io-trace/1"
 # A packet that many receive is written in full once, and then by its number, as long as it is among so many.
 REMEMBERED = 1 << 16
 
 
+class Out(Protocol):
+    """Where the lines of a trace go: a text file, or what is like one."""
+
+    def write(self, line: str, /) -> int:
+        """One line, with its end."""
+
+
 class IoTrace:
     """An observer that writes down everything in order. `describe` first, then it may watch a world."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: Out) -> None:
         self._out = out
         self._numbers: dict[bytes, int] = {}
         self._count = 0

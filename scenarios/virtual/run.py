@@ -10,7 +10,7 @@ import contextlib
 import os
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,11 @@ from scenarios.operating import Operator, Options, Say
 from scenarios.processes.child import ProcessExit
 from scenarios.virtual.courier import VirtualCourier, VirtualRecorder
 from scenarios.virtual.entropy import SEEDED, entropy
-from scenarios.virtual.io_trace import IoTrace
+from scenarios.virtual.io_trace import IoTrace, Out
 from scenarios.virtual.loop import VirtualLoop
 from scenarios.virtual.node_host import GENESIS_MS, Nodes
 from scenarios.virtual.observer import Observer
+from scenarios.virtual.trace_digests import TraceDigests
 from scenarios.virtual.world import World
 
 STAMP = "SEEDED KEYS: not secret"
@@ -108,9 +109,7 @@ class VirtualRun(Operator):
             world.n, world.network_id, public_keys, window=world.settings(0).window, check=check
         )
         observers: list[Observer] = [self._checkers]
-        if self.options.trace is not None:
-            file = open_private(self.options.trace, os.O_WRONLY | os.O_TRUNC)
-            out = self._closing.enter_context(os.fdopen(file, "w", encoding="utf-8"))
+        for out in self._traced():
             trace = IoTrace(out)
             trace.describe(world.n, world.network_id, public_keys, **self._expanded(world))
             observers.append(trace)
@@ -119,6 +118,15 @@ class VirtualRun(Operator):
             make_private_folder(self.folder.capture.parent)
             self._recorder = self._closing.enter_context(VirtualRecorder(self.folder.capture))
             world.carrying.append(self._recorder)
+
+    def _traced(self) -> Iterator[Out]:
+        """Where the I/O trace goes: in short beside the run if it can be repeated, in full on request."""
+        if self.scenario.crypto == SEEDED:
+            file = open_private(self.folder.trace_digests, os.O_WRONLY | os.O_TRUNC)
+            yield TraceDigests(self._closing.enter_context(os.fdopen(file, "wb")))
+        if self.options.trace is not None:
+            file = open_private(self.options.trace, os.O_WRONLY | os.O_TRUNC)
+            yield self._closing.enter_context(os.fdopen(file, "w", encoding="utf-8"))
 
     def _refused(self, name: str, error: PrivityError) -> None:
         """A node does not start on what its disk holds, as is right after a fault that damaged it."""
@@ -157,6 +165,26 @@ class VirtualRun(Operator):
             "settings": options,
         }
 
+    def _check_start(self) -> None:
+        if self.broken:
+            raise PrivityError(
+                "E-FROZEN",
+                "the virtual world stopped while starting",
+                why=self.broken[0],
+                next="the same command with --trace FILE writes all that happened",
+            )
+
+    @property
+    def frozen_by(self) -> str:
+        """What froze the world, in short: `invariant I1`, or kind and place of an error of ours."""
+        error = self._loop.failure
+        if error is None:
+            return ""
+        if isinstance(error, InvariantBroken):
+            return f"invariant {error.invariant}"
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
+
     @property
     def broken(self) -> list[str]:
         """What froze the world."""
@@ -171,9 +199,7 @@ class VirtualRun(Operator):
         if isinstance(error, InvariantBroken):
             return [f"invariant broken: {error} ({where})"]
         # A bug of ours: its text may quote anything.
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(last.filename).name}:{last.lineno}"
-        return [f"the world fell over: {type(error).__name__} at {place} ({where})"]
+        return [f"the world fell over: {self.frozen_by} ({where})"]
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""From a scenario that breaks something to the smallest one that still breaks it."""
