@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from node.run_folder import RunFolder
 from scenarios.faults.record import FaultRecord
-from scenarios.knowledge.matrix import Matrix
+from scenarios.knowledge.notebook import ShownMatrix
 from scenarios.model.loading import load_scenario
 from scenarios.model.scenario import Scenario
 from scenarios.operating import Options, Say
@@ -84,7 +84,7 @@ class _Shared:
         """Where the run keeps everything, for `privity` commands too."""
         return self._core.folder
 
-    def matrix(self, at: str = "end") -> Matrix:
+    def matrix(self, at: str = "end") -> ShownMatrix:
         """Who could read what at a moment (`11s`, `block 9`, `end`), by trying every key."""
         return self._thread.call(lambda: self._core.matrix(at)).result()
 

@@ -13,7 +13,8 @@ from node.errors import PrivityError
 from scenarios.chains import read_chains
 from scenarios.faults.given import given_fault
 from scenarios.faults.record import FaultRecord
-from scenarios.knowledge.matrix import Matrix, build_matrix
+from scenarios.knowledge.matrix import build_matrix
+from scenarios.knowledge.notebook import ShownMatrix
 from scenarios.model.payloads import PayloadError, check_payload
 from scenarios.model.plan import PlannedSend
 from scenarios.model.scenario import Scenario
@@ -114,8 +115,8 @@ class Steering:
             raise PrivityError("E-TX", "no such transaction", where=tx)
         return matrix.readers(tx)
 
-    def matrix(self, at: str) -> Matrix:
-        return build_matrix(self.folder, at)
+    def matrix(self, at: str) -> ShownMatrix:
+        return ShownMatrix.of(build_matrix(self.folder, at))
 
     async def fault(self, kind: str, fields: Mapping[str, Any]) -> FaultRecord:
         timeline = self.session.run.timeline

@@ -20,12 +20,13 @@ class BrokerView:
     """`carried` maps the id of each transaction whose ciphertext passed to the first time it did.
 
     Times are in ms since genesis. `complete` is False when the recorder missed something, or there was
-    none: then the broker may hold more.
+    none: then the broker may hold more; `truncated` when the capture had grown too large.
     """
 
     carried: dict[bytes, int] = field(default_factory=dict)
     recorded: bool = False
     complete: bool = False
+    truncated: bool = False
 
 
 def read_broker(capture: Path, offset_ms: int = 0) -> BrokerView:
@@ -43,6 +44,7 @@ def read_broker(capture: Path, offset_ms: int = 0) -> BrokerView:
             if identifier not in view.carried and check_blob(transaction.header, blob) is None:
                 view.carried[identifier] = captured.t_ms + offset_ms
     summary = summarize(capture)
+    view.truncated = summary.truncated
     view.complete = summary.gaps == 0 and not summary.truncated
     return view
 

@@ -92,22 +92,6 @@ class Matrix:
         """Whether every party's own ledger had this transaction at that moment."""
         return not set(self.row(tx).having(NOTHING)) - {BROKER}
 
-    def __str__(self) -> str:
-        from scenarios.knowledge.view import matrix_lines
-
-        return "\n".join(matrix_lines(self))
-
-    def _repr_html_(self) -> str:
-        from scenarios.knowledge.notebook import html_table  # It draws matrices, so it knows them already.
-
-        return html_table(self)
-
-    def to_pandas(self) -> Any:
-        """The cells as a pandas data frame. Raises PrivityError E-PACKAGE without pandas."""
-        from scenarios.knowledge.notebook import data_frame
-
-        return data_frame(self)
-
     def document(self) -> dict[str, Any]:
         """The matrix as a document of schema `privity.matrix/1`; `since` has seconds since genesis."""
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from html import escape
 from typing import Any
 
@@ -9,6 +10,26 @@ from node.cells import cell_text
 from node.errors import PrivityError
 from node.text import clean
 from scenarios.knowledge.matrix import Matrix
+from scenarios.knowledge.view import matrix_lines
+
+
+class ShownMatrix(Matrix):
+    """A matrix that shows itself: as text, in a notebook, as a data frame."""
+
+    @classmethod
+    def of(cls, matrix: Matrix) -> ShownMatrix:
+        """The same matrix."""
+        return cls(*(getattr(matrix, each.name) for each in fields(matrix)))
+
+    def __str__(self) -> str:
+        return "\n".join(matrix_lines(self))
+
+    def _repr_html_(self) -> str:
+        return html_table(self)
+
+    def to_pandas(self) -> Any:
+        """The cells as a pandas data frame. Raises PrivityError E-PACKAGE without pandas."""
+        return data_frame(self)
 
 
 def html_table(matrix: Matrix) -> str:
