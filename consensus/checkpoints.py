@@ -57,12 +57,12 @@ def open_block(state: State, sequence: int, block: bytes) -> None:
         elif signed.message != vote:
             _halt(state, sequence, block)
             return
-        _votes(state, sequence).add(settings.replica, block, signed.signature)
+        _votes(state, sequence).add(settings.replica, block, signed)
     state.arm_resend()
     _check_certified(state, sequence)
 
 
-def on_block_vote(state: State, vote: BlockVote, signature: bytes) -> None:
+def on_block_vote(state: State, vote: BlockVote, signed: Signed) -> None:
     """Take another voter's word on a block."""
     reason = ""
     if vote.replica >= state.settings.n:
@@ -73,9 +73,9 @@ def on_block_vote(state: State, vote: BlockVote, signature: bytes) -> None:
         reason = "outside watermarks"
     if vote.sequence > state.executed:
         fetching.heard_of(state, vote.replica, vote.sequence)
-    if not reason and not (votes := _votes(state, vote.sequence)).add(vote.replica, vote.block, signature):
+    if not reason and not (votes := _votes(state, vote.sequence)).add(vote.replica, vote.block, signed):
         reason = "repeated"
-        if votes.first_digest(vote.replica) != vote.block:
+        if not votes.same(vote.replica, vote.block):
             # No accusation: a bug that makes execution differ from run to run does this to honest ones (R30).
             reason = "second vote differs"
             state.note("alarm", vote.sequence, vote.block, vote.replica, reason="two blocks of one voter")
@@ -100,7 +100,7 @@ def take_certificate(state: State, certificate: BlockCertificate) -> None:
 def _votes(state: State, sequence: int) -> VoteSet:
     votes = state.block_votes.get(sequence)
     if votes is None:
-        votes = state.block_votes[sequence] = VoteSet()
+        votes = state.block_votes[sequence] = VoteSet(state.quorum)
     return votes
 
 

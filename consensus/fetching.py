@@ -55,7 +55,7 @@ def sources_of(state: State, slot: Slot) -> list[int]:
             if certificate.sequence == slot.sequence and certificate.digest == slot.digest
         ]
     signers = [replica for signatures in certificates for replica, _ in signatures]
-    voters = [*sorted(slot.prepares.votes), *sorted(slot.commits.votes), *signers]
+    voters = [*slot.prepares.voters(), *slot.commits.voters(), *signers]
     return [replica for replica in dict.fromkeys([state.primary, *voters]) if replica != own]
 
 

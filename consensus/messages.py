@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
-
 from consensus.certificates import BlockCertificate, PreparedCertificate
 from consensus.votes import (
     MAX_BATCH,
@@ -147,14 +145,14 @@ ReplicaMessage = (
 )
 
 
-class Signed(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=1):
+class Signed(Message, frozen=True, tag=1):
     """A message with its sender's signature."""
 
     message: ReplicaMessage
     signature: Signature
 
 
-class Proposal(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=2):
+class Proposal(Message, frozen=True, tag=2):
     """A pre-prepare with the batch it stands for; the signature binds the batch by its digest (PBFT 4.2)."""
 
     pre_prepare: PrePrepare
@@ -162,7 +160,7 @@ class Proposal(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fiel
     batch: Batch
 
 
-class FetchedBatch(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=7):
+class FetchedBatch(Message, frozen=True, tag=7):
     """The answer to a `FetchBatch`. Its digest is all the proof it needs, so nobody signs it."""
 
     batch: Batch

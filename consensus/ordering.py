@@ -13,7 +13,7 @@ from consensus import execution, fetching
 from consensus.certificates import CommitCertificate, PreparedCertificate
 from consensus.messages import Proposal, Signed
 from consensus.output import PreparedRecord, ProposalRecord
-from consensus.slot import Slot
+from consensus.slot import Slot, VoteSet
 from consensus.state import State
 from consensus.votes import Batch, Commit, Prepare, PrePrepare
 
@@ -196,13 +196,19 @@ def _parent_time(state: State, sequence: int) -> int | None:
     """The time that the parent of this sequence number has, or None while it is not known."""
     if state.executed < state.low_watermark:
         return None
-    parent_ms = state.executed_time_ms
+    parent_ms, slots = state.executed_time_ms, state.slots
     for earlier in range(state.executed + 1, sequence):
-        slot = state.slots.get(earlier)
-        batch = None if slot is None else slot.agreed
+        slot = slots.get(earlier)
+        if slot is None:
+            return None
+        # The same as Slot.agreed: several heights may be in flight, and each proposal passes here.
+        proposal, certificate = slot.pre_prepare, slot.certificate
+        digest = certificate.digest if certificate else proposal.digest if proposal else b""
+        batch = slot.batches.get(digest)
         if batch is None:
             return None
-        parent_ms = max(parent_ms, batch.time_ms)
+        if batch.time_ms > parent_ms:
+            parent_ms = batch.time_ms
     return parent_ms
 
 
@@ -247,24 +253,24 @@ def _prepare(state: State, slot: Slot) -> None:
         vote = Prepare(settings.epoch, state.view, slot.sequence, slot.digest, settings.replica)
         signed = state.cast(vote)
         slot.own.append(signed)
-        slot.prepares.add(settings.replica, slot.digest, signed.signature)
+        slot.prepares.add(settings.replica, slot.digest, signed)
         state.note(
             "prepare", slot.sequence, slot.digest, have=_prepares(state, slot), need=state.prepares_needed
         )
     _check_prepared(state, slot)
 
 
-def on_prepare(state: State, vote: Prepare, signature: bytes) -> None:
+def on_prepare(state: State, vote: Prepare, signed: Signed) -> None:
     """Take a backup's vote."""
     if vote.replica == vote.view % state.settings.n:
         state.ignore("prepare from the primary", vote.sequence, vote.digest, vote.replica)
-        state.accuse("E4", Signed(vote, signature))
+        state.accuse("E4", signed)
         return
-    slot = _slot_of_vote(state, vote, signature)
+    slot = _slot_of_vote(state, vote, signed)
     if slot is None:
         return
-    if not slot.prepares.add(vote.replica, vote.digest, signature):
-        _ignore_second(state, vote, signature, slot.prepares.first(vote.replica))
+    if not slot.prepares.add(vote.replica, vote.digest, signed):
+        _ignore_second(state, vote, signed, slot.prepares)
         return
     if not slot.prepared and vote.digest == slot.digest:
         have = _prepares(state, slot)
@@ -286,6 +292,7 @@ def _check_prepared(state: State, slot: Slot) -> None:
         return
     assert slot.pre_prepare is not None
     slot.prepared = True
+    slot.prepares.settle()
     settings, digest = state.settings, slot.digest
     certificate = PreparedCertificate(
         settings.epoch,
@@ -307,17 +314,17 @@ def _commit(state: State, slot: Slot) -> None:
     if state.takes_part:
         signed = state.cast(Commit(settings.epoch, state.view, slot.sequence, digest, settings.replica))
         slot.own.append(signed)
-        slot.commits.add(settings.replica, digest, signed.signature)
+        slot.commits.add(settings.replica, digest, signed)
         _check_committed(state, slot, digest)
 
 
-def on_commit(state: State, vote: Commit, signature: bytes) -> None:
+def on_commit(state: State, vote: Commit, signed: Signed) -> None:
     """Take a replica's second vote. One of the view that was left still decides (R8)."""
-    slot = _slot_of_vote(state, vote, signature)
+    slot = _slot_of_vote(state, vote, signed)
     if slot is None:
         return
-    if not slot.commits.add(vote.replica, vote.digest, signature):
-        _ignore_second(state, vote, signature, slot.commits.first(vote.replica))
+    if not slot.commits.add(vote.replica, vote.digest, signed):
+        _ignore_second(state, vote, signed, slot.commits)
         return
     have = slot.commits.count(vote.digest)
     state.note("commit", vote.sequence, vote.digest, vote.replica, have=have, need=state.quorum)
@@ -331,6 +338,7 @@ def _check_committed(state: State, slot: Slot, digest: bytes) -> None:
     if slot.commits.count(digest) < state.quorum:
         return
     state.proven(state.voting_view)
+    slot.commits.settle()
     if slot.certificate is not None:
         return
     slot.certificate = CommitCertificate(
@@ -339,7 +347,7 @@ def _check_committed(state: State, slot: Slot, digest: bytes) -> None:
     state.note("committed", slot.sequence, digest, have=slot.commits.count(digest), need=state.quorum)
 
 
-def _slot_of_vote(state: State, vote: Prepare | Commit, signature: bytes) -> Slot | None:
+def _slot_of_vote(state: State, vote: Prepare | Commit, signed: Signed) -> Slot | None:
     """The slot that a vote belongs to, or None with the reason noted."""
     sequence = vote.sequence
     if vote.view == state.voting_view and state.low_watermark < sequence and vote.replica < state.settings.n:
@@ -350,7 +358,7 @@ def _slot_of_vote(state: State, vote: Prepare | Commit, signature: bytes) -> Slo
     if vote.replica >= state.settings.n:
         reason = "not a voter"
     elif _is_early(state, vote.view):
-        _keep_early(state, vote.replica, Signed(vote, signature))
+        _keep_early(state, vote.replica, signed)
         return None
     elif vote.view != state.voting_view:
         reason = "other view"
@@ -365,16 +373,14 @@ def _slot_of_vote(state: State, vote: Prepare | Commit, signature: bytes) -> Slo
     return state.slot(vote.sequence)
 
 
-def _ignore_second(
-    state: State, vote: Prepare | Commit, signature: bytes, first: tuple[bytes, bytes] | None
-) -> None:
-    assert first is not None
-    digest, first_signature = first
+def _ignore_second(state: State, vote: Prepare | Commit, signed: Signed, votes: VoteSet) -> None:
+    digest = vote.digest if votes.same(vote.replica, vote.digest) else b""
     reason = "repeated" if digest == vote.digest else "second vote differs"
     state.ignore(reason, vote.sequence, vote.digest, vote.replica)
     if digest != vote.digest:
-        earlier = type(vote)(vote.epoch, vote.view, vote.sequence, digest, vote.replica)
-        state.accuse("E1", Signed(earlier, first_signature), Signed(vote, signature))
+        earlier = votes.first(vote.replica)
+        assert earlier is not None
+        state.accuse("E1", earlier, signed)
 
 
 def _is_early(state: State, view: int) -> bool:
@@ -395,9 +401,9 @@ def replay_early(state: State) -> None:
             if isinstance(packet, Proposal):
                 on_proposal(state, packet)
             elif isinstance(packet.message, Prepare):
-                on_prepare(state, packet.message, packet.signature)
+                on_prepare(state, packet.message, packet)
             elif isinstance(packet.message, Commit):
-                on_commit(state, packet.message, packet.signature)
+                on_commit(state, packet.message, packet)
 
 
 def resume(state: State, slot: Slot) -> None:
@@ -407,10 +413,10 @@ def resume(state: State, slot: Slot) -> None:
     """
     own = state.settings.replica
     if state.active:
-        if slot.accepted and slot.prepares.first_digest(own) is None:
+        if slot.accepted and not slot.prepares.has(own):
             _prepare(state, slot)
         _check_prepared(state, slot)
-        if slot.prepared and slot.commits.first_digest(own) is None:
+        if slot.prepared and not slot.commits.has(own):
             _commit(state, slot)
     if slot.prepared:
         _check_committed(state, slot, slot.digest)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import msgspec
 
 from consensus.certificates import BlockCertificate, CommitCertificate, PreparedCertificate
@@ -74,24 +72,21 @@ Record = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(msgspec.Struct, frozen=True, gc=False):
     """One packet to send: to one replica's inbox, or to everybody when `to` is None."""
 
     packet: Signed | Proposal | FetchedBatch
     to: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Relay:
+class Relay(msgspec.Struct, frozen=True, gc=False):
     """Requests that wait for too long: send their bodies to a replica that may lack them (PBFT 4.1, R26)."""
 
     requests: tuple[bytes, ...]
     to: int
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """A batch to execute, with the certificate that decided it."""
 
     batch: Batch
@@ -99,7 +94,7 @@ class Decision:
     block_certificate: BlockCertificate | None = None
 
 
-class Note(msgspec.Struct, frozen=True):
+class Note(msgspec.Struct, frozen=True, gc=False):
     """What happened and why, for logs and transcripts; nothing may be decided by reading one."""
 
     event: str
@@ -112,8 +107,7 @@ class Note(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-@dataclass(slots=True)
-class Output:
+class Output(msgspec.Struct):
     """What the driver must now do, field by field and in this order.
 
     `persist` must be durable before the first of `send` leaves and before the first of `execute` is
@@ -121,12 +115,15 @@ class Output:
     If persisting fails, the driver drops the rest and stops the replica.
     """
 
-    persist: list[Record] = field(default_factory=list)
-    send: list[Send | Relay] = field(default_factory=list)
-    execute: list[Decision] = field(default_factory=list)  # In sequence order, without gaps, each once.
-    certified: list[BlockCertificate] = field(default_factory=list)  # To be stored beside their blocks.
-    expired: list[bytes] = field(default_factory=list)  # Requests that can no longer be ordered.
-    notes: list[Note] = field(default_factory=list)
+    persist: list[Record] = msgspec.field(default_factory=list)
+    send: list[Send | Relay] = msgspec.field(default_factory=list)
+    # In sequence order, without gaps, each once.
+    execute: list[Decision] = msgspec.field(default_factory=list)
+    # To be stored beside their blocks.
+    certified: list[BlockCertificate] = msgspec.field(default_factory=list)
+    # Requests that can no longer be ordered.
+    expired: list[bytes] = msgspec.field(default_factory=list)
+    notes: list[Note] = msgspec.field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.persist or self.send or self.execute or self.certified or self.expired or self.notes)

@@ -17,6 +17,7 @@ from consensus import (
     lost_disk,
     ordering,
     restart,
+    tallying,
     timers,
     view_change,
 )
@@ -134,6 +135,11 @@ class Replica:
         """How many requests are neither executed nor expired."""
         return len(self._state.requests)
 
+    @property
+    def idle_votes(self) -> int:
+        """How many votes of `receive_votes` were repeated, or of blocks whose certificate was complete."""
+        return self._state.idle_votes
+
     def wants(self, request: bytes) -> bool:
         """Whether a proposal or a decision names this request and its body is missing."""
         return request in self._state.wanted
@@ -188,7 +194,7 @@ class Replica:
                 ordering.on_proposal(state, packet)
         elif isinstance(packet, Decided):
             if catch_up.on_decided(state, packet):
-                self._follow_up()
+                self._go_on()
                 if packet.last:
                     catch_up.go_on(state)
         else:
@@ -197,6 +203,18 @@ class Replica:
         if state.out or state.rearm or not isinstance(packet, Signed):
             state.rearm = False
             timers.arm(state)
+        return self._take_output()
+
+    def receive_votes(self, votes: Iterable[Signed], now_ms: int) -> Output:
+        """Take prepares, commits and block votes, as `receive` would take one after the other."""
+        state = self._state
+        state.now_ms = now_ms
+        if not state.halted:
+            tallying.take_votes(state, votes, self._on_signed)
+            self.rearmed = state.rearm
+            if state.out or state.rearm:
+                state.rearm = False
+                timers.arm(state)
         return self._take_output()
 
     def _on_batch(self, packet: FetchedBatch) -> None:
@@ -217,14 +235,14 @@ class Replica:
         elif message.replica == settings.replica:
             state.ignore("own message came back", replica=message.replica)
         elif isinstance(message, Prepare):
-            ordering.on_prepare(state, message, packet.signature)
+            ordering.on_prepare(state, message, packet)
         elif isinstance(message, Commit):
-            ordering.on_commit(state, message, packet.signature)
+            ordering.on_commit(state, message, packet)
         elif isinstance(message, BlockVote):
             low = state.low_watermark
-            checkpoints.on_block_vote(state, message, packet.signature)
+            checkpoints.on_block_vote(state, message, packet)
             if state.low_watermark > low:
-                self._follow_up()  # A primary may have stopped at the end of its window.
+                self._go_on()  # A primary may have stopped at the end of its window.
         elif isinstance(message, Status):
             # Sequence numbers are hints here: what is fetched because of one hangs on a certificate.
             state.claims[message.replica] = message.sequence
@@ -234,10 +252,10 @@ class Replica:
                 view_change.help_along(state, message.replica, message.view)
         elif isinstance(message, ViewChange):
             view_change.on_view_change(state, packet, message, flaw)
-            self._follow_up()
+            self._go_on()
         elif isinstance(message, NewView):
             view_change.on_new_view(state, packet, message, flaw)
-            self._follow_up()
+            self._go_on()
         elif isinstance(message, FetchBatch):
             fetching.give_batch(state, message)
         elif isinstance(message, PrePrepare):
@@ -349,11 +367,17 @@ class Replica:
 
     def _follow_up(self) -> None:
         """What any step may have made possible: accept, propose, and time the oldest request."""
+        self._go_on()
+        self._state.rearm = False
+        timers.arm(self._state)
+
+    def _go_on(self) -> None:
+        """The same without timing: whoever took a packet does that once, in the end."""
         state = self._state
         ordering.advance(state)
         ordering.propose(state)
         execution.execute_ready(state)
-        timers.arm(state)
+        state.rearm = True
 
     def _take_output(self) -> Output:
         state = self._state

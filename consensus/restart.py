@@ -82,8 +82,8 @@ def _recall_prepared(state: State, record: PreparedRecord) -> None:
         slot.prepared_certificate = certificate
     if certificate.view == state.voting_view:
         slot.prepared = True
-        for replica, signature in certificate.prepares:
-            slot.prepares.add(replica, certificate.digest, signature)
+        for vote, signature in certificate.votes()[1:]:
+            slot.prepares.add(vote.replica, vote.digest, Signed(vote, signature))
 
 
 def _recall_vote(state: State, record: VoteRecord) -> None:
@@ -99,7 +99,7 @@ def _recall_vote(state: State, record: VoteRecord) -> None:
     slot.own.append(signed)
     if not isinstance(vote, PrePrepare):
         votes = slot.prepares if isinstance(vote, Prepare) else slot.commits
-        votes.add(vote.replica, vote.digest, record.signature)
+        votes.add(vote.replica, vote.digest, signed)
 
 
 def _recall_view_change(state: State, signed: Signed) -> None:

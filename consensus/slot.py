@@ -6,21 +6,26 @@ from consensus.certificates import BlockCertificate, CommitCertificate, Prepared
 from consensus.messages import Proposal, Signed
 from consensus.votes import Batch, PrePrepare
 
+# More votes than there can be.
+NO_NEED = 1 << 20
+
 
 class VoteSet:
     """The votes of one phase: one bit for each replica, the first vote of each counts (R2).
 
-    Signatures are kept whole, because a certificate is made of them.
+    Votes are kept whole, because a certificate is made of their signatures. `need` is how many replicas must
+    have voted, for whatever digest, before a vote can lead to anything.
     """
 
-    __slots__ = ("by_digest", "voted", "votes")
+    __slots__ = ("by_digest", "need", "voted", "votes")
 
-    def __init__(self) -> None:
+    def __init__(self, need: int) -> None:
+        self.need = need
         self.voted = 0
         self.by_digest: dict[bytes, int] = {}
-        self.votes: dict[int, tuple[bytes, bytes]] = {}
+        self.votes: list[Signed] = []  # In order of arrival.
 
-    def add(self, replica: int, digest: bytes, signature: bytes) -> bool:
+    def add(self, replica: int, digest: bytes, vote: Signed) -> bool:
         """Count a vote; False if this replica has voted already."""
         bit = 1 << replica
         if self.voted & bit:
@@ -28,17 +33,28 @@ class VoteSet:
         self.voted |= bit
         by_digest = self.by_digest
         by_digest[digest] = by_digest.get(digest, 0) | bit
-        self.votes[replica] = (digest, signature)
+        self.votes.append(vote)
         return True
 
-    def first(self, replica: int) -> tuple[bytes, bytes] | None:
-        """The digest that this replica voted for, with its signature, if it has voted."""
-        return self.votes.get(replica)
+    def settle(self) -> None:
+        """All that votes of this phase can lead to has happened."""
+        self.need = NO_NEED
 
-    def first_digest(self, replica: int) -> bytes | None:
-        """The digest that this replica voted for, if it has voted."""
-        vote = self.votes.get(replica)
-        return None if vote is None else vote[0]
+    def first(self, replica: int) -> Signed | None:
+        """The vote that counts of this replica, if it has voted."""
+        return next((vote for vote in self.votes if vote.message.replica == replica), None)
+
+    def same(self, replica: int, digest: bytes) -> bool:
+        """Whether the vote that counts of this replica is for this digest."""
+        return bool(self.by_digest.get(digest, 0) >> replica & 1)
+
+    def has(self, replica: int) -> bool:
+        """Whether this replica has voted."""
+        return bool(self.voted >> replica & 1)
+
+    def voters(self) -> list[int]:
+        """Who has voted, in ascending order."""
+        return sorted(vote.message.replica for vote in self.votes)
 
     def count(self, digest: bytes) -> int:
         """How many distinct replicas voted for this digest."""
@@ -50,11 +66,14 @@ class VoteSet:
 
     def signatures(self, digest: bytes, without: int | None = None) -> Signatures:
         """Who voted for this digest, with signatures, in ascending order of replica."""
-        return tuple(
-            (replica, self.votes[replica][1])
-            for replica in sorted(self.votes)
-            if self.votes[replica][0] == digest and replica != without
-        )
+        chosen = self.by_digest.get(digest, 0)
+        if without is not None:
+            chosen &= ~(1 << without)
+        pairs = [(vote.message.replica, vote.signature) for vote in self.votes]
+        if chosen.bit_count() < len(pairs):
+            pairs = [pair for pair in pairs if chosen >> pair[0] & 1]
+        pairs.sort()
+        return tuple(pairs)
 
 
 class Slot:
@@ -82,7 +101,7 @@ class Slot:
         "sequence",
     )
 
-    def __init__(self, sequence: int) -> None:
+    def __init__(self, sequence: int, prepares_needed: int, quorum: int) -> None:
         self.sequence = sequence
         # Of the current view.
         self.pre_prepare: PrePrepare | None = None  # The first from the primary, valid or not.
@@ -90,9 +109,9 @@ class Slot:
         self.renewed = False  # It came with the new view, whose view-changes justify it.
         self.refused = False  # The proposal can never be accepted.
         self.accepted = False  # Found valid, recorded, and voted for if this replica votes.
-        self.prepares = VoteSet()
+        self.prepares = VoteSet(prepares_needed)
         self.prepared = False
-        self.commits = VoteSet()
+        self.commits = VoteSet(quorum)
         self.own: list[Signed | Proposal] = []  # What this replica said, to be repeated as it stands.
         # Of all views.
         self.batches: dict[bytes, Batch] = {}
@@ -100,11 +119,11 @@ class Slot:
         self.certificate: CommitCertificate | None = None
         self.block_certificate: BlockCertificate | None = None
 
-    def begin_view(self) -> None:
+    def begin_view(self, prepares_needed: int, quorum: int) -> None:
         """Forget what belongs to the view that is left."""
         self.pre_prepare, self.pre_prepare_signature, self.renewed = None, b"", False
         self.refused = self.accepted = self.prepared = False
-        self.prepares, self.commits, self.own = VoteSet(), VoteSet(), []
+        self.prepares, self.commits, self.own = VoteSet(prepares_needed), VoteSet(quorum), []
 
     def propose(self, pre_prepare: PrePrepare, signature: bytes, *, renewed: bool = False) -> None:
         """Take the primary's proposal of this view."""

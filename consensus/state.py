@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from consensus.certificates import BlockCertificate
 from consensus.evidence import Evidence, Kind
 from consensus.messages import FetchedBatch, Proposal, ReplicaMessage, Signed, ViewChange
@@ -55,8 +57,7 @@ class Settings:
         return self.replica < self.n
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(msgspec.Struct, frozen=True, gc=False):
     """A request that is not executed yet, and since when this replica has had it."""
 
     request: Request
@@ -122,6 +123,7 @@ class State:
         self.own_blocks: dict[int, bytes] = {}
         self.own_block_votes: dict[int, Signed] = {}
         self.block_votes: dict[int, VoteSet] = {}
+        self.idle_votes = 0  # Taken in `take_votes`: repeated, or of blocks whose certificate was complete.
         # Catching up: the highest sequence number that each other replica says it has executed.
         self.claims: dict[int, int] = {}
         # Timers: when each is due, or None. All are events of the driver's one queue (R39).
@@ -179,7 +181,7 @@ class State:
         slot = self.slots.get(sequence)
         if slot is None:
             assert not self.out_of_reach(sequence), (self.executed, self.low_watermark, sequence)
-            slot = self.slots[sequence] = Slot(sequence)
+            slot = self.slots[sequence] = Slot(sequence, self.prepares_needed, self.quorum)
         return slot
 
     def outside_watermarks(self, sequence: int) -> bool:

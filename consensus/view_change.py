@@ -83,9 +83,10 @@ def _look_for_hidden_commit(state: State, signed: Signed, message: ViewChange) -
     for sequence in sorted(state.slots):
         vote = state.slots[sequence].commits.first(message.replica)
         if vote is not None:
-            commit = Commit(message.epoch, state.voting_view, sequence, vote[0], message.replica)
+            commit = vote.message
+            assert isinstance(commit, Commit)
             if hides(message, commit):
-                state.accuse("E2", Signed(commit, vote[1]), signed)
+                state.accuse("E2", vote, signed)
 
 
 def _keep(state: State, signed: Signed, message: ViewChange) -> None:
@@ -210,7 +211,7 @@ def install(state: State, signed: Signed, message: NewView) -> None:
             del kept[view]
     state.view_changes = {replica: kept for replica, kept in state.view_changes.items() if kept}
     for slot in state.slots.values():
-        slot.begin_view()
+        slot.begin_view(state.prepares_needed, state.quorum)
     stable = highest_stable([change for change, _ in message.view_changes])
     if stable is not None and stable.sequence > state.low_watermark:
         checkpoints.raise_low_watermark(state, stable)

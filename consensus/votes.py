@@ -29,11 +29,14 @@ NO_DIGEST = bytes(32)
 encode = msgspec.msgpack.Encoder().encode
 
 
-class Message(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """Base of everything that crosses the wire or reaches the journal."""
+class Message(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Base of everything that crosses the wire or reaches the journal.
+
+    None of it can be part of a cycle, so the garbage collector need not look at it.
+    """
 
 
-class Request(msgspec.Struct, frozen=True):
+class Request(msgspec.Struct, frozen=True, gc=False):
     """What the core knows of a client's transaction: enough to order it, nothing of what it says.
 
     `client` and `nonce` are its at-most-once key (R24). It may be ordered at a sequence number from

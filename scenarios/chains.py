@@ -39,6 +39,9 @@ def read_chains(folder: RunFolder, names: list[str]) -> list[Chain]:
     """The chain of each of these nodes, from its own disk."""
     chains = []
     for name in names:
+        if not (folder.node(name) / "index.sqlite").exists():
+            chains.append(Chain(name, {}, {}))  # It lost its disk and has not started since.
+            continue
         with contextlib.closing(Store(folder.node(name), read_only=True)) as store:
             blocks = {block.height: block for block in store.blocks()}
             executed = {

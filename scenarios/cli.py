@@ -17,6 +17,7 @@ from node.text import clean, plain
 from scenarios import VERSION
 from scenarios.verbs import (
     core_shell_cli,
+    fault_cli,
     file_cli,
     help_cli,
     not_built,
@@ -24,6 +25,7 @@ from scenarios.verbs import (
     run_cli,
     shrink_cli,
     who_sees_cli,
+    why_cli,
 )
 
 app = typer.Typer(
@@ -55,6 +57,8 @@ for module in (
     shrink_cli,
     node_cli,
     who_sees_cli,
+    why_cli,
+    fault_cli,
     core_shell_cli,
     help_cli,
     not_built,

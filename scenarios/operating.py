@@ -41,6 +41,7 @@ READY_S = 60.0
 CONFIRM_S = 30.0
 HEIGHTS_S = 5.0
 SETTLE_S = 20.0
+FAULTY_S = 5.0  # Of which for nodes that lied, or lost their disk, and stopped doing so.
 TRIGGER_S = 5.0  # For what a fault waits for that is no time, once all else is played.
 ASK_S = 2.0
 QUICK_S = 0.3
@@ -158,6 +159,9 @@ class Operator(ABC):
 
     def blame(self, fault: Fault, names: Sequence[str]) -> None:  # noqa: B027
         """Hear who may lie, or forget, from now on. Live nobody needs to know beforehand."""
+
+    def flush(self) -> None:  # noqa: B027
+        """Let files hold all that has happened until now. Live they always do."""
 
     def tell_fault(self, record: FaultRecord) -> None:
         """One line for the user."""
@@ -364,19 +368,24 @@ class Operator(ABC):
         self.events.emit("step.done", id=name, ok=confirmed == len(sends))
 
     async def settle(self, within_s: float = SETTLE_S) -> bool:
-        """Wait until all nodes have one head and have looked at every payload; whether they got there."""
+        """Wait until all nodes have one head and have looked at every payload; whether they got there.
+
+        Only those must that nothing keeps away and that never lied; for such as lied once it waits a little.
+        """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + within_s
+        deadline, patient_until = loop.time() + within_s, loop.time() + FAULTY_S
         while loop.time() < deadline:
             statuses = await self.statuses()
             gone = {each.name for each in self.crashed if each.role == "node"}
-            rest = set(self.network.names) - gone - self.timeline.isolated
+            patient = loop.time() < patient_until
+            liars = self.timeline.misbehaving if patient else self.timeline.faulty
+            rest = set(self.network.names) - gone - self.timeline.isolated - liars
             heads = {
                 (status.sequence, status.block, status.state_root)
                 for name, status in statuses.items()
                 if name in rest
             }
-            if rest <= set(statuses) and len(heads) == 1 and not self._unread(rest):
+            if rest <= set(statuses) and len(heads) <= 1 and not self._unread(rest):
                 return not gone  # Nobody starts it again, so there is nothing to wait for.
             await asyncio.sleep(0.1)
         return False

@@ -18,6 +18,7 @@ from node.process_identity import process_started
 from node.run_folder import RunFolder
 from scenarios import VERSION
 from scenarios.chains import read_chains
+from scenarios.faults.record import read as read_faults
 from scenarios.judging import Evidence, Judgement, incidents, judge
 from scenarios.kept import keep, keep_options
 from scenarios.live import LiveRun
@@ -126,7 +127,9 @@ class Session:
     async def play(self) -> bool:
         """Carry out the steps and let all nodes come to rest; whether they did."""
         await self._unless_stopped(self.run.play())
-        return bool(await self._unless_stopped(self.run.settle()))
+        settled = bool(await self._unless_stopped(self.run.settle()))
+        await self.run.timeline.count()
+        return settled
 
     async def stay(self) -> int:
         """Stay up until somebody wants us to stop; the number of the signal."""
@@ -137,6 +140,7 @@ class Session:
     def evidence(self, settled: bool) -> Evidence:
         """What there is now to judge by."""
         run = self.run
+        run.flush()
         with contextlib.suppress(PrivityError):
             merge_events(self.folder)
         return Evidence(
@@ -147,8 +151,11 @@ class Session:
             chains=read_chains(self.folder, run.network.names),
             secrets=run.secrets,
             settled=settled,
+            until_ms=run.since_ms(),
             ended=tuple(gone.name for gone in run.crashed),
             invariants=tuple(run.broken),
+            faults=tuple(read_faults(self.folder.faults)),
+            replayed=run.replayed,
         )
 
     def judge(self, settled: bool) -> Judged:

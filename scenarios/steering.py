@@ -156,6 +156,7 @@ class Steering:
 
     async def judge(self) -> Judged:
         await self.settle(WAIT_S)
+        await self.session.run.timeline.count()
         return self.session.judge(self._settled)
 
     def block(self, height: int) -> Block:

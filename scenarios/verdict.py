@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from node.errors import CHECK_FAILED, FINE, UNCONFIRMED
 from node.private_files import replace_private
 from scenarios.chains import committed_everywhere
-from scenarios.judging import Evidence, Judgement, incidents, plan_differences
+from scenarios.judging import Evidence, Judgement, incidents, plan_differences, vacuous, waiting
 
 SCHEMA = "privity.run/1"
 ALL_STORES = frozenset(("logs", "broker", "ledgers"))
@@ -29,8 +29,8 @@ def verdict_of(
     """The document of `run --json`, schema privity.run/1. `world` is what only its world can say."""
     scenario = evidence.scenario
     hexes = [sent.tx.hex() for sent in evidence.sent.values()]
-    everywhere = committed_everywhere(evidence.chains, hexes)
-    committed = sum(count == len(evidence.chains) for count in everywhere.values())
+    committed = sum(evidence.executed_everywhere(sent) for sent in evidence.sent.values())
+    somewhere = committed_everywhere(evidence.honest_chains, hexes)
     canaries = evidence.scan(ALL_STORES)
     differing = plan_differences(evidence)
     document: dict[str, Any] = {
@@ -55,31 +55,54 @@ def verdict_of(
             "planned": sum(len(step.transactions) for step in scenario.steps),
             "submitted": len(hexes),
             "committed": committed,
-            "refused": len(hexes) - sum(count > 0 for count in everywhere.values()),
+            "refused": len(hexes) - sum(count > 0 for count in somewhere.values()),
         },
-        "blocks": max((chain.height for chain in evidence.chains), default=0),
+        "blocks": max((chain.height for chain in evidence.honest_chains), default=0),
         "seconds": round(seconds, 3),
         "expectations": [
             {"check": j.check, "line": j.line, "result": j.result, "detail": j.detail} for j in judgements
         ],
+        "faults": _faults(evidence),
         "plan": {"transactions": len(hexes), "differing": len(differing), "first": differing[:5]},
         "canaries": {"searched": canaries.searched, "found": len(canaries.found)},
         "run_dir": str(evidence.folder.path),
     }
+    if waits := len(waiting(evidence)):  # For a fault that lasts to the end, and is expected to stop it.
+        document["transactions"] |= {"refused": document["transactions"]["refused"] - waits, "waiting": waits}
     document["verdict"] = (
         "fail" if evidence.invariants else _word(document, judgements, bool(incidents(evidence)))
     )
     return document
 
 
+def _faults(evidence: Evidence) -> list[dict[str, Any]]:
+    """What became of each fault. `failure` says why one of the file fails the run, if it does."""
+    failures = {record.id: why for record, why in vacuous(evidence)}
+    lines = {fault.id: fault.line for fault in evidence.scenario.faults}
+    return [
+        {
+            "id": record.id,
+            "kind": record.kind,
+            "line": lines.get(record.id),  # None for one that no file foresaw.
+            "nodes": list(record.nodes),
+            "began_ms": record.began_ms,
+            "ended_ms": record.ended_ms,
+            "touched": record.touched,
+            "vacuous": record.vacuous,
+            "note": record.note,
+            "failure": failures.get(record.id, ""),
+        }
+        for record in evidence.faults
+    ]
+
+
 def _word(document: dict[str, Any], judgements: list[Judgement], unsure: bool) -> str:
     results = {judgement.result for judgement in judgements}
-    transactions = document["transactions"]
     if "broken" in results or document["canaries"]["found"] or document["plan"]["differing"]:
         return "fail"
-    if unsure or "unconfirmed" in results or transactions["committed"] < transactions["submitted"]:
-        return "unconfirmed"
-    return "pass"
+    if any(fault["failure"] for fault in document["faults"]):
+        return "fail"
+    return "unconfirmed" if unsure or "unconfirmed" in results else "pass"
 
 
 def write_verdict(path: Path, document: dict[str, Any]) -> None:
@@ -112,6 +135,7 @@ def in_words(
         lines.append(f"{_MARKS[judgement.result]} {place}  {judgement.check}  {judgement.detail}")
         if judgement.more:
             lines.append(f"    see   {judgement.more}")
+    lines += [_fault_line(document["file"], fault) for fault in document["faults"] if _remarkable(fault)]
     lines += [f"? run  {incident}" for incident in incidents]
     lines += [f"✗ plan  {difference}" for difference in document["plan"]["first"]]
     mark = "✗" if canaries["found"] else "✓"
@@ -127,12 +151,31 @@ def in_words(
     return lines
 
 
+def _remarkable(fault: dict[str, Any]) -> bool:
+    return bool(fault["failure"] or fault["note"])
+
+
+def _fault_line(file: str, fault: dict[str, Any]) -> str:
+    place = f"{file}:{fault['line']}" if fault["line"] is not None else "run"
+    said = fault["failure"] or f"not carried out as a whole: {fault['note']}"
+    return f"{'✗' if fault['failure'] else '!'} {place}  fault {fault['id']}  {said}"
+
+
 def write_junit(
     path: Path, document: dict[str, Any], judgements: list[Judgement], incidents: list[str]
 ) -> None:
-    """The verdict as JUnit XML: a test case for each expectation, and three for the run as a whole."""
+    """The verdict as JUnit XML: a test case for each expectation and fault, and three for the whole run."""
     differing, leaks = document["plan"]["first"], document["canaries"]["found"]
     cases = [(f"line {j.line}: {j.check}", j.result, j.detail) for j in judgements]
+    cases += [
+        (
+            f"line {fault['line']}: fault {fault['id']}",
+            "broken" if fault["failure"] else "holds",
+            fault["failure"],
+        )
+        for fault in document["faults"]
+        if fault["line"] is not None
+    ]
     cases += [
         ("run", "unconfirmed" if incidents else "holds", "; ".join(incidents)),
         ("plan", "broken" if differing else "holds", "; ".join(differing)),

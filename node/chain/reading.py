@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -52,6 +53,14 @@ class Ordered:
     height: int
     position: int
     executed: bool
+
+
+class Indexed(NamedTuple):
+    """A transaction as the node's own index has it: its height, what came of it, its payload's state."""
+
+    height: int
+    outcome: str
+    payload: str
 
 
 class Holding(msgspec.Struct, frozen=True):
@@ -109,12 +118,17 @@ class NodeReading:
 
     def payload_states(self) -> dict[bytes, str]:
         """The node's own word on each payload (store.PAYLOAD_STATES), by id; empty if it cannot be asked."""
+        return {identifier: indexed.payload for identifier, indexed in self.indexed().items()}
+
+    def indexed(self) -> dict[bytes, Indexed]:
+        """The node's own index of its transactions, by id; empty if it cannot be asked."""
         path = self.folder / "index.sqlite"
         # Without a write-ahead log nobody writes; opened as usual, SQLite would leave two files behind.
         mode = "ro" if path.with_name("index.sqlite-wal").exists() else "ro&immutable=1"
         address = f"{path.absolute().as_uri()}?mode={mode}"
         with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as database:
-            return dict(database.execute("SELECT id, payload FROM tx"))
+            rows = database.execute("SELECT id, height, outcome, payload FROM tx")
+            return {identifier: Indexed(*rest) for identifier, *rest in rows}
         return {}
 
 

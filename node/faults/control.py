@@ -1,8 +1,9 @@
 """What an operator says to a node about its faults: one line of JSON each, and one line for an answer.
 
-{"begin": {"id": "split", "kind": "partition", ...}} is answered by {"began": "split"}, {"end": "split"} by
-{"ended": "split", "touched": 12}, {"heal": true} by {"healed": {"split": 12}}. What cannot be carried out is
-answered by {"error": "..."}, and changes nothing.
+{"begin": {"id": "split", "kind": "partition", ...}} is answered by {"began": "split"}, {"count": "split"} by
+{"counted": "split", "touched": 7} while it goes on, {"end": "split"} by {"ended": "split", "touched": 12},
+{"heal": true} by {"healed": {"split": 12}}. What cannot be carried out is answered by {"error": "..."}, and
+changes nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ WHY_LENGTH = 200
 class _Command(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     begin: Fault | None = None
     end: str | None = None
+    count: str | None = None
     heal: bool = False
 
 
@@ -44,8 +46,9 @@ def _decoded(line: bytes) -> _Command:
         command = msgspec.json.decode(line, type=_Command)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _Refused(clean(str(error))[:WHY_LENGTH]) from None
-    if sum(word is not None for word in (command.begin, command.end, command.heal or None)) != 1:
-        raise _Refused("a line says one of begin, end and heal")
+    words = (command.begin, command.end, command.count, command.heal or None)
+    if sum(word is not None for word in words) != 1:
+        raise _Refused("a line says one of begin, end, count and heal")
     return command
 
 
@@ -61,5 +64,9 @@ def _carry_out(injector: Injector, command: _Command, now_us: int) -> dict[str, 
         if command.end != NETWORK and command.end not in active:
             raise _Refused("no such fault is active")
         return {"ended": command.end, "touched": injector.end(command.end, now_us)}
+    if command.count is not None:
+        if command.count not in active:
+            raise _Refused("no such fault is active")
+        return {"counted": command.count, "touched": injector.touched[command.count]}
     injector.heal(now_us)
     return {"healed": {name: injector.touched[name] for name in active}}

@@ -19,20 +19,11 @@ from node.logs.view import Follower, Reading, follow, json_line, read_run_events
 from node.run_folder import LATEST, OPERATOR, RunFolder, tx_digits
 from node.terminal import colour_wanted, needs_ascii, paint, quiet_pipe
 from node.text import did_you_mean
+from node.verbs.completion import log_names, run_numbers, transaction_names
 
 POLL_S = 0.1
 
 _COLOURS = {"warn": "yellow", "error": "red"}
-
-
-def _node_names(incomplete: str) -> list[str]:
-    return [name for name in _known_nodes(_quietly_found()) if name.startswith(incomplete)]
-
-
-def _transaction_names(incomplete: str) -> list[str]:
-    folder = _quietly_found()
-    labels = folder.transactions() if folder else []
-    return [label.id for label in labels if label.id.startswith(incomplete)]
 
 
 def _event_names(incomplete: str) -> list[str]:
@@ -43,7 +34,7 @@ def logs(
     nodes: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="NODE", help="Only these nodes; operator is one too.", autocompletion=_node_names
+            metavar="NODE", help="Only these nodes; operator is one too.", autocompletion=log_names
         ),
     ] = None,
     following: Annotated[
@@ -57,7 +48,7 @@ def logs(
         list[str] | None,
         typer.Option(
             help="Only this transaction: its id, or its hash's first digits.",
-            autocompletion=_transaction_names,
+            autocompletion=transaction_names,
         ),
     ] = None,
     block: Annotated[
@@ -73,7 +64,7 @@ def logs(
         str | None, typer.Option(metavar="1s", help="A line where nothing happened for so long.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON Lines, one event a line.")] = False,
-    run: Annotated[str, typer.Option(metavar="0007", help="Which run.")] = LATEST,
+    run: Annotated[str, typer.Option(metavar="0007", help="Which run.", autocompletion=run_numbers)] = LATEST,
     ascii_only: Annotated[bool, typer.Option("--ascii", help="No symbols outside ASCII.")] = False,
 ) -> None:
     """What happened, in order: the events of all nodes, or of those named."""
@@ -190,15 +181,5 @@ class _Labels:
         self.by_prefix |= {tx_prefix(label): label.id for label in labels if label.id}
 
 
-def _known_nodes(folder: RunFolder | None) -> list[str]:
-    if folder is None:
-        return []
+def _known_nodes(folder: RunFolder) -> list[str]:
     return [*folder.node_names(), *([OPERATOR] if folder.operator_events.exists() else [])]
-
-
-def _quietly_found() -> RunFolder | None:
-    """The latest run, for completion, which must never fail aloud."""
-    try:
-        return RunFolder.find()
-    except PrivityError:
-        return None

@@ -18,6 +18,7 @@ from node.run_folder import LATEST, RunFolder
 from node.run_reading import RunReading, short_id
 from node.terminal import needs_ascii, quiet_pipe, table
 from node.text import plain
+from node.verbs.completion import run_numbers
 from node.verbs.run_client import connected, refuse_stopped
 
 SCHEMA = "privity.ps/1"
@@ -68,7 +69,7 @@ def ps(
     as_json: Annotated[
         bool, typer.Option("--json", help=f"One document, schema {SCHEMA}; with --watch one a line.")
     ] = False,
-    run: Annotated[str, typer.Option(metavar="0007", help="Which run.")] = LATEST,
+    run: Annotated[str, typer.Option(metavar="0007", help="Which run.", autocompletion=run_numbers)] = LATEST,
     ascii_only: Annotated[bool, typer.Option("--ascii", help="No symbols outside ASCII.")] = False,
 ) -> None:
     """List the nodes of a run that is there: who answers a signed ping, and where it stands."""

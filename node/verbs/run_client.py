@@ -32,7 +32,7 @@ def refuse_stopped(reading: RunReading) -> None:
 
 
 @asynccontextmanager
-async def connected(reading: RunReading) -> AsyncIterator[Client]:
+async def connected(reading: RunReading, within_s: float = CONNECT_S) -> AsyncIterator[Client]:
     """A client that is connected. Raises PrivityError: E-NOT-RUNNING, E-BROKER; nothing was sent then."""
     refuse_stopped(reading)
     broker = reading.run.get("broker") or {}
@@ -46,12 +46,12 @@ async def connected(reading: RunReading) -> AsyncIterator[Client]:
     url = BrokerUrl.parse(broker["url"])
     protocol = broker.get("protocol") or _PROTOCOLS.get(broker.get("kind", ""), "5")
     async with Client.over_mqtt(reading.network, url, protocol, os.urandom) as client:
-        if not await client.connected(CONNECT_S):
+        if not await client.connected(within_s):
             raise PrivityError(
                 "E-BROKER",
                 "the broker does not answer",
                 where=url.public,
-                why=f"no connection within {CONNECT_S:.0f} s; nothing was sent",
+                why=f"no connection within {within_s:.0f} s; nothing was sent",
                 next="privity ps shows whether the run still lives",
             )
         yield client

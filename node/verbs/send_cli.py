@@ -16,6 +16,7 @@ from node.run_folder import LATEST, RunFolder
 from node.run_reading import RunReading, short_id
 from node.terminal import needs_ascii, quiet_pipe
 from node.text import plain
+from node.verbs.completion import node_names, run_numbers
 from node.verbs.run_client import refuse_stopped
 from node.verbs.send_input import public_words, read_fields
 from node.verbs.sending import Order, Receipt, check_label, send
@@ -25,9 +26,17 @@ _WIDTH = 78
 
 
 def send_command(
-    sender: Annotated[str, typer.Option("--as", metavar="P", help="The party that sends.")],
+    sender: Annotated[
+        str,
+        typer.Option("--as", metavar="P", help="The party that sends.", autocompletion=node_names),
+    ],
     to: Annotated[
-        list[str], typer.Option(metavar="P", help="A party that may read it; several: repeat, or a,b.")
+        list[str],
+        typer.Option(
+            metavar="P",
+            help="A party that may read it; several: repeat, or a,b.",
+            autocompletion=node_names,
+        ),
     ],
     settings: Annotated[
         list[str] | None,
@@ -46,7 +55,7 @@ def send_command(
     timeout: Annotated[str, typer.Option(metavar="30s", help="How long to wait.")] = "30s",
     seal: Annotated[str | None, typer.Option(metavar="S", hidden=True, help="Not built yet.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help=f"One document, schema {SCHEMA}.")] = False,
-    run: Annotated[str, typer.Option(metavar="0007", help="Which run.")] = LATEST,
+    run: Annotated[str, typer.Option(metavar="0007", help="Which run.", autocompletion=run_numbers)] = LATEST,
     ascii_only: Annotated[bool, typer.Option("--ascii", help="No symbols outside ASCII.")] = False,
 ) -> None:
     """Send a private transaction: sealed here, with the sender's own keys, and proved to be ordered."""

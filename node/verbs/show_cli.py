@@ -16,6 +16,7 @@ from node.run_folder import LATEST, RunFolder
 from node.run_reading import CONSORTIUM, RunReading
 from node.terminal import needs_ascii, quiet_pipe
 from node.text import plain
+from node.verbs.completion import node_names, run_numbers, shown_names
 from node.verbs.run_client import connected
 from node.verbs.show_ledger import block_lines, node_lines, party_lines, view_block, view_node, view_party
 from node.verbs.show_transaction import (
@@ -44,13 +45,22 @@ class Kind(StrEnum):
 
 def show(
     kind: Annotated[Kind, typer.Argument(metavar="tx|block|node|party", help="What kind of thing.")],
-    name: Annotated[str, typer.Argument(metavar="ID", help="Its id, hash digits, height or name.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="Its id, hash digits, height or name.", autocompletion=shown_names),
+    ],
     seen_as: Annotated[
-        str | None, typer.Option("--as", metavar="P", help="With this party's disk and keys alone.")
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="P",
+            help="With this party's disk and keys alone.",
+            autocompletion=node_names,
+        ),
     ] = None,
     svg: Annotated[str | None, typer.Option(metavar="FILE", hidden=True, help="Not built yet.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One document.")] = False,
-    run: Annotated[str, typer.Option(metavar="0007", help="Which run.")] = LATEST,
+    run: Annotated[str, typer.Option(metavar="0007", help="Which run.", autocompletion=run_numbers)] = LATEST,
     ascii_only: Annotated[bool, typer.Option("--ascii", help="No symbols outside ASCII.")] = False,
 ) -> None:
     """Show a transaction, block, node or party. Without --as: what everybody may see."""

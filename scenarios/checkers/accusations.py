@@ -6,9 +6,9 @@ from typing import Any
 
 from scenarios.checkers.agreement import Agreement
 from scenarios.checkers.facts import Facts
-from scenarios.checkers.promises import Promises, accused_of, content_of, name_of
-from scenarios.checkers.reading import BLOCK_VOTE, COMMIT, PREPARE, Vote
-from scenarios.checkers.signing import signed_bytes
+from scenarios.checkers.promises import Promises, accused_of
+from scenarios.checkers.reading import BLOCK_VOTE, COMMIT, PREPARE, Said, Vote
+from scenarios.checkers.signing import signed_body
 
 # Pieces of evidence that a replica keeps against one accused.
 MOST_EVIDENCE = 32
@@ -30,14 +30,15 @@ class Accusations:
         self._told: dict[int, set[Offence]] = {}
         self._pieces: dict[tuple[int, int], int] = {}
 
-    def hears(self, at_us: int, promises: Promises, replica: int, vote: Vote, signature: bytes) -> None:
+    def hears(self, at_us: int, promises: Promises, replica: int, said: Said) -> None:
         """A correct replica hears a vote of a faulty one; two that contradict each other may meet there."""
-        if vote.kind == BLOCK_VOTE:
+        vote = said.vote
+        if vote is None or vote.kind == BLOCK_VOTE:
             return
         place = (vote.kind, vote.epoch, vote.view, vote.sequence, vote.author)
         if self._heard.setdefault(replica, {}).setdefault(place, vote.digest) != vote.digest:
             self._facts.seen["equivocation heard"] += 1
-        if not self._surely_counted(promises, replica, vote, signature):
+        if not self._surely_counted(promises, replica, vote, said):
             return
         if self._counted.setdefault(replica, {}).setdefault(place, vote.digest) != vote.digest:
             self._facts.checked["I10"] += 1
@@ -46,7 +47,7 @@ class Accusations:
             if not full and offence not in self._told.get(replica, ()):
                 self._owed.setdefault(replica, {}).setdefault(offence, at_us)
 
-    def _surely_counted(self, promises: Promises, replica: int, vote: Vote, signature: bytes) -> bool:
+    def _surely_counted(self, promises: Promises, replica: int, vote: Vote, said: Said) -> bool:
         """Whether the vote is one of the present view and within the window, so that it cannot be ignored."""
         facts = self._facts
         if vote.kind not in (PREPARE, COMMIT) or vote.author in (replica, -1) or vote.author >= facts.n:
@@ -57,7 +58,7 @@ class Accusations:
         within = above and vote.sequence <= promises.certified + facts.window
         if not within or vote.epoch != facts.epoch or not promises.is_in(vote.view):
             return False
-        return facts.check(vote.author, signature, signed_bytes(facts.network_id, vote.array))
+        return facts.check(vote.author, said.signature, signed_body(facts.network_id, said.kind, said.body))
 
     def accuses(self, at_us: int, replica: int, evidence: list[Any]) -> None:
         """A correct replica accuses: never a correct one, with a proof that holds, and not without end."""
@@ -68,13 +69,12 @@ class Accusations:
         if facts.is_correct(accused):
             facts.broken("I10", f"{kind} accuses replica {accused}, which is correct", at_us, replica)
         for said in shown:
-            signed = signed_bytes(facts.network_id, said.array)
+            signed = signed_body(facts.network_id, said.kind, said.body)
             if said.author != accused or not facts.check(accused, said.signature, signed):
                 facts.broken("I10", f"{kind} shows what {accused} did not sign", at_us, replica)
         if kind == "E1":
             first, second = shown
-            same = name_of(first.array) == name_of(second.array)
-            if not same or content_of(first.array) == content_of(second.array):
+            if not first.name or first.name != second.name or first.body == second.body:
                 facts.broken("I10", f"E1 against {accused} is no contradiction", at_us, replica)
             if first.vote is not None:
                 offence = (accused, first.vote.view, first.vote.sequence)

@@ -19,6 +19,7 @@ from scenarios.checkers.signing import signed_bytes
 
 # Heights behind the highest executed that are still looked at; then they are forgotten.
 KEPT_WINDOWS = 4
+Cast = tuple[int, int, int, int, bytes]
 
 
 class Agreement:
@@ -26,7 +27,7 @@ class Agreement:
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
-        self._bits: dict[int, dict[Vote, int]] = {}  # By height: the vote without its author, who cast it.
+        self._bits: dict[int, dict[Cast, int]] = {}  # By height: the vote without its author, who cast it.
         self._certified: dict[int, bytes] = {}
         self._blocks: dict[int, bytes] = {}
         self._locks: dict[int, list[tuple[int, bytes]]] = {}  # By height: view and digest.
@@ -36,17 +37,26 @@ class Agreement:
         self._top = 0
         self.highest_certified = 0  # Of all blocks that a quorum voted for.
 
-    def voted(self, vote: Vote, signature: bytes, at_us: int, *, sender_correct: bool) -> bool:
-        """Somebody shows a vote. Whether it is one: its author is a voter who really signed it."""
+    def voted(
+        self, vote: Vote, signature: bytes, at_us: int, *, sender_correct: bool, signed: bytes | None = None
+    ) -> bool:
+        """Somebody shows a vote. Whether it is one: its author is a voter who really signed it.
+
+        `signed` is what is signed of it, if that is known already.
+        """
         facts = self._facts
-        if not 0 <= vote.author < facts.n or vote.sequence <= self._top - KEPT_WINDOWS * facts.window:
+        sequence, author = vote.sequence, vote.author
+        if not 0 <= author < facts.n or sequence <= self._top - KEPT_WINDOWS * facts.window:
             return False
-        cast = vote._replace(author=-1)
-        at_height = self._bits.setdefault(vote.sequence, {})
-        bits, bit = at_height.get(cast, 0), 1 << vote.author
+        cast = vote[:5]
+        at_height = self._bits.get(sequence)
+        if at_height is None:
+            at_height = self._bits[sequence] = {}
+        bits, bit = at_height.get(cast, 0), 1 << author
         if bits & bit:
             return True
-        if not facts.check(vote.author, signature, signed_bytes(facts.network_id, vote.array)):
+        signed = signed_bytes(facts.network_id, vote.array) if signed is None else signed
+        if not facts.check(author, signature, signed):
             if sender_correct:
                 facts.broken("I2", f"a correct replica shows a vote that nobody signed: {vote}", at_us)
             return False
@@ -64,9 +74,10 @@ class Agreement:
             first = self._certified.setdefault(vote.sequence, vote.digest)
             if first != vote.digest:
                 facts.broken("I2", f"two certified batches at {vote.sequence}", at_us, vote.author)
-        correct = sum(1 for i in range(facts.n) if bits >> i & 1 and facts.correct[i])
-        if correct >= facts.quorum - facts.f:
-            locks = self._locks.setdefault(vote.sequence, [])
+        if (bits & facts.correct_bits).bit_count() >= facts.quorum - facts.f:
+            locks = self._locks.get(vote.sequence)
+            if locks is None:
+                locks = self._locks[vote.sequence] = []
             if (vote.view, vote.digest) not in locks:
                 locks.append((vote.view, vote.digest))
 

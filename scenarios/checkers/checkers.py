@@ -8,13 +8,17 @@ from scenarios.checkers import signing
 from scenarios.checkers.accusations import Accusations
 from scenarios.checkers.agreement import Agreement
 from scenarios.checkers.facts import Facts, InvariantBroken
-from scenarios.checkers.promises import KEPT_WINDOWS, Promises
-from scenarios.checkers.public_state import BLOCK_RECORD, BODIES_RECORD, PublicState
+from scenarios.checkers.promises import (
+    JUDGED_RECORDS,
+    KEPT_WINDOWS,
+    PROPOSAL_RECORD,
+    VOTE_RECORD,
+    Promises,
+)
+from scenarios.checkers.public_state import BLOCK_RECORD, BODIES_RECORD, PublicState, of_a_ledger
 from scenarios.checkers.reading import (
     COMMITTED,
     NEW_VIEW,
-    PRE_PREPARE,
-    PREPARE,
     VIEW_CHANGE,
     Said,
     Vote,
@@ -92,35 +96,54 @@ class Checkers:
 
     def delivered(self, at_us: int, replica: int, data: bytes) -> None:
         """A replica hears something."""
-        said = self._known.get(data) or self._read(data)
-        if said is None:
-            return
-        vote = said.vote
-        if vote is None:
-            if said.kind == NEW_VIEW and replica in self._promises:
-                self._promises[replica].hears(said)
-        elif vote.kind == PREPARE or vote.kind == PRE_PREPARE:
-            # The same as Promises.hears, for the most frequent packets without a call.
-            heard = self._promises[replica].heard
-            at_height = heard.get(vote.sequence)
-            if at_height is None:
-                at_height = heard[vote.sequence] = {}
-            cast = Vote(vote.kind, vote.epoch, vote.view, vote.sequence, vote.digest, -1)
-            at_height[cast] = at_height.get(cast, 0) | 1 << vote.author
-        faulty = self.facts.faulty
-        if faulty and said.author in faulty and vote is not None and self.facts.is_correct(replica):
-            self._accusations.hears(at_us, self._promises[replica], replica, vote, said.signature)
+        self.delivered_all(at_us, replica, (data,))
+
+    def delivered_all(self, at_us: int, replica: int, packets: Sequence[bytes]) -> None:
+        """A replica hears several things at once."""
+        known, promises = self._known, self._promises[replica]
+        heard, faulty = promises.heard, self.facts.faulty
+        said: Said | None
+        for data in packets:
+            said = known.get(data) or self._read(data)
+            if said is None:
+                continue
+            cast = said.cast
+            if cast:
+                # The same as Promises.counts, for the most frequent packets without a call.
+                height = said.height
+                at_height = heard.get(height)
+                if at_height is None:
+                    at_height = heard[height] = {}
+                at_height[cast] = at_height.get(cast, 0) | said.bit
+            elif said.kind == NEW_VIEW:
+                promises.hears(said)
+            if faulty and said.author in faulty and self.facts.is_correct(replica):
+                self._accusations.hears(at_us, promises, replica, said)
 
     def persisted(self, at_us: int, replica: int, body: bytes) -> None:
         """A replica appended a record."""
-        self._no_secret(body, at_us, replica)
-        self._promises[replica].persisted(body)
-        if not self.facts.is_correct(replica):
-            return
-        if body[1] == EVIDENCE_RECORD:
-            self._accusations.accuses(at_us, replica, unpack(body)[1])
-        elif body[1] in LEDGER_RECORDS:
-            self._public_state.persisted(unpack(body), at_us, replica)
+        self.persisted_all(at_us, replica, (body,))
+
+    def persisted_all(self, at_us: int, replica: int, bodies: Sequence[bytes]) -> None:
+        """A replica appended several records."""
+        known, promises = self._known, self._promises[replica]
+        for body in bodies:
+            kind = body[1]
+            if self._secrets:
+                self._no_secret(body, at_us, replica)
+            if kind in (VOTE_RECORD, PROPOSAL_RECORD):
+                # A vote is recorded as it is sent; a proposal as it is sent, behind the kind of the record.
+                packet = body if kind == VOTE_RECORD else body[2:]
+                said = known.get(packet) or self._read(packet)
+                assert said is not None and said.vote is not None, "a record of no vote"
+                promises.wrote(said)
+            elif kind in JUDGED_RECORDS:
+                promises.persisted(unpack(body))
+            elif self.facts.is_correct(replica):
+                if kind == EVIDENCE_RECORD:
+                    self._accusations.accuses(at_us, replica, unpack(body)[1])
+                elif kind in LEDGER_RECORDS and of_a_ledger(body):
+                    self._public_state.persisted(unpack(body), at_us, replica)
 
     def flushed(self, at_us: int, replica: int) -> None:
         """What a replica appended is durable."""
@@ -128,14 +151,18 @@ class Checkers:
 
     def sent(self, at_us: int, replica: int, to: int | None, data: bytes) -> None:
         """Somebody, faulty or not, releases a packet."""
-        self._no_secret(data, at_us, replica)
+        if self._secrets:
+            self._no_secret(data, at_us, replica)
         correct = self.facts.is_correct(replica)
         said = self._read(data)
         if said is None:
             self._other_packet(at_us, data, correct=correct)
             return
         if said.vote is not None:
-            real = self.agreement.voted(said.vote, said.signature, at_us, sender_correct=correct)
+            signed = signing.signed_body(self.facts.network_id, said.kind, said.body)
+            real = self.agreement.voted(
+                said.vote, said.signature, at_us, sender_correct=correct, signed=signed
+            )
             if correct and said.author == replica and real:
                 self.agreement.against_lock(said.vote, at_us)
                 self.agreement.within_window(said.vote, at_us)

@@ -44,10 +44,12 @@ class Facts:
         self.quorum = smallest_quorum(self.n)
         self.f = most_faulty(self.n)
         self.correct = [voter not in self.faulty for voter in range(self.n)]
+        self.correct_bits = sum(1 << voter for voter in range(self.n) if self.correct[voter])
 
     quorum: int = 0
     f: int = 0
     correct: list[bool] = field(default_factory=list)
+    correct_bits: int = 0  # The same, one bit for each voter.
 
     def declare_faulty(self, replicas: Iterable[int], why: str) -> None:
         """These are not correct any more: Byzantine, twinned, or without what they had written down."""
@@ -55,6 +57,7 @@ class Facts:
             self.faulty.setdefault(replica, why)
             if replica < self.n:
                 self.correct[replica] = False
+                self.correct_bits &= ~(1 << replica)
 
     @property
     def out_of_model(self) -> bool:

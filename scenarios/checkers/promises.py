@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import msgpack
@@ -11,36 +12,23 @@ from scenarios.checkers.facts import Facts
 from scenarios.checkers.reading import (
     BLOCK_VOTE,
     COMMIT,
-    NEW_VIEW,
     PRE_PREPARE,
     PREPARE,
     VIEW_CHANGE,
     Said,
     Vote,
+    cast_of,
     of_signed,
-    unpack,
-    vote_of,
+    said_by,
 )
 
 VOTE_RECORD, PROPOSAL_RECORD, PREPARED_RECORD, VIEW_CHANGE_RECORD, NEW_VIEW_RECORD = 1, 2, 3, 8, 9
 CERTIFIED_RECORD = 6
-OWN_WORDS = (VOTE_RECORD, PROPOSAL_RECORD, PREPARED_RECORD, VIEW_CHANGE_RECORD, NEW_VIEW_RECORD)
+JUDGED_RECORDS = frozenset((CERTIFIED_RECORD, PREPARED_RECORD, VIEW_CHANGE_RECORD, NEW_VIEW_RECORD))
 # Kept for so many windows of heights.
 KEPT_WINDOWS = 4
-
-
-def name_of(array: list[Any]) -> tuple[Any, ...]:
-    """What a message is about: two different ones of one name contradict each other."""
-    if array[0] in (VIEW_CHANGE, NEW_VIEW):
-        return (array[0], array[1], array[2])
-    vote = vote_of(array)
-    assert vote is not None
-    return (vote.kind, vote.epoch, vote.view, vote.sequence)
-
-
-def content_of(array: list[Any]) -> bytes:
-    """The content of a message, as 32 bytes."""
-    return hashlib.sha256(msgpack.packb(array, use_bin_type=True)).digest()
+Name = tuple[Any, ...]
+NONE: Mapping[Name, bytes] = {}
 
 
 def null_digest(sequence: int) -> bytes:
@@ -69,11 +57,12 @@ class Promises:
     def __init__(self, facts: Facts, replica: int) -> None:
         self._facts = facts
         self._replica = replica
-        self._said: dict[tuple[Any, ...], bytes] = {}
-        self._written: list[tuple[tuple[Any, ...], bytes]] = []  # Appended, not durable.
-        self._durable: dict[tuple[Any, ...], bytes] = {}
+        # By height, 0 for what is about none: the name of what it said or wrote, and the content.
+        self._said: dict[int, dict[Name, bytes]] = {}
+        self._written: list[tuple[int, Name, bytes]] = []  # Appended, not durable.
+        self._durable: dict[int, dict[Name, bytes]] = {}
         # What it has heard: pre-prepares and prepares by height, new-views by view.
-        self.heard: dict[int, dict[Vote, int]] = {}
+        self.heard: dict[int, dict[bytes, int]] = {}
         self._begun: dict[int, dict[int, bytes]] = {}
         self._promised = 0  # The highest view that it asked for.
         self._view = 0
@@ -84,41 +73,47 @@ class Promises:
 
     # Its disk.
 
-    def persisted(self, body: bytes) -> None:
-        """A record was appended."""
-        if body[1] == CERTIFIED_RECORD:
-            self.certified = max(self.certified, unpack(body)[1][1])
-        if body[1] not in OWN_WORDS:
-            return  # What it decided, or what clients said.
-        record = unpack(body)
-        if record[0] == VOTE_RECORD:
-            self._written.append((name_of(record[1]), content_of(record[1])))
-            self._counts_own(vote_of(record[1]))
-        elif record[0] == PROPOSAL_RECORD:
-            self._written.append((name_of(record[1][1]), content_of(record[1][1])))
-            self._counts_own(vote_of(record[1][1]))
-        elif record[0] == PREPARED_RECORD:
+    def persisted(self, record: list[Any]) -> None:
+        """A record other than a vote or a proposal was appended."""
+        kind = record[0]
+        if kind == CERTIFIED_RECORD:
+            self.certified = max(self.certified, record[1][1])
+        elif kind == PREPARED_RECORD:
             _, view, sequence, digest, *_ = record[1]
-            self._written.append((("prepared", view, sequence), digest))
-        elif record[0] in (VIEW_CHANGE_RECORD, NEW_VIEW_RECORD):
-            signed = record[1]
-            self._written.append((name_of(signed[1]), content_of(signed[1])))
-            if record[0] == NEW_VIEW_RECORD:
-                self._entered = max(self._entered, signed[1][2])
-                self._begin(signed[1])  # A primary enters its view with the record, sent or not.
-                for entry, _ in signed[1][4]:
-                    self._written.append((name_of(entry), content_of(entry)))
+            self._written.append((sequence, ("prepared", view, sequence), digest))
+        elif kind in (VIEW_CHANGE_RECORD, NEW_VIEW_RECORD):
+            said = of_signed(record[1])
+            assert said is not None
+            self._written.append((0, said.name, said.body))
+            if kind == NEW_VIEW_RECORD:
+                self._entered = max(self._entered, said.array[2])
+                self._begin(said.array)  # A primary enters its view with the record, sent or not.
+                for entry, signature in said.array[4]:
+                    if (first := said_by(entry, signature)) is not None:
+                        self._written.append((first.height, first.name, first.body))
 
-    def _counts_own(self, vote: Vote | None) -> None:
-        """It counts its own words once they cannot be lost, sent or not."""
-        if vote is not None and vote.author == self._replica and vote.kind in (PRE_PREPARE, PREPARE):
-            at_height = self.heard.setdefault(vote.sequence, {})
-            cast = vote._replace(author=-1)
-            at_height[cast] = at_height.get(cast, 0) | 1 << vote.author
+    def wrote(self, said: Said) -> None:
+        """A vote, or a proposal with its pre-prepare, was appended.
+
+        It counts its own words once they cannot be lost, sent or not.
+        """
+        self._written.append((said.height, said.name, said.body))
+        if said.author == self._replica and said.cast:
+            self.counts(said)
+
+    def counts(self, said: Said) -> None:
+        """It may count this pre-prepare or prepare from now on."""
+        at_height = self.heard.setdefault(said.height, {})
+        at_height[said.cast] = at_height.get(said.cast, 0) | said.bit
 
     def flushed(self) -> None:
         """All that was appended is durable."""
-        self._durable.update(self._written)
+        durable = self._durable
+        for height, name, content in self._written:
+            at_height = durable.get(height)
+            if at_height is None:
+                at_height = durable[height] = {}
+            at_height[name] = content
         self._written.clear()
 
     def stopped(self, how: str) -> None:
@@ -133,14 +128,8 @@ class Promises:
     # What it hears.
 
     def hears(self, said: Said) -> None:
-        """A packet was delivered to it."""
-        vote = said.vote
-        if vote is not None and vote.kind in (PRE_PREPARE, PREPARE):
-            at_height = self.heard.setdefault(vote.sequence, {})
-            cast = vote._replace(author=-1)
-            at_height[cast] = at_height.get(cast, 0) | 1 << vote.author
-        elif said.kind == NEW_VIEW:
-            self._begin(said.array)
+        """A new-view was delivered to it."""
+        self._begin(said.array)
 
     def _begin(self, array: list[Any]) -> None:
         _, _, view, changes, entries, author = array
@@ -156,15 +145,20 @@ class Promises:
     def says(self, said: Said, at_us: int) -> None:
         """It releases a message of its own."""
         facts, array, vote = self._facts, said.array, said.vote
-        if vote is None and said.kind not in (VIEW_CHANGE, NEW_VIEW):
+        name, content, height = said.name, said.body, said.height
+        if not name:
             return
-        name, content = name_of(array), content_of(array)
         facts.checked["I4"] += 1
-        repeated = name in self._said
-        if self._said.setdefault(name, content) != content:
+        at_height = self._said.get(height)
+        if at_height is None:
+            at_height = self._said[height] = {}
+        before = at_height.get(name)
+        repeated = before is not None
+        at_height[name] = before or content
+        if repeated and before != content:
             facts.broken("I4", f"a second content for {name}", at_us, self._replica)
         facts.checked["I6"] += 1
-        if self._durable.get(name) != content:
+        if self._durable.get(height, NONE).get(name) != content:
             facts.broken("I6", f"{name} is sent and not durable", at_us, self._replica)
         if repeated:
             return
@@ -190,7 +184,6 @@ class Promises:
             facts.broken("I5", f"the view decreases: {vote}", at_us, self._replica)
         self._view = vote.view
         primary = vote.view % facts.n
-        cast = Vote(PRE_PREPARE, vote.epoch, vote.view, vote.sequence, vote.digest, -1)
         if vote.kind == PRE_PREPARE:
             if vote.author != primary:
                 facts.broken("I5", f"a proposal by a backup: {vote}", at_us, self._replica)
@@ -200,24 +193,32 @@ class Promises:
         elif vote.kind == PREPARE:
             if vote.author == primary:
                 facts.broken("I5", f"R5: the primary prepares: {vote}", at_us, self._replica)
-            if not self._proposed(vote, cast, primary):
+            if not self._proposed(vote, primary):
                 facts.broken("I5", f"a prepare without its pre-prepare: {vote}", at_us, self._replica)
         elif vote.kind == COMMIT:
-            self._commits(vote, cast, primary, at_us)
+            self._commits(vote, primary, at_us)
 
-    def _proposed(self, vote: Vote, cast: Vote, primary: int) -> bool:
+    def _proposed(self, vote: Vote, primary: int) -> bool:
         """Whether the primary of the vote's view proposed this digest to it."""
         begun = self._begun.get(vote.view)
         if begun is not None and vote.sequence in begun:
             return begun[vote.sequence] == vote.digest
-        return bool(self.heard.get(vote.sequence, {}).get(cast, 0) >> primary & 1)
+        return bool(self._heard(PRE_PREPARE, vote) >> primary & 1)
 
-    def _commits(self, vote: Vote, cast: Vote, primary: int, at_us: int) -> None:
+    def _heard(self, kind: int, vote: Vote) -> int:
+        """From whom it heard votes of this kind, for what another vote is for."""
+        at_height = self.heard.get(vote.sequence)
+        if at_height is None:
+            return 0
+        return at_height.get(cast_of(kind, vote.epoch, vote.view, vote.sequence, vote.digest), 0)
+
+    def _commits(self, vote: Vote, primary: int, at_us: int) -> None:
         facts = self._facts
-        prepares = self.heard.get(vote.sequence, {}).get(cast._replace(kind=PREPARE), 0) & ~(1 << primary)
-        if not self._proposed(vote, cast, primary) or prepares.bit_count() < facts.quorum - 1:
+        prepares = self._heard(PREPARE, vote) & ~(1 << primary)
+        if not self._proposed(vote, primary) or prepares.bit_count() < facts.quorum - 1:
             facts.broken("I5", f"R6: a commit without being prepared: {vote}", at_us, self._replica)
-        if self._durable.get(("prepared", vote.view, vote.sequence)) != vote.digest:
+        durable = self._durable.get(vote.sequence, NONE)
+        if durable.get(("prepared", vote.view, vote.sequence)) != vote.digest:
             facts.broken("I6", f"R13: a commit whose proof is not durable: {vote}", at_us, self._replica)
         self._committed[vote.sequence] = max(vote.view, self._committed.get(vote.sequence, -1))
 
@@ -250,10 +251,9 @@ class Promises:
         """This height is long past."""
         self.heard.pop(height, None)
         self._committed.pop(height, None)
+        self._said.pop(height, None)
+        self._durable.pop(height, None)
         if height % 64 == 0:
-            for kept in (self._said, self._durable):
-                for name in [n for n in kept if n[0] not in (VIEW_CHANGE, NEW_VIEW) and n[-1] <= height]:
-                    del kept[name]
             for view in [v for v in self._begun if v < self._view]:
                 del self._begun[view]
 

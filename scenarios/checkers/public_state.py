@@ -39,6 +39,14 @@ def body_root(identifiers: list[bytes]) -> bytes:
     return hashlib.sha256(b"\1" + left + right).digest()
 
 
+def of_a_ledger(body: bytes) -> bool:
+    """Whether a record of bodies or of a block may be one of a whole node: looked at without unpacking it.
+
+    A bare host's block begins with a hash where a node's has its header, and its requests are maps.
+    """
+    return body[2] & 0xF0 != 0xC0 and (body[0], body[1], body[3] & 0xF0) != (0x92, BODIES_RECORD, 0x80)
+
+
 class PublicState:
     """One chain and the state after each of its blocks, held against what every correct node records."""
 

@@ -13,6 +13,7 @@ import msgpack
 PRE_PREPARE, PREPARE, COMMIT, BLOCK_VOTE, STATUS = 1, 2, 3, 4, 5
 VIEW_CHANGE, NEW_VIEW = 8, 9
 SIGNED, PROPOSAL, COMMITTED = 1, 2, 4
+MOST_MEMBERS = 1 << 16
 DOMAINS = {
     PRE_PREPARE: b"privity/v1/pre-prepare\0",
     PREPARE: b"privity/v1/prepare\0",
@@ -45,22 +46,68 @@ class Vote(NamedTuple):
         return list(self)
 
 
-class Said(NamedTuple):
-    """One signed message: its vote if it is one, else the whole array; and the batch of a proposal."""
+class Said:
+    """One signed message: its vote if it is one, else the whole array; and the batch of a proposal.
 
-    kind: int
-    author: int
-    signature: bytes
-    array: list[Any]
-    vote: Vote | None
-    batch: list[Any] | None
+    `name` is what it is about: two different ones of one name contradict each other. `body` is what they say,
+    as it is signed. `cast` names what a pre-prepare or prepare is a vote for, whoever casts it; it is empty
+    for everything else. `bit` stands for the author of a vote, `height` is 0 for what is no vote.
+    """
+
+    __slots__ = (
+        "array",
+        "author",
+        "batch",
+        "bit",
+        "body",
+        "cast",
+        "height",
+        "kind",
+        "name",
+        "signature",
+        "vote",
+    )
+
+    def __init__(self, array: list[Any], signature: bytes, batch: list[Any] | None) -> None:
+        self.kind = kind = array[0]
+        self.author = author = array[-1]
+        self.signature = signature
+        self.array = array
+        self.batch = batch
+        self.body = packed(array)
+        self.vote = vote = vote_of(array)
+        self.name: tuple[Any, ...] = ()
+        self.cast = b""
+        self.bit = 0
+        self.height = 0
+        if vote is not None:
+            self.name = vote[:4]
+            self.height = vote.sequence
+            self.bit = 1 << author if 0 <= author < MOST_MEMBERS else 0
+            if kind in (PREPARE, PRE_PREPARE):
+                self.cast = cast_of(*vote[:5])
+        elif kind in (VIEW_CHANGE, NEW_VIEW):
+            self.name = (kind, array[1], array[2])
+
+
+def cast_of(kind: int, epoch: int, view: int, sequence: int, digest: bytes) -> bytes:
+    """A vote without its author, as one name."""
+    return b"%d %d %d %d " % (kind, epoch, view, sequence) + digest
+
+
+def packed(value: Any) -> bytes:
+    """The encoding of a value."""
+    return bytes(_pack(value))
+
+
+_pack = msgpack.Packer(use_bin_type=True).pack
 
 
 def unpack(data: bytes) -> Any:
     """The value that these bytes encode, or None."""
     try:
         return msgpack.unpackb(data, raw=False, strict_map_key=False)
-    except (ValueError, msgpack.UnpackException):
+    except (ValueError, TypeError, msgpack.UnpackException):  # TypeError: a map with a list for a key.
         return None
 
 
@@ -70,10 +117,9 @@ def said_in(data: bytes) -> Said | None:
     if not isinstance(packet, list) or not packet:
         return None
     if packet[0] == SIGNED and len(packet) == 3:
-        return of_signed(packet)
+        return said_by(packet[1], packet[2])
     if packet[0] == PROPOSAL and len(packet) == 4:
-        said = of_signed([SIGNED, packet[1], packet[2]])
-        return None if said is None else said._replace(batch=packet[3])
+        return said_by(packet[1], packet[2], packet[3])
     return None
 
 
@@ -81,13 +127,19 @@ def of_signed(signed: list[Any]) -> Said | None:
     """The message of a `Signed` array."""
     try:
         _, array, signature = signed
-        vote = vote_of(array)
-        author = array[-1]
-        if not isinstance(author, int) or not isinstance(signature, bytes):
-            return None
-    except (ValueError, IndexError, TypeError):
+    except (ValueError, TypeError):
         return None
-    return Said(array[0], author, signature, array, vote, None)
+    return said_by(array, signature)
+
+
+def said_by(array: Any, signature: Any, batch: list[Any] | None = None) -> Said | None:
+    """A message with its signature, if it is one."""
+    try:
+        if not isinstance(array[-1], int) or not isinstance(signature, bytes):
+            return None
+        return Said(array, signature, batch)
+    except (ValueError, IndexError, TypeError, OverflowError, KeyError):
+        return None
 
 
 def vote_of(array: list[Any]) -> Vote | None:

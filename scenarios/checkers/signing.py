@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgpack
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
-from scenarios.checkers.reading import DOMAINS
+from scenarios.checkers.reading import DOMAINS, packed
 
 Check = Callable[[int, bytes, bytes], bool]
 """Whether a member (by position) made this signature over these bytes."""
@@ -47,4 +46,9 @@ _FOUND: dict[tuple[bytes, bytes, bytes], bool] = {}
 
 def signed_bytes(network_id: bytes, array: list[Any]) -> bytes:
     """What the author of a message signs."""
-    return DOMAINS.get(array[0], b"?") + network_id + bytes(msgpack.packb(array, use_bin_type=True))
+    return signed_body(network_id, array[0], packed(array))
+
+
+def signed_body(network_id: bytes, kind: int, body: bytes) -> bytes:
+    """The same of a message that is encoded already."""
+    return DOMAINS.get(kind, b"?") + network_id + body

@@ -48,6 +48,15 @@ def topology_of(conditions: NetworkConditions, names: Sequence[str]) -> networkx
     return graph
 
 
+def worst_latency_ms(conditions: NetworkConditions, names: Sequence[str]) -> int:
+    """The longest that a packet takes from one of these nodes to another, unless a fault holds it back."""
+    links = [link for _, _, link in topology_of(conditions, names).edges(data="link")]
+    worst_us = max(
+        (link.latency.quantiles[-1] + (link.held_us if link.reordering else 0) for link in links), default=0
+    )
+    return -(-worst_us // 1000)
+
+
 def _latency(conditions: NetworkConditions, first: str, second: str) -> Latency:
     between = _zone_latency(conditions, first, second) or conditions.delay_us
     return LAN.latency if between is None else uniform(*between)

@@ -35,6 +35,9 @@ class Hands(Protocol):
     async def undisturb(self, name: str, identifier: str) -> int:
         """Take it out again; how many packets it touched at this node."""
 
+    async def touched(self, name: str, identifier: str) -> int:
+        """How many packets it has touched at this node until now; it stays in."""
+
     async def stop_broker(self) -> bool:
         """Take the broker down; whether it was up until now."""
 

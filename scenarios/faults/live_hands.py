@@ -30,7 +30,7 @@ class LiveHands:
         if ran and name not in self._paused:
             # What it touched so far is in its memory only.
             for disturbance in self._given.get(name, ()):
-                self._touched[name, disturbance.id] = await self._asked(name, disturbance.id)
+                self._touched[name, disturbance.id] = await self.touched(name, disturbance.id)
         await self._supervisor.kill(name)
         self._paused.discard(name)
         return ran and not self.running(name)
@@ -67,18 +67,23 @@ class LiveHands:
         """Over the same; what it touched before a crash counts too."""
         self._given[name] = [each for each in self._given.get(name, ()) if each.id != identifier]
         touched = self._touched.pop((name, identifier), 0)
-        if not self.running(name) or name in self._paused:
-            return touched
-        return touched + await self._asked(name, identifier)
+        return touched + await self._asked(name, {"end": identifier})
+
+    async def touched(self, name: str, identifier: str) -> int:
+        """Over the same; of a node that stands still, what is known."""
+        return self._touched.get((name, identifier), 0) + await self._asked(name, {"count": identifier})
 
     async def _tell(self, name: str, disturbance: Disturbance) -> None:
         answer = await self._supervisor.control(name, {"begin": msgspec.to_builtins(disturbance)})
         if why := answer.get("error"):
             raise PrivityError("E-FAULT", "the node does not take this fault", where=name, why=str(why))
 
-    async def _asked(self, name: str, identifier: str) -> int:
+    async def _asked(self, name: str, line: dict[str, str]) -> int:
+        """How many packets the answer counts; 0 from a node that cannot answer."""
+        if not self.running(name) or name in self._paused:
+            return 0
         with contextlib.suppress(PrivityError):
-            answer = await self._supervisor.control(name, {"end": identifier})
+            answer = await self._supervisor.control(name, line)
             return int(answer.get("touched", 0))
         return 0
 

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Protocol
 
 from consensus.messages import Status
-from consensus.quorum import quorum
 from node.consortium import Network
 from node.errors import PrivityError
 from node.logs.events import EventLog
 from scenarios.faults.disturbances import disturbances
 from scenarios.faults.hands import Hands, flip_a_byte, wipe
-from scenarios.faults.record import FaultRecord, append, isolated
+from scenarios.faults.record import FaultRecord, append, faulty, isolated
 from scenarios.model.scenario import AtHeight, AtView, Fault
 
 LOOK_S = 0.1
@@ -65,7 +64,21 @@ class Timeline:
     @property
     def isolated(self) -> set[str]:
         """Nodes that nobody may expect to follow now."""
-        return isolated(self.records.values(), quorum(self._scene.network.n))
+        return isolated(self.records.values(), self._voters)
+
+    @property
+    def faulty(self) -> set[str]:
+        """Nodes that lied, or may have forgotten what they promised."""
+        return faulty(self.records.values())
+
+    @property
+    def misbehaving(self) -> set[str]:
+        """Those whose fault is still on."""
+        return faulty(record for record in self.records.values() if record.active)
+
+    @property
+    def _voters(self) -> list[str]:
+        return [member.name for member in self._scene.network.members if member.votes]
 
     @property
     def deliberate(self) -> set[str]:
@@ -95,6 +108,8 @@ class Timeline:
             id=fault.id,
             kind=fault.kind,
             line=fault.line,
+            what=fault.describe(),
+            to=fault.to,
             counts=fault.byzantine,
         )
         append(self._path, self.records[fault.id])
@@ -172,6 +187,7 @@ class Timeline:
             fault, record = self._faults[identifier], self.records[identifier]
             if not record.active:
                 return record
+            record.healing_ms = self._scene.since_ms()
             try:
                 record.touched += await self._undo(fault, record.nodes)
             except PrivityError as error:
@@ -187,22 +203,30 @@ class Timeline:
         """Let every fault that is on heal now."""
         return [await self.end(record.id) for record in list(self.records.values()) if record.active]
 
+    async def count(self) -> None:
+        """Write down what disturbances that are on have touched until now; they stay on."""
+        async with self._lock:
+            for record in self.records.values():
+                if not record.active or record.kind in PROCESS_KINDS | BROKER_KINDS:
+                    continue
+                names = self._disturbances(self._faults[record.id], record.nodes)
+                touched = sum([await self._scene.hands.touched(name, record.id) for name in names])
+                if touched > record.touched:
+                    record.touched = touched
+                    append(self._path, record)
+
     async def close(self) -> None:
-        """Before the run stops: count what disturbances that never healed have touched until now."""
+        """Before the run stops: nothing heals any more, and what is on is counted."""
         for task in self._healing:
             task.cancel()
-        for record in self.records.values():
-            if record.active and record.kind not in PROCESS_KINDS | BROKER_KINDS:
-                fault = self._faults[record.id]
-                record.touched = max(record.touched, await self._count(fault, record.nodes))
-                append(self._path, record)
+        await self.count()
 
     # Whom.
 
     async def _resolve(self, fault: Fault) -> list[str]:
         """The nodes of a fault by now, each once, in the order of the network."""
         network = self._scene.network
-        voters = [member.name for member in network.members if member.votes]
+        voters = self._voters
         wanted = set(fault.nodes) | {name for group in fault.groups for name in group}
         meant = wanted & set(network.names)
         if wanted & {"primary", "backups"}:
@@ -281,10 +305,6 @@ class Timeline:
             case "broker-restart" | "broker-outage":
                 await hands.start_broker()
                 return 0
-        return await self._count(fault, names)
-
-    async def _count(self, fault: Fault, names: Sequence[str]) -> int:
-        """Take the disturbances of a fault out; how many packets they touched."""
-        return sum(
-            [await self._scene.hands.undisturb(name, fault.id) for name in self._disturbances(fault, names)]
-        )
+        touched = sum([await hands.undisturb(name, fault.id) for name in self._disturbances(fault, names)])
+        # What was counted while it was on is part of that.
+        return max(0, touched - self.records[fault.id].touched)

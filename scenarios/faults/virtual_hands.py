@@ -103,6 +103,11 @@ class VirtualHands:
             self._set_clock(name)
         return touched
 
+    async def touched(self, name: str, identifier: str) -> int:
+        """As the injector counts, and those of processes that are gone did."""
+        host = self._host(name)
+        return self._touched.get((name, identifier), 0) + (host.injector.touched[identifier] if host else 0)
+
     async def stop_broker(self) -> bool:
         """Nothing gets from anybody to anybody."""
         places = list(self._places.values())

@@ -86,6 +86,19 @@ def summarize(path: Path) -> CaptureSummary:
     return CaptureSummary(messages, path.stat().st_size, tuple(notes), torn)
 
 
+def gaps(path: Path) -> list[tuple[int, int | None]]:
+    """From when to when the recorder heard nothing, in the capture's time; None for a gap without an end."""
+    found: list[tuple[int, int | None]] = []
+    for record in _records(path):
+        if record is None or record.topic:
+            continue
+        if record.payload == Note.CUT.value:
+            found.append((record.t_ms, None))
+        elif record.payload == Note.LISTENING.value and found and found[-1][1] is None:
+            found[-1] = (found[-1][0], record.t_ms)
+    return found
+
+
 def drop_torn_record(path: Path) -> None:
     """Cut a last record that is not whole off the file, so that one may append to it."""
     whole = sum(len(encode_record(record)) for record in _records(path) if record is not None)

@@ -144,6 +144,11 @@ def broken_by(judged: Judged, frozen_by: str) -> list[Broken]:
             for place, each in enumerate(judged.judgements)
             if each.result == result
         ]
+    found += [
+        Broken(f"fault {each['id']}", each["failure"], each["line"])
+        for each in document["faults"]
+        if each["failure"]
+    ]
     # A run that failed for no expectation failed for one of these.
     unsure = document["verdict"] != "fail" or any(not each.unsure for each in found)
     return found + [Broken("run", words, unsure=unsure) for words in judged.incidents[bool(frozen_by) :]]

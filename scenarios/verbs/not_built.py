@@ -11,10 +11,8 @@ from node.errors import WRONG_USAGE, PrivityError
 VERBS = {
     "open": "unsealing what openers hold together",
     "disclose": "adding readers later",
-    "why": "saying why there is no block",
     "verify": "checking evidence offline",
     "report": "one HTML file of a run",
-    "fault": "injecting a fault into a running consortium",
     "request": "asking for a disclosure",
     "aggregate": "totals over private values",
     "export": "events as csv, parquet, shiviz or mermaid",

@@ -18,13 +18,17 @@ from node.logs.view import json_line, read_run_events
 from node.run_folder import LATEST, RunFolder
 from node.terminal import needs_ascii, quiet_pipe
 from node.text import clean, plain
+from node.verbs.completion import run_numbers
 from scenarios.repeating.again import Comparison, compare_again
 from scenarios.repeating.playback import FASTEST, paced, parse_speed
 
 
 def replay(
     run: Annotated[
-        str, typer.Argument(metavar="[RUN]", help="Which run: its number, or its folder.")
+        str,
+        typer.Argument(
+            metavar="[RUN]", help="Which run: its number, or its folder.", autocompletion=run_numbers
+        ),
     ] = LATEST,
     speed: Annotated[
         str | None,

@@ -19,6 +19,8 @@ from node.errors import FINE, INTERRUPTED, WRONG_USAGE, PrivityError
 from node.run_folder import LATEST, RunFolder
 from node.terminal import needs_ascii
 from node.text import plain
+from node.verbs.completion import run_numbers
+from scenarios.faults.asked import taking_faults
 from scenarios.model.scenario import Scenario
 from scenarios.operating import Options
 from scenarios.processes.detach import stop_supervisor
@@ -221,7 +223,7 @@ def up(
 
 async def _up(scenario: Scenario, file: Path, folder: RunFolder, options: Options, narrator: Narrator) -> int:
     session = Session(scenario, file, folder, options, narrator.say)
-    async with session.running():
+    async with session.running(), taking_faults(session.run):
         narrator.say("note", f"           run {folder.number}     simulation: not for real data")
         if options.steps:
             settled = await session.play()
@@ -242,7 +244,10 @@ async def _up(scenario: Scenario, file: Path, folder: RunFolder, options: Option
 
 def down(
     run_number: Annotated[
-        str, typer.Option("--run", help="Which run; the latest that is up by default.")
+        str,
+        typer.Option(
+            "--run", help="Which run; the latest that is up by default.", autocompletion=run_numbers
+        ),
     ] = LATEST,
     purge: Annotated[
         bool, typer.Option("--purge", help="Delete the run's folder too: keys, logs, all.")

@@ -18,6 +18,7 @@ from node.private_files import open_private
 from node.run_folder import RunFolder
 from node.terminal import Progress, needs_ascii
 from node.text import clean, plain
+from node.verbs.completion import run_numbers
 from scenarios.kept import kept_scenario, kept_signatures
 from scenarios.model.filled import brief
 from scenarios.model.scenario import Scenario
@@ -33,7 +34,12 @@ SCHEMA = "privity.shrink/1"
 
 def shrink(
     what: Annotated[
-        str, typer.Argument(metavar="RUN|FILE", help="A virtual run that failed, or a scenario file.")
+        str,
+        typer.Argument(
+            metavar="RUN|FILE",
+            help="A virtual run that failed, or a scenario file.",
+            autocompletion=run_numbers,
+        ),
     ],
     seed: Annotated[int | None, typer.Option(help="Of a file: instead of its seed.", min=0)] = None,
     signatures: Annotated[

@@ -12,6 +12,7 @@ from node.errors import WRONG_USAGE, PrivityError
 from node.run_folder import LATEST, RunFolder
 from node.run_reading import RunReading
 from node.terminal import needs_ascii, quiet_pipe
+from node.verbs.completion import run_numbers, transaction_names
 from scenarios.knowledge.matrix import matrix_of
 from scenarios.knowledge.metadata import metadata_of
 from scenarios.knowledge.moments import At
@@ -26,7 +27,11 @@ _NOT_YET = {
 def who_sees(
     tx: Annotated[
         str | None,
-        typer.Argument(metavar="TX", help="Only this transaction: its id, or its hash's first digits."),
+        typer.Argument(
+            metavar="TX",
+            help="Only this transaction: its id, or its hash's first digits.",
+            autocompletion=transaction_names,
+        ),
     ] = None,
     at: Annotated[
         str, typer.Option(metavar="11s", help="At this moment of the run: 11s, 'block 9' or end.")
@@ -38,7 +43,7 @@ def who_sees(
     as_json: Annotated[bool, typer.Option("--json", help="One document, schema privity.matrix/1.")] = False,
     if_stolen: Annotated[str | None, typer.Option(metavar="P", hidden=True, help="Not built yet.")] = None,
     diff: Annotated[str | None, typer.Option(metavar="RUN", hidden=True, help="Not built yet.")] = None,
-    run: Annotated[str, typer.Option(metavar="0007", help="Which run.")] = LATEST,
+    run: Annotated[str, typer.Option(metavar="0007", help="Which run.", autocompletion=run_numbers)] = LATEST,
     ascii_only: Annotated[
         bool, typer.Option("--ascii", help="Letters in brackets instead of symbols.")
     ] = False,

@@ -1,7 +1,6 @@
 """What will happen, in order: one heap, integer microseconds, and a counter that breaks ties.
 
-An entry is `(when, number, subject, data)`. With data it is a delivery to that subject; without, the
-subject is called. The number is unique, so nothing behind it is ever compared.
+Deliveries are not in here: each place has an `Inbox`, and only that it is to step is on the agenda.
 """
 
 from __future__ import annotations
@@ -9,27 +8,27 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Any
 
-Entry = tuple[int, int, Any, bytes | None]
+Entry = tuple[int, int, Callable[[], None]]
 
 
 class Agenda:
-    """The one queue of a virtual world. The world and its network use `heap` directly: it is the hot path."""
+    """The one queue of a virtual world. The number in an entry is unique: nothing behind it is compared."""
 
-    __slots__ = ("heap", "next_number")
+    __slots__ = ("_next_number", "heap")
 
     def __init__(self) -> None:
         self.heap: list[Entry] = []
-        self.next_number: Callable[[], int] = itertools.count().__next__
+        self._next_number: Callable[[], int] = itertools.count().__next__
 
     def at(self, when_us: int, action: Callable[[], None]) -> None:
         """Have an action happen at a time."""
-        heappush(self.heap, (when_us, self.next_number(), action, None))
+        heappush(self.heap, (when_us, self._next_number(), action))
 
-    def deliver(self, when_us: int, subject: object, data: bytes) -> None:
-        """Have bytes arrive somewhere at a time."""
-        heappush(self.heap, (when_us, self.next_number(), subject, data))
+    @property
+    def next_us(self) -> int | None:
+        """When the next thing is due, if there is one."""
+        return self.heap[0][0] if self.heap else None
 
     def pop(self) -> Entry:
         """The next entry, taken out."""

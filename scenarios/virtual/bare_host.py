@@ -7,13 +7,13 @@ asks for is persisted, made durable once, sent, executed, in that order; a crash
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from consensus.certificates import BlockCertificate, CommitCertificate, Decided
-from consensus.messages import Fetch, FetchRequests
+from consensus.messages import Fetch, FetchRequests, Signed
 from consensus.output import (
     Decision,
     EvidenceRecord,
@@ -38,6 +38,7 @@ ANSWER_BLOCKS = 64
 ANSWER_PAUSE_MS = 20
 FORGET_EVERY = 256
 NO_BLOCK = bytes(32)
+ALWAYS = 1 << 62
 
 
 class BareBodies(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=4):
@@ -77,6 +78,20 @@ def block_hash(parent: bytes, digest: bytes) -> bytes:
     return hashlib.sha256(parent + digest).digest()
 
 
+def height_of(record: BareRecord) -> int:
+    """The height after whose certificate a record is needed no more, `ALWAYS` if that is not so simple."""
+    kind = type(record)
+    if kind is VoteRecord:
+        return record.vote.sequence  # type: ignore[union-attr]
+    if kind is PreparedRecord or kind is BareCertified:
+        return record.certificate.sequence  # type: ignore[union-attr]
+    if kind is ProposalRecord:
+        return record.proposal.pre_prepare.sequence  # type: ignore[union-attr]
+    if kind is BareBlock:
+        return record.batch.sequence  # type: ignore[union-attr]
+    return ALWAYS
+
+
 class _Block:
     """One executed block in memory."""
 
@@ -110,6 +125,8 @@ class BareHost:
         self._height = 0
         self._head = NO_BLOCK
         self._answered_ms: dict[tuple[int, int], int] = {}
+        self._about: list[int] = []  # The height of each record of the journal.
+        self._votes: dict[bytes, bytes] = {}  # Of this step, as they were recorded, by signature.
         self.replica = self._recover()
 
     # Coming up.
@@ -122,6 +139,7 @@ class BareHost:
         stable: BlockCertificate | None = None
         for body in self._seat.records.replay():
             record: Any = _decode_record(body)
+            self._about.append(height_of(record))
             if isinstance(record, BareBase):
                 self._height, self._head, time_ms = record.height, record.block, record.time_ms
             elif isinstance(record, BareBodies):
@@ -203,6 +221,53 @@ class BareHost:
         """When the next tick is wanted; at once for a replica that has had none."""
         return self.replica.deadline_ms
 
+    def take(self, packets: Sequence[bytes], now_ms: int) -> None:
+        """Take what came. Votes go to the core together, as long as nothing else comes between them."""
+        seat = self._seat
+        if type(self).handle is not BareHost.handle:
+            # A host of another make looks at each packet itself.
+            for data in packets:
+                seat.hears((data,))
+                self.handle(data, now_ms)
+            return
+        if now_ms > self._now_ms:
+            self._now_ms = now_ms
+        at_once, know, own, replica = self._at_once, self._know, self.replica_id, self.replica
+        floor = replica.low_watermark
+        votes: list[Signed] = []
+        heard = 0  # How many packets the world was told of.
+        for place, data in enumerate(packets):
+            known = at_once(data) or know(data)
+            vote = known.vote
+            if vote is not None:
+                if known.until > floor and known.replica != own:
+                    votes.append(vote)
+                continue
+            if votes:
+                self._count(votes)
+                votes = []
+            if known.kind in bare_wire.ANSWERED:
+                # Something comes of it before the step is over.
+                seat.hears(packets[heard : place + 1])
+                heard = place + 1
+            self.handle(data, now_ms)
+            floor = replica.low_watermark
+        if votes:
+            self._count(votes)
+        if heard < len(packets):
+            seat.hears(packets[heard:] if heard else packets)
+
+    def _count(self, votes: list[Signed]) -> None:
+        """Give votes to the core."""
+        signatures = self._seat.signatures
+        signatures.charged_us += len(votes) * signatures.verify_us
+        self.stepped += len(votes)
+        output = self.replica.receive_votes(votes, self._now_ms)
+        if output is not NOTHING:
+            self._take(output)
+        elif self.replica.rearmed:
+            self.stirred = True
+
     def handle(self, data: bytes, now_ms: int) -> None:
         """Take one packet."""
         if now_ms > self._now_ms:
@@ -255,6 +320,7 @@ class BareHost:
                 for decision in output.execute:
                     self._execute(decision)
                 for certificate in output.certified:
+                    self._about.append(certificate.sequence)
                     self._seat.append(encode(BareCertified(certificate)))
                     if (block := self._blocks.get(certificate.sequence)) is not None:
                         block.known = certificate
@@ -332,27 +398,42 @@ class BareHost:
     # Effects.
 
     def _persist(self, outputs: list[Output]) -> None:
-        seat, something = self._seat, False
+        bodies: list[bytes] = []
+        votes, about = self._votes, self._about
+        votes.clear()
         for output in outputs:
             for record in output.persist:
-                something = True
-                if isinstance(record, ProposalRecord):
-                    self._record_bodies(record.proposal.batch.requests)
-                seat.append(encode(record))
-        if something:
-            seat.flush_records()
+                kind = type(record)
+                if kind is ProposalRecord:
+                    bodies += self._fresh_bodies(record.proposal.batch.requests)  # type: ignore[union-attr]
+                body = encode(record)
+                bodies.append(body)
+                about.append(height_of(record))
+                if kind is VoteRecord:
+                    votes[record.signature] = body  # type: ignore[union-attr]
+        if bodies:
+            self._seat.append(*bodies)
+            self._seat.flush_records()
 
-    def _record_bodies(self, identifiers: Iterable[bytes]) -> None:
-        fresh = [identifier for identifier in identifiers if identifier not in self._recorded]
-        if requests := self._whole(fresh):
-            self._seat.append(encode(BareBodies(requests)))
-            self._recorded.update(request.id for request in requests)
+    def _fresh_bodies(self, identifiers: Iterable[bytes]) -> list[bytes]:
+        """The record of those of these requests that are on no record yet."""
+        recorded = self._recorded
+        fresh = [identifier for identifier in identifiers if identifier not in recorded]
+        requests = self._whole(fresh) if fresh else ()
+        if not requests:
+            return []
+        recorded.update(request.id for request in requests)
+        self._about.append(ALWAYS)
+        return [encode(BareBodies(requests))]
 
     def _send(self, send: Any) -> None:
         if isinstance(send, Relay):
             self._relay(send.requests, send.to)
         elif send.to is None:
-            self._seat.send(self._seat.broadcast, encode(send.packet))
+            packet = send.packet
+            # A vote is sent as it was recorded, byte by byte.
+            known = self._votes.get(packet.signature) if type(packet) is Signed else None
+            self._seat.send(self._seat.broadcast, known or encode(packet))
         else:
             self._seat.send(self._seat.topics.inbox_of(send.to), encode(send.packet))
 
@@ -370,31 +451,35 @@ class BareHost:
                 self._bodies.pop(identifier, None)
                 self._recorded.discard(identifier)
                 self._executed.discard(identifier)
-        kept: list[Any] = []
-        own: list[Record] = []
-        for body in self._seat.records.replay():
-            record: Any = _decode_record(body)
-            if isinstance(record, BareBodies):
-                requests = tuple(request for request in record.requests if request.id in self._bodies)
-                kept += [BareBodies(requests)] if requests else []
-            elif isinstance(record, BareBlock):
-                kept += [record] if record.batch.sequence > floor else []
-            elif isinstance(record, BareCertified):
-                kept += [record] if record.certificate.sequence > floor else []
-            elif isinstance(record, BareBase):
-                time_ms = max(time_ms, record.time_ms)
-            else:
-                own.append(record)
-        kept += self._still_needed(own, self.replica.low_watermark)
-        base = BareBase(floor, head, time_ms)
-        self._seat.records.replace([encode(record) for record in (base, *kept)])
+        # Most records are about one height, and go with it; the others are few, and read again.
+        entries: list[tuple[bytes, int, Any]] = []
+        for body, height in zip(self._seat.records.replay(), self._about, strict=True):
+            if height == ALWAYS:
+                record: Any = _decode_record(body)
+                if isinstance(record, BareBase):
+                    time_ms = max(time_ms, record.time_ms)
+                elif isinstance(record, BareBodies):
+                    requests = tuple(request for request in record.requests if request.id in self._bodies)
+                    if requests:
+                        entries.append((encode(BareBodies(requests)), ALWAYS, None))
+                else:
+                    entries.append((body, ALWAYS, record))
+            elif height > floor:
+                entries.append((body, height, None))
+        own = [record for _, _, record in entries if record is not None]
+        needed = {id(record) for record in self._still_needed(own, self.replica.low_watermark)}
+        kept = [entry for entry in entries if entry[2] is None or id(entry[2]) in needed]
+        self._about = [ALWAYS, *(height for _, height, _ in kept)]
+        base = encode(BareBase(floor, head, time_ms))
+        self._seat.records.replace([base, *(body for body, _, _ in kept)])
 
     def _execute(self, decision: Decision) -> None:
         seat, batch, certificate = self._seat, decision.batch, decision.certificate
         seat.executing()
-        self._record_bodies(batch.requests)
         block = block_hash(self._head, certificate.digest)
-        seat.append(encode(BareBlock(block, batch, certificate)))
+        fresh = self._fresh_bodies(batch.requests)
+        self._about.append(batch.sequence)
+        seat.append(*fresh, encode(BareBlock(block, batch, certificate)))
         self._add(block, batch, certificate)
         for identifier in batch.requests:
             self._mempool.pop(identifier, None)

@@ -59,7 +59,8 @@ class VirtualRecorder:
 
     def flush(self) -> None:
         """Let the file have all of it, so that it can be judged."""
-        self._file.flush()
+        if not self._file.closed:
+            self._file.flush()
 
     def __enter__(self) -> VirtualRecorder:
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ class Host(Protocol):
     stirred: bool
     """Whether there is something to flush, or a timer to look at again, since the last flush."""
 
-    def handle(self, data: bytes, now_ms: int) -> None:
-        """Take one packet."""
+    def take(self, packets: Sequence[bytes], now_ms: int) -> None:
+        """Take what came, in order; `Seat.hears` is told of each packet before anything comes of it."""
 
     def tick(self, now_ms: int) -> None:
         """Let timers act; wanted at `deadline_ms`."""

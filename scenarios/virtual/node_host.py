@@ -193,9 +193,12 @@ class NodeHost:
         """Look at a few payloads."""
         self.node.idle()
 
-    def handle(self, data: bytes, now_ms: int) -> None:
-        """Take one packet."""
-        self.node.handle(data, now_ms)
+    def take(self, packets: Sequence[bytes], now_ms: int) -> None:
+        """Take what came."""
+        hears, handle = self._seat.hears, self.node.handle
+        for data in packets:
+            hears((data,))
+            handle(data, now_ms)
 
     def tick(self, now_ms: int) -> None:
         """Let timers act."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 CALLS = ("started", "stopped", "delivered", "ticked", "persisted", "flushed", "sent", "executed")
+# What the world tells in one call for several packets or records.
+TOGETHER = ("delivered", "persisted")
 
 
 class Observer(Protocol):
@@ -18,7 +20,11 @@ class Observer(Protocol):
         """A replica went down: "crash", "power cut" or "stop"."""
 
     def delivered(self, at_us: int, replica: int, data: bytes) -> None:
-        """A packet is about to be handled. One broadcast is one bytes object for all its receivers."""
+        """A packet is handled: nothing came of it yet. One broadcast is one object for all its receivers.
+
+        An observer with `delivered_all` gets all packets of a step in one call of that instead, and one with
+        `persisted_all` all records.
+        """
 
     def ticked(self, at_us: int, replica: int) -> None:
         """Timers are about to act."""
@@ -67,9 +73,9 @@ class Watching:
 
     started: list[Callable[[int, int], None]]
     stopped: list[Callable[[int, int, str], None]]
-    delivered: list[Callable[[int, int, bytes], None]]
+    delivered: list[Callable[[int, int, Sequence[bytes]], None]]
     ticked: list[Callable[[int, int], None]]
-    persisted: list[Callable[[int, int, bytes], None]]
+    persisted: list[Callable[[int, int, Sequence[bytes]], None]]
     flushed: list[Callable[[int, int], None]]
     sent: list[Callable[[int, int, int | None, bytes], None]]
     executed: list[Callable[[int, int, int, bytes, bytes, bytes], None]]
@@ -83,5 +89,18 @@ class Watching:
         for observer in observers:
             for name in CALLS:
                 call: Any = getattr(observer, name)
-                if getattr(call, "__func__", None) is not getattr(Watcher, name):
-                    getattr(self, name).append(call)
+                together: Any = getattr(observer, f"{name}_all", None)
+                if together is not None:
+                    getattr(self, name).append(together)
+                elif getattr(call, "__func__", None) is not getattr(Watcher, name):
+                    getattr(self, name).append(_each(call) if name in TOGETHER else call)
+
+
+def _each(call: Callable[[int, int, bytes], None]) -> Callable[[int, int, Sequence[bytes]], None]:
+    """The call for all packets or records of a step that an observer of single ones gets."""
+
+    def together(at_us: int, replica: int, things: Sequence[bytes]) -> None:
+        for data in things:
+            call(at_us, replica, data)
+
+    return together

@@ -6,6 +6,8 @@ off when it is opened. `scenarios/virtual/disk.py` is the disk for real journals
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class Records:
     """Bodies of journal records, in order. `keep_after` lets the oldest go, once others cover them."""
@@ -20,6 +22,10 @@ class Records:
     def append(self, body: bytes) -> None:
         """Write a record; durable only after `flush`."""
         self._bodies.append(body)
+
+    def extend(self, bodies: Sequence[bytes]) -> None:
+        """Write several records."""
+        self._bodies += bodies
 
     def flush(self) -> None:
         """Make everything appended durable."""

@@ -51,6 +51,7 @@ class VirtualRun(Operator):
         assert isinstance(loop, VirtualLoop), "a virtual run needs a loop of virtual time"
         self._loop = loop
         self._closing = contextlib.ExitStack()
+        self._recorder: VirtualRecorder | None = None
         self._checkers: Checkers | None = None
         self._facts: dict[str, Any] = {}
 
@@ -116,8 +117,8 @@ class VirtualRun(Operator):
         world.watching.add(observers)
         if self.options.record:
             make_private_folder(self.folder.capture.parent)
-            self._recorder = self._closing.enter_context(VirtualRecorder(self.folder.capture))
-            world.carrying.append(self._recorder)
+            recorder = self._recorder = self._closing.enter_context(VirtualRecorder(self.folder.capture))
+            world.carrying.append(recorder)
 
     def _traced(self) -> Iterator[Out]:
         """Where the I/O trace goes: in short beside the run if it can be repeated, in full on request."""
@@ -141,6 +142,11 @@ class VirtualRun(Operator):
             self._checkers.declare_faulty(places, fault.kind)
             for place in places:
                 self.world.correct.discard(place)
+
+    def flush(self) -> None:
+        """Let the capture hold all that has passed."""
+        if self._recorder is not None:
+            self._recorder.flush()
 
     def _connect(self, client_id: str, topics: list[str], deliver: Callable[[str, Frame], None]) -> Courier:
         return VirtualCourier(self.world, client_id, topics, deliver)

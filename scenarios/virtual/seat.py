@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from consensus.messages import ReplicaMessage
@@ -11,9 +12,9 @@ from consensus.output import Note
 from consensus.state import Settings
 from node.envelopes.keys import PartyKeys
 from node.topics import Topics
-from node.wire import signed_bytes
 from scenarios.virtual.bare_wire import Known, Wire
 from scenarios.virtual.host import Crash, Host, Starter
+from scenarios.virtual.inbox import NEVER, Inbox
 from scenarios.virtual.records import Records
 from scenarios.virtual.signatures import Signatures
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 # Notes of the normal case, which nobody counts.
 QUIET = frozenset(("prepare", "commit", "pre_prepare", "prepared", "committed", "certified", "stable"))
-NEVER = 1 << 62
 
 
 class Seat:
@@ -62,7 +62,7 @@ class Seat:
         self.host: Host | None = None
         self.paused = False
         self.busy_us = 0  # Until then it computes, and takes no packet.
-        self.waiting: list[bytes] = []
+        self.inbox = Inbox(partial(world.wake_at, self))
         self.woken_us = NEVER  # When the agenda has it step.
         self.overdue = 0  # Ticks in a row that left the deadline behind.
         self.due_us = NEVER  # When its next timer is due, by the time of the world.
@@ -75,27 +75,35 @@ class Seat:
 
     def sign(self, message: ReplicaMessage) -> bytes:
         """This replica's signature under a message."""
-        return self.signatures.sign(self.replica_id, signed_bytes(self.network_id, message))
+        return self.wire.sign(self.replica_id, message)
 
     def send(self, topic: str, data: bytes) -> None:
         """Hand a packet to the network: for the own broadcast topic, an inbox, or the transactions."""
         self.effect()
         self.world.sent(self, topic, data)
 
-    def append(self, body: bytes) -> None:
-        """Append a record to the bare journal."""
-        number, self.effects = self.effects, self.effects + 1
-        if number == self.crash_at:
-            raise Crash  # Half a record is none.
-        self.records.append(body)
-        self.appended(body)
+    def hears(self, packets: Sequence[bytes]) -> None:
+        """These packets are handled: the world takes note of it before anything comes of them."""
+        self.world.note_delivered(self, packets)
 
-    def appended(self, body: bytes) -> None:
-        """A record was appended to this replica's journal."""
-        world = self.world
-        world.trace(b"p", world.now_us, self.place, body)
-        for call in world.watching.persisted:
-            call(world.now_us, self.replica_id, body)
+    def append(self, *bodies: bytes) -> None:
+        """Append records to the bare journal, one effect each: a crash may come before any of them."""
+        first = self.effects
+        self.effects = first + len(bodies)
+        if self.crash_at is not None and first <= self.crash_at < self.effects:
+            # Half a record is none.
+            bodies = bodies[: self.crash_at - first]
+            self.records.extend(bodies)
+            self.appended(*bodies)
+            self.effects = self.crash_at + 1
+            raise Crash
+        self.records.extend(bodies)
+        self.appended(*bodies)
+
+    def appended(self, *bodies: bytes) -> None:
+        """Records were appended to this replica's journal."""
+        if bodies:
+            self.world.note_persisted(self, bodies)
 
     def flush_records(self) -> None:
         """Make the bare journal durable."""

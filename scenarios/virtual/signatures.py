@@ -22,12 +22,13 @@ MEMO_SIZE = 1 << 16
 class Memo:
     """A bounded memory of pure results: two generations, of which the older one is dropped when full."""
 
-    __slots__ = ("_new", "_old", "_size")
+    __slots__ = ("_new", "_old", "_size", "at_once")
 
     def __init__(self, size: int) -> None:
         self._size = size // 2
         self._new: dict[tuple[bytes, ...], object] = {}
         self._old: dict[tuple[bytes, ...], object] = {}
+        self.at_once = self._new.get  # The quickest way to what is known already.
 
     def get(self, key: tuple[bytes, ...]) -> object | None:
         """What is known, or None."""
@@ -40,6 +41,7 @@ class Memo:
         """Remember a result that is not None."""
         if len(self._new) >= self._size:
             self._old, self._new = self._new, {}
+            self.at_once = self._new.get
         self._new[key] = value
 
     def __len__(self) -> int:
@@ -92,7 +94,7 @@ class Signatures:
             self.computed += 1
             return self._keys[replica].sign(message)
         key = (self._raw[replica], message)
-        known = _SIGNED.get(key)
+        known = _SIGNED.at_once(key) or _SIGNED.get(key)
         if isinstance(known, bytes):
             return known
         self.computed += 1
@@ -110,9 +112,9 @@ class Signatures:
             self.computed += 1
             return self._public[replica].verify(signature, message)
         key = (self._raw[replica], signature, message)
-        known = _VERIFIED.get(key)
-        if isinstance(known, bool):
-            return known
+        known = _VERIFIED.at_once(key) or _VERIFIED.get(key)
+        if known is not None:
+            return known is True
         self.computed += 1
         good = self._public[replica].verify(signature, message)
         _VERIFIED.put(key, good)

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from heapq import heappop
 
 from scenarios.virtual.agenda import Agenda
 from scenarios.virtual.host import Crash
+from scenarios.virtual.inbox import NEVER
 from scenarios.virtual.node_host import GENESIS_MS
 from scenarios.virtual.observer import Watching
-from scenarios.virtual.seat import NEVER, Seat
+from scenarios.virtual.seat import Seat
 from scenarios.virtual.signatures import Signatures
-from scenarios.virtual.trace import TraceHash, head
+from scenarios.virtual.trace import TraceHash
 
 PACKETS_AT_ONCE = 256
 OVERDUE_AT_ONCE = 1000
@@ -52,25 +54,13 @@ class Stepping:
         return GENESIS_MS + (self.now_us + seat.skew_us) // 1000
 
     def _run(self, end_us: int, event_limit: int) -> None:
-        heap, events = self.agenda.heap, 0
-        try:
-            while heap and heap[0][0] <= end_us:
-                if events >= event_limit:
-                    raise Stuck(f"more events than allowed: {self.describe()}")
-                events += 1
-                self.now_us, _, subject, data = heappop(heap)
-                if data is None:
-                    subject()
-                elif subject.host is None:
-                    self.happened["arrived where nobody was up"] += 1
-                elif subject.busy_us > self.now_us or subject.paused:
-                    subject.waiting.append(data)
-                    if subject.woken_us > subject.busy_us and not subject.paused:
-                        self._wake(subject, subject.busy_us)
-                else:
-                    self._step(subject, data)
-        finally:
-            self.events += events
+        heap, last = self.agenda.heap, self.events + event_limit
+        while heap and heap[0][0] <= end_us:
+            if self.events >= last:
+                raise Stuck(f"more events than allowed: {self.describe()}")
+            self.events += 1
+            self.now_us, _, action = heappop(heap)
+            action()
 
     def run_to(self, end_us: int) -> None:
         """Let everything happen that is due by this time; time stands at what raises."""
@@ -86,49 +76,65 @@ class Stepping:
         """Have a place step at a time, unless it does so earlier."""
         if at_us < seat.woken_us:
             seat.woken_us = at_us
-            self.agenda.at(at_us, lambda: self._woken(seat, at_us))
+            self.agenda.at(at_us, partial(self._woken, seat, at_us))
+        # Nothing can wake it before it is done with what it computes.
+        seat.inbox.wake_below_us = 0 if seat.woken_us <= seat.busy_us else seat.woken_us
+
+    def wake_at(self, seat: Seat, at_us: int) -> None:
+        """Something arrives at a place at a time: it steps then, or when it is done with what it computes."""
+        if seat.paused and seat.host is not None:
+            seat.inbox.wake_below_us = 0  # Whoever resumes it has it look.
+        else:
+            self._wake(seat, at_us if at_us > seat.busy_us else seat.busy_us)
 
     def _woken(self, seat: Seat, at_us: int) -> None:
-        if seat.woken_us == at_us:
-            seat.woken_us = NEVER
-            if seat.host is not None and not seat.paused:
-                if seat.busy_us > self.now_us:
-                    self._wake(seat, seat.busy_us)
-                else:
-                    self._step(seat, None)
+        if seat.woken_us != at_us:
+            return
+        seat.woken_us = NEVER
+        if seat.host is None:
+            self._forget_arrivals(seat)
+        elif not seat.paused:
+            if seat.busy_us > self.now_us:
+                self._wake(seat, seat.busy_us)
+            else:
+                self._step(seat)
 
-    def _step(self, seat: Seat, data: bytes | None) -> None:
+    def _forget_arrivals(self, seat: Seat) -> None:
+        """Nobody was up to hear what arrived so far at a place."""
+        lost = seat.inbox.drop(self.now_us)
+        if lost:
+            self.events += lost
+            self.happened["arrived where nobody was up"] += lost
+        self._await(seat, NEVER)
+
+    def _await(self, seat: Seat, due_us: int) -> None:
+        """Have a place step for the next packet or for its next timer."""
+        next_us = seat.inbox.next_us
+        if due_us < next_us:
+            next_us = due_us
+        if next_us == NEVER:
+            seat.inbox.wake_below_us = seat.woken_us
+        else:
+            self._wake(seat, next_us if next_us > seat.busy_us else seat.busy_us)
+
+    def _step(self, seat: Seat) -> None:
         """As a driver does: take what came, let due timers act, carry out what follows."""
         host = seat.host
         assert host is not None
-        now_us, place, replica_id = self.now_us, seat.place, seat.replica_id
-        handle, parts, watching = host.handle, self._trace.parts, self.watching.delivered
-        now_ms = GENESIS_MS + (now_us + seat.skew_us) // 1000
+        now_us = self.now_us
         self.signatures.charged_us = 0
-        packets: Sequence[bytes] = ()
-        if seat.waiting:
-            if data is not None:
-                seat.waiting.append(data)
-            packets, seat.waiting = seat.waiting[:PACKETS_AT_ONCE], seat.waiting[PACKETS_AT_ONCE:]
-        elif data is not None:
-            packets = (data,)
+        packets = seat.inbox.take(now_us, PACKETS_AT_ONCE)
+        self.events += len(packets)
         try:
-            self.delivered += len(packets)
-            for packet in packets:
-                parts.append(head(b"d", now_us, place, len(packet)))
-                parts.append(packet)
-                for call in watching:
-                    call(now_us, replica_id, packet)
-                handle(packet, now_ms)
+            if packets:
+                self.delivered += len(packets)
+                host.take(packets, GENESIS_MS + (now_us + seat.skew_us) // 1000)
             if seat.due_us <= now_us:
                 self._tick(seat)
             elif not host.stirred:
                 # Most votes lead to nothing yet: nothing to carry out, no timer moved.
                 seat.busy_us = now_us + self.signatures.charged_us
-                if seat.waiting:
-                    self._wake(seat, seat.busy_us)
-                if seat.due_us < seat.woken_us:
-                    self._wake(seat, max(seat.due_us, seat.busy_us))
+                self._await(seat, seat.due_us)
                 return
             host.flush()
             while host.has_idle_work:
@@ -141,6 +147,18 @@ class Stepping:
             self._explain(error, seat)
             raise
         self._after_step(seat)
+
+    def note_delivered(self, seat: Seat, packets: Sequence[bytes]) -> None:
+        """A place handles packets, and nothing came of them yet."""
+        self._trace.add_all(b"d", self.now_us, seat.place, packets)
+        for call in self.watching.delivered:
+            call(self.now_us, seat.replica_id, packets)
+
+    def note_persisted(self, seat: Seat, bodies: Sequence[bytes]) -> None:
+        """A place appended records to its journal."""
+        self._trace.add_all(b"p", self.now_us, seat.place, bodies)
+        for call in self.watching.persisted:
+            call(self.now_us, seat.replica_id, bodies)
 
     def _tick(self, seat: Seat) -> None:
         host, now_ms = seat.host, self.clock_ms(seat)
@@ -163,22 +181,21 @@ class Stepping:
         if host is None:
             return
         seat.busy_us = self.now_us + self.signatures.charged_us
-        if seat.waiting:
-            self._wake(seat, seat.busy_us)
         due_ms = host.deadline_ms
         if due_ms is None:
             seat.due_us = NEVER
         else:
             due_us = (due_ms - GENESIS_MS) * 1000 - seat.skew_us
-            seat.due_us = due_us = due_us if due_us > seat.busy_us else seat.busy_us
-            if due_us < seat.woken_us:
-                self._wake(seat, due_us)
+            seat.due_us = due_us if due_us > seat.busy_us else seat.busy_us
+        self._await(seat, seat.due_us)
 
     def _explain(self, error: BaseException, seat: Seat) -> None:
         error.add_note(f"replica {seat.replica_id} at {self.now_us} µs, seed {self.seed}")
 
     def _down(self, seat: Seat, how: str) -> None:
-        seat.host, seat.waiting, seat.woken_us = None, [], NEVER
+        seat.host, seat.woken_us, seat.busy_us = None, NEVER, 0
+        seat.inbox.drop(self.now_us)  # What waited is gone with its memory.
+        self._await(seat, NEVER)
         for call in self.watching.stopped:
             call(self.now_us, seat.replica_id, how)
 

@@ -41,10 +41,11 @@ from scenarios.virtual.bare_wire import Wire
 from scenarios.virtual.clients import FOR_EVER, Clients
 from scenarios.virtual.entropy import OS, SEEDED, entropy
 from scenarios.virtual.host import Crash, Starter
+from scenarios.virtual.inbox import NEVER
 from scenarios.virtual.network import CLIENT, Network
 from scenarios.virtual.node_host import GENESIS_MS, NodeHost, Nodes
 from scenarios.virtual.observer import Observer
-from scenarios.virtual.seat import NEVER, Seat
+from scenarios.virtual.seat import Seat
 from scenarios.virtual.signatures import CACHED, SIGN_US, VERIFY_US, Signatures
 from scenarios.virtual.stepping import EVENT_LIMIT, Stepping, Stuck
 
@@ -90,7 +91,7 @@ class World(Stepping):
         self._found(nodes, signatures, verify_us, sign_us)
         graph = topologies.preset(topology, n + followers) if isinstance(topology, str) else topology
         links = topologies.Links.of(graph, n + followers)
-        self.network = Network(self.agenda, links, self.random["network"], self.random["faults"])
+        self.network = Network(links, self.random["network"], self.random["faults"])
         self.wire = Wire(self.network_id, self.signatures)
         self.topics = Topics(self.network_id)
         self._inboxes = {self.topics.inbox_of(replica): replica for replica in self.members}
@@ -142,7 +143,7 @@ class World(Stepping):
         )
         self.seats.append(seat)
         self._places[replica].append(place)
-        self.network.join(seat, like)
+        self.network.join(seat.inbox, like)
         return seat
 
     def add_twin(self, replica: int, starter: Starter | None = None, *, start: bool = True) -> int:
@@ -169,7 +170,8 @@ class World(Stepping):
             call(self.now_us, seat.replica_id)
         self.signatures.charged_us = 0
         seat.busy_us, seat.paused = self.now_us, False
-        seat.waiting, seat.woken_us, seat.due_us = [], NEVER, NEVER
+        seat.due_us = NEVER
+        self._forget_arrivals(seat)
         try:
             seat.host = seat.starter(seat)
             self._tick(seat)
@@ -285,9 +287,8 @@ class World(Stepping):
         while not condition():
             if self.now_us >= end_us:
                 raise Stuck(f"not within {limit_ms} ms: {self.describe()}")
-            heap = self.agenda.heap
-            next_us = heap[0][0] if heap else end_us
-            until_us = min(max(self.now_us + every_us, next_us), end_us)
+            next_us = self.agenda.next_us
+            until_us = min(max(self.now_us + every_us, end_us if next_us is None else next_us), end_us)
             self._run(until_us, last - self.events)
             self.now_us = until_us
 

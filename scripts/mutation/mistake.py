@@ -28,5 +28,6 @@ class Mutant(NamedTuple):
 
 ORDERING, VIEWS, NEW_VIEW = "consensus/ordering.py", "consensus/view_change.py", "consensus/new_view.py"
 SLOT, STATE, TIMERS = "consensus/slot.py", "consensus/state.py", "consensus/timers.py"
+TALLYING = "consensus/tallying.py"
 CHECKPOINTS, LEDGER = "consensus/checkpoints.py", "node/chain/ledger.py"
 BARE_HOST = "scenarios/virtual/bare_host.py"

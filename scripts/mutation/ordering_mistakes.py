@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mistake import BARE_HOST, CHECKPOINTS, LEDGER, ORDERING, SLOT, Change, Mutant
+from mistake import BARE_HOST, CHECKPOINTS, LEDGER, ORDERING, SLOT, TALLYING, Change, Mutant
 
 ORDERING_MISTAKES = (
     Mutant(
@@ -37,6 +37,7 @@ ORDERING_MISTAKES = (
                 "        if self.voted & bit:\n            return False\n",
                 "        if self.voted & bit:\n            bit = 1 << (self.voted.bit_length() + 64)\n",
             ),
+            Change(TALLYING, "if votes.by_digest.get(digest, 0) & bit:", "if False:"),
         ),
     ),
     Mutant(
@@ -73,7 +74,7 @@ ORDERING_MISTAKES = (
                 ORDERING,
                 "    if slot.pre_prepare is not None:\n        same = slot.digest == vote.digest\n",
                 "    if slot.pre_prepare is not None and slot.digest != vote.digest:\n"
-                "        slot.begin_view()\n"
+                "        slot.begin_view(state.prepares_needed, state.quorum)\n"
                 "        again = [each for known in slot.batches.values() for each in known.requests]\n"
                 "        state.waiting.update({each: None for each in again if each in state.requests})\n"
                 "        state.accepted = min(state.accepted, max(state.executed, sequence - 1))\n"
@@ -231,6 +232,7 @@ ORDERING_MISTAKES = (
                 "    if votes.count(vote.block) >= state.quorum:\n",
                 "    if votes.count(vote.block) >= state.weak_quorum:\n",
             ),
+            Change(CHECKPOINTS, "= VoteSet(state.quorum)", "= VoteSet(state.weak_quorum)"),
         ),
     ),
     Mutant(

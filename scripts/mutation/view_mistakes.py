@@ -24,8 +24,8 @@ VIEW_MISTAKES = (
         (
             Change(
                 SLOT,
-                "        self.prepares, self.commits, self.own = VoteSet(), VoteSet(), []\n",
-                "        self.prepares, self.commits, self.own = VoteSet(), VoteSet(), []\n"
+                "self.commits, self.own = VoteSet(prepares_needed), VoteSet(quorum), []\n",
+                "self.commits, self.own = VoteSet(prepares_needed), VoteSet(quorum), []\n"
                 "        self.prepared_certificate = None\n",
             ),
         ),

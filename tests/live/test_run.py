@@ -19,8 +19,8 @@ from node.canonical import encode
 from node.run_folder import RunFolder
 from scenarios.leaks.canaries import Artefact, scan
 from scenarios.leaks.secret_forms import FORMS
-from scenarios.operating import Options
 from scenarios.model.loading import load_scenario
+from scenarios.operating import Options
 from scenarios.processes.broker import RunningBroker
 from scenarios.processes.capture import Captured, encode_record
 from scenarios.session import Session, new_folder

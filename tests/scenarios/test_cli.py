@@ -32,9 +32,9 @@ from tests.command_line import Outcome, Privity
 
 ROOT = Path(__file__).parents[2]
 BUILT = ["init", "check", "up", "run", "down", "ps", "send", "show", "who-sees", "logs"]
-BUILT += ["explain", "doctor", "schema", "core-shell", "replay", "shrink"]
-PLANNED = ["aggregate", "console", "disclose", "export", "fault", "fork", "map", "open", "report"]
-PLANNED += ["request", "ui", "verify", "watch", "why"]
+BUILT += ["explain", "doctor", "schema", "core-shell", "replay", "shrink", "why", "fault"]
+PLANNED = ["aggregate", "console", "disclose", "export", "fork", "map", "open", "report"]
+PLANNED += ["request", "ui", "verify", "watch"]
 HELLO = str(ROOT / "scenarios" / "hello.yaml")
 
 # Flags that PRODUCT knows and this version refuses by name.

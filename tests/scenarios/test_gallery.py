@@ -1,4 +1,4 @@
-"""The scenario files that come along: each is a story that passes, proves its faults, and repeats to the byte."""
+"""The scenario files that come along: each passes, proves its faults, and repeats to the byte."""
 
 from __future__ import annotations
 

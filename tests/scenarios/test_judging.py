@@ -16,10 +16,10 @@ from node.errors import CHECK_FAILED, FINE, UNCONFIRMED
 from node.run_folder import RunFolder
 from scenarios.chains import Chain, behind, committed_everywhere, first_disagreement
 from scenarios.judging import Evidence, Judgement, incidents, judge, plan_differences
-from scenarios.operating import Options
 from scenarios.model.loading import load_scenario
 from scenarios.model.plan import PlannedSend
 from scenarios.model.scenario import Agreement, Denied, Height, NoPlaintext, Readers
+from scenarios.operating import Options
 from scenarios.session import Session, new_folder
 from scenarios.verdict import EXIT_CODES, in_words, verdict_of
 
@@ -65,7 +65,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
 @pytest.fixture
 def change(good: Evidence) -> Change:
     """A copy of the good evidence with some of it replaced, and nothing looked up yet."""
-    return lambda **changes: dataclasses.replace(good, _matrices={}, _scans={}, **changes)
+    return lambda **changes: dataclasses.replace(good, **changes)
 
 
 def results(evidence: Evidence) -> dict[str, str]:
@@ -78,7 +78,7 @@ def one(evidence: Evidence, check: str) -> Judgement:
 
 
 def verdict(evidence: Evidence) -> tuple[str, dict[str, Any]]:
-    document = verdict_of(evidence, judge(evidence), views={}, broker="embedded", seconds=1.0)
+    document = verdict_of(evidence, judge(evidence), views={}, world={"broker": "embedded"}, seconds=1.0)
     return document["verdict"], document
 
 
@@ -278,7 +278,7 @@ def test_words_never_hold_a_secret(good: Evidence) -> None:
     secret = next(each for each in good.secrets.all if each.kind == "text")
     leak.write_bytes(secret.raw)
     try:
-        evidence = dataclasses.replace(good, _matrices={}, _scans={})
+        evidence = dataclasses.replace(good)
         word, document = verdict(evidence)
         lines = in_words(document, judge(evidence), [], "privity run x")
         assert word == "fail" and any("a text as raw in nodes/dave/stderr.log" in line for line in lines)

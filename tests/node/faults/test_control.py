@@ -61,6 +61,15 @@ def test_each_kind_begins_is_active_and_ends(bob: Injector, kind: str) -> None:
     assert (bob.active, bob.idle) == ([], True)
 
 
+def test_what_a_fault_touched_until_now_can_be_asked(bob: Injector) -> None:
+    """It goes on meanwhile; of a fault that is not active there is nothing to count."""
+    told(bob, {"begin": {"id": "fast", "kind": "skew", "by_us": 5_000}})
+    assert told(bob, {"count": "fast"}) == {"counted": "fast", "touched": 1} == told(bob, {"count": "fast"})
+    assert bob.active == ["fast"]
+    told(bob, {"end": "fast"})
+    assert told(bob, {"count": "fast"}) == {"error": "no such fault is active"}
+
+
 def test_the_end_tells_how_many_packets_were_touched(bob: Injector) -> None:
     """A loss that took two packets says so when it ends."""
     told(bob, {"begin": {"id": "lost", "kind": "loss"}})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from scenarios.virtual.agenda import Agenda
+from scenarios.virtual.inbox import NEVER, Inbox
 from scenarios.virtual.network import CLIENT, Network, Rule, kind_of
 from scenarios.virtual.topology import Link, Links, complete, constant, uniform
 
@@ -17,25 +17,24 @@ class Net:
 
     def __init__(self, places: int = 4, link: Link | None = None) -> None:
         link = link or Link(constant(100))
-        self.agenda = Agenda()
         links = Links.of(complete(places, link), places)
-        self.network = Network(self.agenda, links, Random("network"), Random("faults"))
-        for place in range(places):
-            self.network.join(place)
+        self.network = Network(links, Random("network"), Random("faults"))
+        for _ in range(places):
+            self.network.join(Inbox(lambda at_us: None))
 
     def arrivals(self) -> list[tuple[int, int, bytes]]:
         """Everything under way, in order of arrival."""
         found = []
-        while self.agenda:
-            when, _, place, data = self.agenda.pop()
-            assert data is not None
-            found.append((when, place, data))
-        return found
+        for place, inbox in enumerate(self.network.inboxes):
+            while inbox.next_us < NEVER:
+                when = inbox.next_us
+                found += [(when, place, data) for data in inbox.take(when, 1 << 30)]
+        return sorted(found, key=lambda arrival: arrival[:2])
 
     def reached(self, data: bytes = PREPARE) -> set[tuple[int, int]]:
         """Who hears whom, when everybody says this to all."""
         pairs = set()
-        for source in range(len(self.network.subjects)):
+        for source in range(len(self.network.inboxes)):
             self.network.broadcast(source, data, 0)
             pairs |= {(source, place) for _, place, _ in self.arrivals()}
         return pairs
@@ -128,7 +127,7 @@ def test_a_narrow_link_lets_packets_wait_for_each_other() -> None:
     net.network.send(0, 1, bytes(500), 0)
     net.network.send(0, 1, bytes(500), 0)
     net.network.send(1, 0, bytes(500), 0)
-    assert [(when, place) for when, place, _ in net.arrivals()] == [(600, 1), (600, 0), (1100, 1)]
+    assert [(when, place) for when, place, _ in net.arrivals()] == [(600, 0), (600, 1), (1100, 1)]
 
 
 def test_a_tap_sees_alters_and_drops() -> None:
@@ -153,16 +152,3 @@ def test_kinds_are_read_off_the_first_bytes() -> None:
     assert kind_of(PREPARE) == "prepare" and kind_of(COMMIT) == "commit"
     assert kind_of(b"\x94\x02\x96\x01") == "pre-prepare"
     assert kind_of(b"") == kind_of(b"\x93\x01\x96\x63") == "other"
-
-
-def test_ties_are_broken_in_the_order_of_sending() -> None:
-    """What is behind the counter is never compared."""
-    agenda, done = Agenda(), []
-    agenda.at(5, lambda: done.append("a"))
-    agenda.deliver(5, object(), b"x")
-    agenda.at(5, lambda: done.append("b"))
-    for _ in range(3):
-        _, _, subject, data = agenda.pop()
-        if data is None:
-            subject()
-    assert done == ["a", "b"] and len(agenda) == 0

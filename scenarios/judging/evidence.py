@@ -1,0 +1,218 @@
+"""All that the judge may look at, each part of it read once, when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from node.consortium import Network
+from node.errors import PrivityError
+from node.run_folder import RunFolder
+from node.run_reading import RunReading
+from scenarios.chains import Chain
+from scenarios.faults.conditions import worst_latency_ms
+from scenarios.faults.record import FaultRecord, faulty, isolated
+from scenarios.judging.course import Course, read_course
+from scenarios.judging.journals import Kept, read_kept
+from scenarios.judging.recorded import heard_all
+from scenarios.knowledge.matrix import Matrix, matrix_of
+from scenarios.knowledge.metadata import Metadata, metadata_of
+from scenarios.knowledge.moments import At
+from scenarios.leaks.canaries import Artefact, ScanBroken, ScanResult, scan
+from scenarios.leaks.run_secrets import RunSecrets
+from scenarios.model.scenario import END, Moment, Scenario
+from scenarios.operating import Replayed, Sent
+
+# What was under way when a fault began may still arrive: this, and the network's worst latency.
+IN_FLIGHT_MS = 500
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What a run left behind.
+
+    Honest are the nodes without a fault that counts, one after which a node may have lied or forgotten.
+    Following are those of them that no fault which is still on keeps away; only they must have everything.
+    """
+
+    scenario: Scenario
+    folder: RunFolder
+    network: Network
+    sent: dict[str, Sent]
+    chains: list[Chain]
+    secrets: RunSecrets
+    settled: bool
+    until_ms: int  # Up to when it tells of the run, in ms since the genesis.
+    ended: tuple[str, ...] = ()  # Nodes, broker, recorder that ended by themselves.
+    invariants: tuple[str, ...] = ()  # What the virtual world's checkers found broken, in words.
+    faults: tuple[FaultRecord, ...] = ()
+    replayed: Mapping[str, Replayed] = field(default_factory=dict)  # By the id of the step.
+    _reading: RunReading | None = field(default=None, init=False, repr=False)
+    _matrices: dict[Moment, Matrix] = field(default_factory=dict, init=False, repr=False)
+    _metadata: dict[str, Metadata] | None = field(default=None, init=False, repr=False)
+    _scans: dict[frozenset[str], ScanResult] = field(default_factory=dict, init=False, repr=False)
+    _course: Course | None = field(default=None, init=False, repr=False)
+    _kept: Kept | None = field(default=None, init=False, repr=False)
+    _recorded: bool | None = field(default=None, init=False, repr=False)
+
+    # Who is held to what.
+
+    @property
+    def voters(self) -> list[str]:
+        """All voters, in the order of the network."""
+        return [member.name for member in self.network.members if member.votes]
+
+    @property
+    def honest(self) -> list[str]:
+        """Nodes that no fault made lie, or forget."""
+        liars = faulty(self.faults)
+        return [name for name in self.network.names if name not in liars]
+
+    @property
+    def following(self) -> list[str]:
+        """Honest nodes that nothing keeps from following to the end."""
+        away = isolated(self.faults, self.voters)
+        return [name for name in self.honest if name not in away]
+
+    @property
+    def excused(self) -> set[str]:
+        """All others."""
+        return set(self.network.names) - set(self.following)
+
+    @property
+    def honest_chains(self) -> list[Chain]:
+        """The chains of honest nodes: none may contradict another."""
+        return [chain for chain in self.chains if chain.node in self.honest]
+
+    @property
+    def following_chains(self) -> list[Chain]:
+        """The chains that must be complete."""
+        return [chain for chain in self.chains if chain.node in self.following]
+
+    def fault(self, identifier: str) -> FaultRecord | None:
+        """What became of this fault; None if nobody ever spoke of it."""
+        return next((record for record in self.faults if record.id == identifier), None)
+
+    def executed_everywhere(self, sent: Sent) -> bool:
+        """Whether every node that must have it has this transaction, and some honest node at all."""
+        tx = sent.tx.hex()
+        return any(tx in chain.executed for chain in self.honest_chains) and all(
+            tx in chain.executed for chain in self.following_chains
+        )
+
+    # When.
+
+    @property
+    def grace_ms(self) -> int:
+        """How long after a moment something that was under way then may still arrive."""
+        return IN_FLIGHT_MS + worst_latency_ms(self.scenario.conditions, self.network.names)
+
+    @property
+    def course(self) -> Course:
+        """What happened when, by the logs."""
+        if self._course is None:
+            self._course = read_course(self.folder, self.network, self.honest)
+        return self._course
+
+    def committed_ms(self, sent: Sent) -> int | None:
+        """When a weak quorum of honest voters had committed this transaction; None if they never had."""
+        tx = sent.tx.hex()
+        heights = {chain.executed[tx] for chain in self.honest_chains if tx in chain.executed}
+        return self.course.committed.get(min(heights)) if heights else None
+
+    def waiting(self, from_ms: int, to_ms: int) -> list[str]:
+        """Transactions that were submitted by `to_ms` and not committed by `from_ms`: there was work."""
+        found = []
+        for name, sent in self.sent.items():
+            if sent.at_ms <= to_ms:
+                done_ms = self.committed_ms(sent)
+                if done_ms is None or done_ms > from_ms:
+                    found.append(name)
+        return found
+
+    # What nodes keep, and who knows what.
+
+    @property
+    def kept(self) -> Kept:
+        """What honest voters have in their journals."""
+        if self._kept is None:
+            honest = set(self.honest)
+            self._kept = read_kept(
+                self.folder, self.network, [name for name in self.voters if name in honest]
+            )
+        return self._kept
+
+    def matrix(self, at: Moment) -> Matrix:
+        """Who could read what at this moment, by trying."""
+        if at not in self._matrices:
+            self._matrices[at] = matrix_of(self._read, At.parse("end" if at == END else f"{at}ms"))
+        return self._matrices[at]
+
+    def metadata(self, sent: Sent) -> Metadata | None:
+        """Who learned what of this transaction without reading it; None if no ledger has it."""
+        if self._metadata is None:
+            matrix = self.matrix(END)
+            known = [row.id.hex() for row in matrix.rows if row.transaction is not None]
+            self._metadata = dict(zip(known, metadata_of(self._read, matrix), strict=True))
+        return self._metadata.get(sent.tx.hex())
+
+    @property
+    def _read(self) -> RunReading:
+        if self._reading is None:
+            self._reading = RunReading(self.folder)
+        return self._reading
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the recorder heard all that the broker carried."""
+        if self._recorded is None:
+            executed = {tx for chain in self.chains for tx in chain.executed}
+            needed = {sent.tx for sent in self.sent.values() if sent.tx.hex() in executed}
+            self._recorded = "recorder" not in self.ended and heard_all(
+                self.folder, self.network, self.faults, self.course, needed
+            )
+        return self._recorded
+
+    def scan(self, stores: frozenset[str]) -> ScanResult:
+        """Look for every secret of the run in these stores: logs, broker, ledgers."""
+        if stores not in self._scans:
+            found = artefacts(self.folder, stores)
+            try:
+                self._scans[stores] = scan(
+                    self.secrets.all, found, root=self.folder.path, public=self._public()
+                )
+            except ScanBroken as broken:
+                raise PrivityError(
+                    "E-SCAN",
+                    "the leak scan cannot be trusted",
+                    where=str(self.folder.path),
+                    why=str(broken),
+                    next="nothing is known of leaks; look at that file",
+                ) from None
+        return self._scans[stores]
+
+    def _public(self) -> list[str]:
+        """Words that stand in public places by right, and are no leak even if a payload holds them too."""
+        return [self.scenario.file, *self.scenario.public_texts.values()]
+
+
+def artefacts(folder: RunFolder, stores: frozenset[str]) -> list[Artefact]:
+    """What a scan reads, each with the party that owns it, if one does.
+
+    A party's own keys may lie in its own folder; everything else is searched for what its owner may not have.
+    """
+    found: list[Artefact] = []
+    for name in folder.node_names():
+        own = folder.node(name)
+        if "ledgers" in stores:
+            found.append(Artefact(own, name))  # All of it, whatever a node may put there one day.
+        if "logs" in stores:
+            # Logs go to others when people ask for help: nobody's secrets belong there, the owner's neither.
+            found += [Artefact(own / part, None) for part in ("events.jsonl", "stderr.log")]
+    if "logs" in stores:
+        found += [Artefact(folder.events, None), Artefact(folder.operator_events, None)]
+        found.append(Artefact(folder.operator / "up.log", None))  # What the run in the background printed.
+        found += [Artefact(folder.run_json, None), Artefact(folder.genesis, None)]
+    if "broker" in stores:
+        found.append(Artefact(folder.broker, None))
+    return [artefact for artefact in found if artefact.path.exists()]

@@ -1,0 +1,47 @@
+"""Which judge judges what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from scenarios.judging import consensus, knowledge, ledgers, pace, replays
+from scenarios.judging.evidence import Evidence
+from scenarios.judging.judgement import Judgement
+from scenarios.model.scenario import (
+    Agreement,
+    Denied,
+    EvidenceKept,
+    Height,
+    Latency,
+    Messages,
+    MetadataKnown,
+    NoPlaintext,
+    Progress,
+    Readers,
+    Refused,
+    Stall,
+    ViewChanges,
+)
+
+_JUDGES: dict[type, Callable[..., Judgement]] = {
+    Agreement: ledgers.agreement,
+    Height: ledgers.height,
+    Readers: knowledge.readers,
+    Denied: knowledge.denied,
+    MetadataKnown: knowledge.metadata,
+    NoPlaintext: knowledge.no_plaintext,
+    Progress: pace.progress,
+    Stall: pace.stall,
+    Latency: pace.latency,
+    ViewChanges: consensus.view_changes,
+    EvidenceKept: consensus.evidence_kept,
+    Messages: consensus.messages,
+    Refused: replays.refused,
+}
+
+
+def judge(evidence: Evidence) -> list[Judgement]:
+    """Judge every expectation of the scenario, in the order of the file."""
+    return [
+        _JUDGES[type(expectation)](evidence, expectation) for expectation in evidence.scenario.expectations
+    ]

@@ -1,0 +1,148 @@
+"""Judges of who knows what: contents, what is learned without them, and secrets in public places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from scenarios.judging.evidence import Evidence
+from scenarios.judging.judgement import Judgement, Outcome, judged, names, seconds
+from scenarios.knowledge.matrix import NOTHING
+from scenarios.knowledge.metadata import Metadata
+from scenarios.model.prediction import BROKER
+from scenarios.model.scenario import END, Denied, MetadataKnown, Moment, NoPlaintext, Readers
+from scenarios.operating import Sent
+
+Found = tuple[Outcome, str]
+
+
+def readers(evidence: Evidence, wanted: Readers) -> Judgement:
+    """Exactly these parties can read it, by trying every key."""
+
+    def compare(sent: Sent) -> Found:
+        matrix = evidence.matrix(wanted.at)
+        reading = matrix.readers(sent.tx.hex())
+        said = f"expected {names(wanted.parties)}"
+        if extra := reading - set(wanted.parties):
+            return "broken", f"{said}; {names(extra)} can read it too"
+        if lacking := set(wanted.parties) - reading - matrix.untried:
+            return _lacking(evidence, lacking), f"{said}; {names(lacking)} cannot read it"
+        if matrix.untried:
+            return "unconfirmed", _untried(matrix.untried)
+        return "holds", f"read by {names(reading)}"
+
+    return _each(evidence, wanted, wanted.at, f"privity who-sees {wanted.tx}", compare)
+
+
+def denied(evidence: Evidence, wanted: Denied) -> Judgement:
+    """None of these parties can read it."""
+
+    def compare(sent: Sent) -> Found:
+        matrix = evidence.matrix(wanted.at)
+        if reading := matrix.readers(sent.tx.hex()) & set(wanted.parties):
+            return "broken", f"{names(reading)} can read it"
+        if unsure := matrix.untried & set(wanted.parties):
+            return "unconfirmed", _untried(unsure)
+        return "holds", f"denied to {names(wanted.parties)}"
+
+    return _each(evidence, wanted, wanted.at, f"privity who-sees {wanted.tx}", compare)
+
+
+def metadata(evidence: Evidence, wanted: MetadataKnown) -> Judgement:
+    """Exactly these know sender, size or recipients of it, the broker perhaps among them."""
+
+    def compare(sent: Sent) -> Found:
+        found = evidence.metadata(sent)
+        assert found is not None, "it is on a ledger"
+        knowing = set(_known(found, wanted.knows))
+        said = f"{wanted.knows} expected to be known to {names(wanted.observers)}"
+        if extra := knowing - set(wanted.observers):
+            return "broken", f"{said}; {names(extra)} knows it too"
+        if lacking := set(wanted.observers) - knowing:
+            return _lacking(evidence, lacking), f"{said}; {names(lacking)} does not know it"
+        if BROKER not in wanted.observers and not evidence.recorded:
+            return "unconfirmed", "the recorder missed a part of what the broker carried"
+        return "holds", f"{wanted.knows} known to {names(knowing)}"
+
+    return _each(evidence, wanted, END, f"privity who-sees {wanted.tx} --metadata", compare)
+
+
+def _known(found: Metadata, what: str) -> list[str]:
+    return {"recipients": found.recipients_known_to, "sender": found.sender, "size": found.size}[what]
+
+
+def _untried(parties: set[str]) -> str:
+    return f"it could not be told what {names(parties)} can read"
+
+
+def _lacking(evidence: Evidence, lacking: set[str]) -> Outcome:
+    """Knowing less than predicted is no leak; once all is delivered it is a broken promise all the same."""
+    return "broken" if evidence.settled and lacking - evidence.excused else "unconfirmed"
+
+
+def _each(
+    evidence: Evidence,
+    wanted: Readers | Denied | MetadataKnown,
+    at: Moment,
+    more: str,
+    compare: Callable[[Sent], Found],
+) -> Judgement:
+    """Judge each transaction that the expectation speaks of; the first that does not hold decides."""
+    worst: Judgement | None = None
+    last = ""
+    moment = "" if at == END else f" at {seconds(at)}"
+    for name in wanted.transactions:
+        sent = evidence.sent.get(name)
+        if sent is None or not _ordered(evidence, sent, at):
+            outcome: Outcome = "unconfirmed"
+            detail = "it was not ordered by then" if sent else "it was never sent"
+        else:
+            outcome, detail = compare(sent)
+        last = detail
+        if outcome == "broken":
+            return judged(wanted, "broken", f"{name}{moment}: {detail}", more)
+        if outcome == "unconfirmed" and worst is None:
+            worst = judged(wanted, "unconfirmed", f"{name}{moment}: {detail}", more)
+    if worst is not None:
+        return worst
+    count = len(wanted.transactions)
+    return judged(wanted, "holds", f"{wanted.tx}: {last}" if count == 1 else f"{wanted.tx}: all {count}")
+
+
+def _ordered(evidence: Evidence, sent: Sent, at: Moment) -> bool:
+    """Whether all who follow had it on their ledgers by then: who cannot read what is not there?"""
+    tx, matrix = sent.tx.hex(), evidence.matrix(at)
+    if not evidence.executed_everywhere(sent) or tx not in matrix:
+        return False
+    return not set(matrix.row(tx).having(NOTHING)) - evidence.excused - {BROKER}
+
+
+def no_plaintext(evidence: Evidence, wanted: NoPlaintext) -> Judgement:
+    """No payload, salt or key lies where its readers are not."""
+    result = evidence.scan(frozenset(wanted.stores))
+    if result.found:
+        first = result.found[0]
+        detail = f"{len(result.found)} found, the first a {first.kind} as {first.form} in {first.path}"
+        return judged(wanted, "broken", detail)
+    if not evidence.sent:
+        return judged(wanted, "unconfirmed", "no transaction was sent, so there was nothing to look for")
+    if "broker" in wanted.stores and not evidence.recorded:
+        return judged(wanted, "unconfirmed", "the recorder missed a part of what the broker carried")
+    where = ", ".join(wanted.stores)
+    return judged(wanted, "holds", f"0 of {result.searched} secrets found in {where}")
+
+
+def plan_differences(evidence: Evidence) -> list[str]:
+    """Transactions whose readers at the end are not those of the drawn plan, each in words.
+
+    A reader that a fault keeps away, or made forget, need not have it.
+    """
+    differences = []
+    matrix = evidence.matrix(END)
+    for name, sent in evidence.sent.items():
+        if not _ordered(evidence, sent, END):
+            continue
+        reading = matrix.readers(sent.tx.hex())
+        planned = {sent.planned.sender, *sent.planned.readers}
+        if reading - planned or planned - reading - evidence.excused:
+            differences.append(f"{name}: planned {names(planned)}, can read {names(reading)}")
+    return differences
