@@ -28,6 +28,7 @@ def executed(
     assert sequence <= state.executed, (sequence, state.executed)
     if sequence > state.block_sequence:
         state.block_sequence, state.block, state.state_root = sequence, block, state_root
+    _close_old_blocks(state)
     if known is not None:
         state.own_block_votes.pop(sequence, None)
         state.block_votes.pop(sequence, None)
@@ -43,11 +44,7 @@ def executed(
 def open_block(state: State, sequence: int, block: bytes) -> None:
     """Vote for an own block, and collect votes until its certificate is complete."""
     state.own_blocks[sequence] = block
-    # Later certificates cover earlier blocks, since each names its parent: old open ones may go.
-    for old in [old for old in state.own_blocks if old <= state.executed - state.settings.window]:
-        del state.own_blocks[old]
-        state.own_block_votes.pop(old, None)
-        state.block_votes.pop(old, None)
+    _close_old_blocks(state)
     settings = state.settings
     if sequence in state.own_blocks and state.speaks:
         vote = BlockVote(settings.epoch, sequence, block, settings.replica)
@@ -60,6 +57,15 @@ def open_block(state: State, sequence: int, block: bytes) -> None:
         _votes(state, sequence).add(settings.replica, block, signed)
     state.arm_resend()
     _check_certified(state, sequence)
+
+
+def _close_old_blocks(state: State) -> None:
+    """Give up open blocks below the window: later certificates cover them, since each names its parent."""
+    oldest = state.executed - state.settings.window
+    for old in [old for old in state.own_blocks if old <= oldest]:
+        del state.own_blocks[old]
+        state.own_block_votes.pop(old, None)
+        state.block_votes.pop(old, None)
 
 
 def on_block_vote(state: State, vote: BlockVote, signed: Signed) -> None:

@@ -10,27 +10,31 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import msgspec
-
 from consensus.certificates import BlockCertificate, CommitCertificate, Decided
 from consensus.messages import Fetch, FetchRequests, Signed
 from consensus.output import (
     Decision,
-    EvidenceRecord,
-    HaltedRecord,
     LostDiskRecord,
-    NewViewRecord,
     Output,
-    PreparedRecord,
     ProposalRecord,
     Record,
     Relay,
-    ViewChangeRecord,
     VoteRecord,
 )
 from consensus.replica import NOTHING, Replica
-from consensus.votes import Batch, BlockVote, Counter, Digest, Request, encode
+from consensus.votes import Batch, Request, encode
 from scenarios.virtual import bare_wire
+from scenarios.virtual.bare_records import (
+    ALWAYS,
+    BareBase,
+    BareBlock,
+    BareBodies,
+    BareCertified,
+    decode_record,
+    height_of,
+    still_needed,
+    without_old,
+)
 from scenarios.virtual.bare_wire import BareCommitted, BareRequest
 from scenarios.virtual.seat import QUIET, Seat
 
@@ -38,58 +42,11 @@ ANSWER_BLOCKS = 64
 ANSWER_PAUSE_MS = 20
 FORGET_EVERY = 256
 NO_BLOCK = bytes(32)
-ALWAYS = 1 << 62
-
-
-class BareBodies(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=4):
-    """The requests that a proposal names, recorded before the vote for it (R7)."""
-
-    requests: tuple[Request, ...]
-
-
-class BareBlock(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=5):
-    """An executed batch with its place in the chain."""
-
-    block: Digest
-    batch: Batch
-    certificate: CommitCertificate
-
-
-class BareCertified(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=6):
-    """The block certificate of a block recorded before."""
-
-    certificate: BlockCertificate
-
-
-class BareBase(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=12):
-    """Where the journal begins, once older blocks are gone."""
-
-    height: Counter
-    block: Digest
-    time_ms: Counter
-
-
-BareRecord = Record | BareBodies | BareBlock | BareCertified | BareBase
-_decode_record = msgspec.msgpack.Decoder(BareRecord).decode
 
 
 def block_hash(parent: bytes, digest: bytes) -> bytes:
     """The block after `parent` that holds the batch with this digest."""
     return hashlib.sha256(parent + digest).digest()
-
-
-def height_of(record: BareRecord) -> int:
-    """The height after whose certificate a record is needed no more, `ALWAYS` if that is not so simple."""
-    kind = type(record)
-    if kind is VoteRecord:
-        return record.vote.sequence  # type: ignore[union-attr]
-    if kind is PreparedRecord or kind is BareCertified:
-        return record.certificate.sequence  # type: ignore[union-attr]
-    if kind is ProposalRecord:
-        return record.proposal.pre_prepare.sequence  # type: ignore[union-attr]
-    if kind is BareBlock:
-        return record.batch.sequence  # type: ignore[union-attr]
-    return ALWAYS
 
 
 class _Block:
@@ -124,6 +81,7 @@ class BareHost:
         self._executed: set[bytes] = set()
         self._height = 0
         self._head = NO_BLOCK
+        self._base_ms = 0  # The highest time of the blocks that are gone.
         self._answered_ms: dict[tuple[int, int], int] = {}
         self._about: list[int] = []  # The height of each record of the journal.
         self._votes: dict[bytes, bytes] = {}  # Of this step, as they were recorded, by signature.
@@ -138,10 +96,11 @@ class BareHost:
         time_ms = 0
         stable: BlockCertificate | None = None
         for body in self._seat.records.replay():
-            record: Any = _decode_record(body)
+            record: Any = decode_record(body)
             self._about.append(height_of(record))
             if isinstance(record, BareBase):
-                self._height, self._head, time_ms = record.height, record.block, record.time_ms
+                self._height, self._head, self._base_ms = record.height, record.block, record.time_ms
+                time_ms = self._base_ms
             elif isinstance(record, BareBodies):
                 for request in record.requests:
                     self._bodies[request.id] = request
@@ -159,6 +118,7 @@ class BareHost:
                 records.append(record)
         settings = self._seat.settings
         low = 0 if stable is None else stable.sequence
+        open_heights = {height for height, block in self._blocks.items() if block.known is None}
         replica = Replica(
             settings,
             self._seat.sign,
@@ -172,7 +132,7 @@ class BareHost:
                 for height, block in self._blocks.items()
                 if height > low
             ],
-            records=self._still_needed(records, low),
+            records=still_needed(records, low, open_heights),
             quiet=True,
             lost_disk=self._seat.records.lost and not any(isinstance(r, LostDiskRecord) for r in records),
         )
@@ -186,28 +146,6 @@ class BareHost:
                 self._mempool[identifier] = request
                 self._take(replica.submit(request, self._now_ms))
         return replica
-
-    def _still_needed(self, records: list[Record], low: int) -> list[Record]:
-        """What the core wants to have back, in the order of the journal."""
-        changes = [record for record in records if isinstance(record, ViewChangeRecord)][-2:]
-        views = [record for record in records if isinstance(record, NewViewRecord)][-1:]
-        lost = [record for record in records if isinstance(record, LostDiskRecord)][-1:]
-        once = {id(record) for record in (*changes, *views, *lost)}
-
-        def needed(record: Record) -> bool:
-            if isinstance(record, VoteRecord):
-                vote = record.vote
-                if isinstance(vote, BlockVote):
-                    block = self._blocks.get(vote.sequence)
-                    return vote.sequence > low or (block is not None and block.known is None)
-                return vote.sequence > low
-            if isinstance(record, ProposalRecord):
-                return record.proposal.pre_prepare.sequence > low
-            if isinstance(record, PreparedRecord):
-                return record.certificate.sequence > low
-            return isinstance(record, HaltedRecord | EvidenceRecord) or id(record) in once
-
-        return [record for record in records if needed(record)]
 
     def _add(self, block: bytes, batch: Batch, certificate: CommitCertificate) -> None:
         self._blocks[batch.sequence] = _Block(block, batch, certificate)
@@ -445,33 +383,17 @@ class BareHost:
         if floor not in self._blocks:
             return
         head = self._blocks[floor].block
-        time_ms = max(block.batch.time_ms for height, block in self._blocks.items() if height <= floor)
+        gone_ms = (block.batch.time_ms for height, block in self._blocks.items() if height <= floor)
+        self._base_ms = max(self._base_ms, *gone_ms)
         for height in [height for height in self._blocks if height <= floor]:
             for identifier in self._blocks.pop(height).batch.requests:
                 self._bodies.pop(identifier, None)
                 self._recorded.discard(identifier)
                 self._executed.discard(identifier)
-        # Most records are about one height, and go with it; the others are few, and read again.
-        entries: list[tuple[bytes, int, Any]] = []
-        for body, height in zip(self._seat.records.replay(), self._about, strict=True):
-            if height == ALWAYS:
-                record: Any = _decode_record(body)
-                if isinstance(record, BareBase):
-                    time_ms = max(time_ms, record.time_ms)
-                elif isinstance(record, BareBodies):
-                    requests = tuple(request for request in record.requests if request.id in self._bodies)
-                    if requests:
-                        entries.append((encode(BareBodies(requests)), ALWAYS, None))
-                else:
-                    entries.append((body, ALWAYS, record))
-            elif height > floor:
-                entries.append((body, height, None))
-        own = [record for _, _, record in entries if record is not None]
-        needed = {id(record) for record in self._still_needed(own, self.replica.low_watermark)}
-        kept = [entry for entry in entries if entry[2] is None or id(entry[2]) in needed]
-        self._about = [ALWAYS, *(height for _, height, _ in kept)]
-        base = encode(BareBase(floor, head, time_ms))
-        self._seat.records.replace([base, *(body for body, _, _ in kept)])
+        kept = without_old(self._seat.records.replay(), self._about, floor, self._bodies)
+        base = encode(BareBase(floor, head, self._base_ms))
+        self._about = [ALWAYS, *(height for _, height in kept)]
+        self._seat.records.replace([base, *(body for body, _ in kept)])
 
     def _execute(self, decision: Decision) -> None:
         seat, batch, certificate = self._seat, decision.batch, decision.certificate
