@@ -88,6 +88,11 @@ class _Shared:
         """Who could read what at a moment (`11s`, `block 9`, `end`), by trying every key."""
         return self._thread.call(lambda: self._core.matrix(at)).result()
 
+    @property
+    def now_ms(self) -> int:
+        """Milliseconds since the genesis, as this world has them."""
+        return self._thread.call(lambda: self._core.session.run.since_ms()).result()
+
     def block(self, height: int) -> Block:
         """The block at a height. Raises PrivityError if no node has it, or two hold different ones."""
         return self._thread.call(lambda: self._core.block(height)).result()
