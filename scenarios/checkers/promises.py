@@ -67,7 +67,8 @@ class Promises:
         self._promised = 0  # The highest view that it asked for.
         self._view = 0
         self._low = 0
-        self.certified = 0  # The highest block certificate that it has recorded.
+        self.certified = 0  # The highest block certificate that it has recorded,
+        self._certified_for_good = 0  # and the highest that a power cut leaves it.
         self._entered = 0  # The highest view that it has recorded the new-view of.
         self._committed: dict[int, int] = {}  # By height: the highest view in which it sent a commit.
 
@@ -115,11 +116,13 @@ class Promises:
                 at_height = durable[height] = {}
             at_height[name] = content
         self._written.clear()
+        self._certified_for_good = self.certified
 
     def stopped(self, how: str) -> None:
         """A power cut takes what was not durable; a crash leaves it to be flushed by the next start."""
         if how == "power cut":
             self._written.clear()
+            self.certified = self._certified_for_good
 
     def is_in(self, view: int) -> bool:
         """Whether votes of this view surely count here: it is the last one entered, no later one began."""
