@@ -58,7 +58,8 @@ def recall(state: State, record: Record) -> None:
 def _recall_proposal(state: State, record: ProposalRecord) -> None:
     proposal = record.proposal
     vote = proposal.pre_prepare
-    if state.outside_watermarks(vote.sequence):
+    if vote.sequence <= state.low_watermark:
+        # Not what is above the window: the certificate that had moved it may be lost, the promise is not.
         return
     slot = state.slot(vote.sequence)
     slot.batches[vote.digest] = proposal.batch
@@ -74,7 +75,7 @@ def _recall_proposal(state: State, record: ProposalRecord) -> None:
 
 def _recall_prepared(state: State, record: PreparedRecord) -> None:
     certificate = record.certificate
-    if state.outside_watermarks(certificate.sequence):
+    if certificate.sequence <= state.low_watermark:
         return
     slot = state.slot(certificate.sequence)
     known = slot.prepared_certificate
@@ -93,7 +94,7 @@ def _recall_vote(state: State, record: VoteRecord) -> None:
         if vote.sequence <= state.executed:
             state.own_blocks[vote.sequence] = vote.block
         return
-    if vote.view != state.voting_view or state.outside_watermarks(vote.sequence):
+    if vote.view != state.voting_view or vote.sequence <= state.low_watermark:
         return
     slot = state.slot(vote.sequence)
     slot.own.append(signed)

@@ -25,6 +25,7 @@ SEEDS = {
     639: "certificate of the lowest view renewed",
     362: "own block votes repeated for ever after catching up by certificates",
     1829: "the same at another size",
+    3230: "a proposal forgotten, because a power cut took the certificate that had moved the window",
     2562: "a checker that took for recorded what a power cut had taken away",
 }
 
