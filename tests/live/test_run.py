@@ -54,6 +54,8 @@ KEYS = {
     "plan": dict,
     "canaries": dict,
     "run_dir": str,
+    "trace_hash": type(None),
+    "faults": list,
 }
 
 
