@@ -111,15 +111,17 @@ class Mailbox:
                     await self._serve_one(path, listener, answer)
                 await asyncio.sleep(POLL_S)
         finally:
-            self._mark.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self._mark.unlink(missing_ok=True)
 
     def _requests(self) -> list[Path]:
         """Those that wait, oldest first."""
         found = []
-        for path in self.path.iterdir():
-            if _REQUEST.fullmatch(path.name):
-                with contextlib.suppress(FileNotFoundError):
-                    found.append((path.stat().st_mtime_ns, path))
+        with contextlib.suppress(OSError):  # Somebody deleted the run's folder: nobody can ask any more.
+            for path in self.path.iterdir():
+                if _REQUEST.fullmatch(path.name):
+                    with contextlib.suppress(FileNotFoundError):
+                        found.append((path.stat().st_mtime_ns, path))
         return [path for _, path in sorted(found)]
 
     async def _serve_one(self, path: Path, listener: str, answer: Serve) -> None:
