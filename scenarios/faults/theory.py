@@ -23,13 +23,15 @@ class Prediction:
     goes_on: bool
     broker: bool
     primary: bool
+    cut: bool  # Some of those that are away run, and are cut off.
 
     @property
     def text(self) -> str:
         """`2 of 7 down: continues`, `3 of 7 down: stops, correctly`."""
         if self.broker:
             return "no broker, so no voter hears another: stops, correctly"
-        parts = [f"{self.away} of {self.voters} down"] if self.away or not self.faulty else []
+        how = "missing" if self.cut else "down"
+        parts = [f"{self.away} of {self.voters} {how}"] if self.away or not self.faulty else []
         parts += [f"{self.faulty} of {self.voters} may lie"] if self.faulty else []
         what = " and ".join(parts)
         if self.faulty > max_faulty(self.voters):
@@ -43,7 +45,7 @@ def predict(records: Iterable[FaultRecord], voters: Sequence[str], primary: str)
     """What follows from these faults, which are or were on, among `voters` of whom `primary` leads."""
     away: set[str] = set()
     faulty: set[str] = set()
-    broker = False
+    broker = cut = False
     for record in records:
         if record.counts:
             faulty |= set(record.nodes) & set(voters)  # For good, also when it is over.
@@ -55,7 +57,9 @@ def predict(records: Iterable[FaultRecord], voters: Sequence[str], primary: str)
         elif record.kind == "partition":
             sides = [set(group) & set(voters) for group in record.groups]
             largest = max(sides, key=len, default=set())
-            away |= set().union(*sides) - largest
+            cut_off = set().union(*sides) - largest
+            away |= cut_off
+            cut |= bool(cut_off)
     gone = away & set(voters)
     goes_on = not broker and len(voters) - len(gone) >= quorum(len(voters))
-    return Prediction(len(gone), len(faulty - gone), len(voters), goes_on, broker, primary in gone)
+    return Prediction(len(gone), len(faulty - gone), len(voters), goes_on, broker, primary in gone, cut)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from node.errors import CHECK_FAILED, FINE, UNCONFIRMED
 from scenarios.faults.record import FaultRecord
 from scenarios.why.known import Ended, Known, Submitted
-from scenarios.why.reach import Missing, cut_off, missing, together
+from scenarios.why.reach import NO_ANSWER, Missing, cut_off, missing, together
 from scenarios.why.suspicions import (
     CENSORS,
     SILENT,
@@ -36,7 +36,7 @@ class Diagnosis:
 
     `correct` is whether stopping is right, None unless it stopped. `overdue_ms` is for how long a block has
     been due, 0 when none is. `heals` are faults that explain what is wrong, `left_out` what the primary
-    passes over.
+    passes over, `undelivered` what is ordered and has not got to a reader.
     """
 
     run: str
@@ -58,6 +58,7 @@ class Diagnosis:
     left_out: tuple[Submitted, ...]
     heals: tuple[FaultRecord, ...]
     takes_faults: bool
+    undelivered: tuple[tuple[Submitted, str], ...]
     view_timeout_ms: int
     ended: Ended | None = None
 
@@ -71,7 +72,8 @@ class Diagnosis:
         """Whether nothing is wrong: with a run that ended, that it left nothing open and did not fail."""
         if self.ended is None:
             return self.state in (WELL, IDLE)
-        return not self.waiting and not self.ended.killed and self.ended.verdict in (None, "pass")
+        left_open = self.waiting or self.undelivered or self.ended.killed
+        return not left_open and self.ended.verdict in (None, "pass")
 
     @property
     def exit_code(self) -> int:
@@ -85,15 +87,17 @@ def diagnose(known: Known) -> Diagnosis:
     """What keeps the network, if anything does."""
     gone = missing(known)
     have = together(known, gone)
-    gone += cut_off(known, gone, have)
+    cut = cut_off(known, gone, have)
+    gone += cut
     waiting = known.waiting
     overdue_ms = _overdue_ms(known)
     away = [each.node for each in gone]
     suspected = suspicions(known, away, overdue_ms) if waiting else ()
     broker_faults = tuple(record for record in known.active if record.kind in _BROKER_KINDS)
-    change = view_change(known)
-    if known.broker_answers is False or broker_faults:
+    change = view_change(known, {each.node for each in cut})
+    if known.broker_answers is False or (broker_faults and not any(node.answered for node in known.nodes)):
         state, have, suspected = BROKER, (), ()
+        gone = tuple(each for each in gone if each.how != NO_ANSWER)  # Nobody could ask them.
     elif not any(node.answered or node.last_ms is not None for node in known.nodes):
         state = UNKNOWN
     elif len(have) < known.quorum:
@@ -121,6 +125,7 @@ def diagnose(known: Known) -> Diagnosis:
         left_out=left_out(known),
         heals=broker_faults + tuple(each for each in known.active if each.id in explaining),
         takes_faults=known.takes_faults,
+        undelivered=known.undelivered,
         view_timeout_ms=known.view_timeout_ms,
         ended=known.ended,
     )

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from consensus.quorum import max_faulty, quorum
+from node.chain.ledger import EXECUTED
 from node.chain.reading import Indexed
+from node.chain.store import MISSING, PENDING
 from scenarios.faults.record import FaultRecord
 
 
@@ -115,13 +117,25 @@ class Known:
 
     @property
     def view(self) -> int:
-        """The highest view that a voter began."""
-        return max((node.entered for node in self.voters), default=0)
+        """The highest view that a quorum of voters began: one that fewer are in decides nothing."""
+        return sorted((node.entered for node in self.voters), reverse=True)[self.quorum - 1]
 
     @property
     def primary(self) -> str:
         """Who leads in that view."""
         return self.voters[self.view % len(self.voters)].name
+
+    @property
+    def undelivered(self) -> tuple[tuple[Submitted, str], ...]:
+        """What is on the ledger and has not got to one of its readers, with that reader."""
+        found = []
+        for each in self.submitted:
+            if each.outcome == EXECUTED:
+                for name in (each.sender, *each.to):
+                    indexed = self.indexes.get(name, {}).get(each.tx)
+                    if indexed is None or indexed.payload in (PENDING, MISSING):
+                        found.append((each, name))
+        return tuple(found)
 
     @property
     def last_block_ms(self) -> int:

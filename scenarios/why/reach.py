@@ -19,7 +19,7 @@ HOW = {
     "corrupt-disk": "stopped on a damaged disk",
     "silent": "silenced",
 }
-NO_ANSWER = "does not answer"
+NO_ANSWER = "no answer"
 BY_ITSELF = "ended by itself"
 CUT_OFF = "cut off"
 MUTE = "may not vote yet: its disk was lost, and a checkpoint must first cover all that it may have said"

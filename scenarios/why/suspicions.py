@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from scenarios.why.known import Known, Submitted
@@ -29,9 +29,10 @@ class Suspicion:
 
 @dataclass(frozen=True, slots=True)
 class ViewChange:
-    """How far the change to a higher view is: who asked for it."""
+    """How far the change to a higher view is: who asked for it, and who is to lead there."""
 
     to: int
+    primary: str
     voters: tuple[str, ...]
     need: int
 
@@ -41,16 +42,19 @@ class ViewChange:
         return len(self.voters)
 
 
-def view_change(known: Known) -> ViewChange | None:
-    """The change that is under way: the view that most of those ask for who have left the present one."""
+def view_change(known: Known, unheard: Collection[str] = ()) -> ViewChange | None:
+    """The change that is under way: the view that most of those ask for who have left the present one.
+
+    What the `unheard` ask for, who are cut off, reaches nobody.
+    """
     asking: dict[int, list[str]] = {}
     for node in known.voters:
-        if node.asked > known.view:
+        if node.asked > known.view and node.name not in unheard:
             asking.setdefault(node.asked, []).append(node.name)
     if not asking:
         return None
     to = max(asking, key=lambda view: (len(asking[view]), view))
-    return ViewChange(to, tuple(asking[to]), known.quorum)
+    return ViewChange(to, known.voters[to % len(known.voters)].name, tuple(asking[to]), known.quorum)
 
 
 def left_out(known: Known) -> tuple[Submitted, ...]:
@@ -95,7 +99,7 @@ def suspicions(known: Known, away: Sequence[str], overdue_ms: int) -> tuple[Susp
     elif (wait_ms := slow_ms(known)) is not None:
         text = f"the primary {primary} takes {wait_ms / 1000:.1f} s or more before it proposes"
         found.append(Suspicion(SLOW, primary, text, by.get("slow")))
-    elif overdue_ms >= known.view_timeout_ms and view_change(known) is None:
+    elif overdue_ms >= known.view_timeout_ms and view_change(known, away) is None:
         fault = next((by[kind] for kind in ("silent", "equivocate", "slow", "skew") if kind in by), None)
         text = f"the primary {primary} answers us, and its proposals do not get through"
         found.append(Suspicion(SILENT, primary, text, fault))

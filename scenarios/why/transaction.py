@@ -116,7 +116,7 @@ def transaction_lines(diagnosis: TransactionDiagnosis) -> list[str]:
     if diagnosis.state == WAITING:
         return [*lines, *[each for each in lines_of(network) if each not in ended]]
     for reader in diagnosis.lacking:
-        lines.append(line("reader", _reader_text(reader)))
+        lines.append(line("lacks", _reader_text(reader)))
     if diagnosis.lacking and network.ended is None:
         lines.append(line("next", _next(diagnosis)))
     return lines
@@ -172,10 +172,10 @@ def answer(diagnosis: TransactionDiagnosis) -> str:
 
 def _reader_text(reader: Reader) -> str:
     if reader.away is not None:
-        return f"{reader.name} {why(reader.away)}"
+        return f"{reader.name}: {why(reader.away)}"
     since = "" if reader.since_ms is None else f", since {seconds(reader.since_ms)}"
     words = _STATE_WORDS.get(reader.state, "could not tell: its keys or its disk failed")
-    return f"{reader.name} {'has not got the block yet' if reader.state == ABSENT else words}{since}"
+    return f"{reader.name}: {'has not got the block yet' if reader.state == ABSENT else words}{since}"
 
 
 def _next(diagnosis: TransactionDiagnosis) -> str:

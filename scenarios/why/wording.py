@@ -8,7 +8,7 @@ from typing import Any
 from scenarios.why import diagnosis as states
 from scenarios.why.diagnosis import Diagnosis
 from scenarios.why.known import Ended, Submitted
-from scenarios.why.reach import CUT_OFF, Missing
+from scenarios.why.reach import BY_ITSELF, CUT_OFF, NO_ANSWER, Missing
 
 SCHEMA = "privity.why/1"
 _NAMED = 4  # So many transactions are named; of the others only the number.
@@ -17,20 +17,27 @@ _NAMED = 4  # So many transactions are named; of the others only the number.
 def lines_of(diagnosis: Diagnosis) -> list[str]:
     """What `privity why` prints of a network: the answer, then what it rests on and what comes next."""
     lines = [] if diagnosis.ended is None else [ended_line(diagnosis.run, diagnosis.ended)]
-    if diagnosis.ended is not None and not diagnosis.waiting:
-        return [*lines, "Nothing was open then."]
+    if diagnosis.ended is not None:
+        for each, reader in diagnosis.undelivered[:_NAMED]:
+            lines.append(line("lacks", f"{reader} had not got {each.name}, which is in block {each.height}"))
+        if not diagnosis.waiting:
+            return lines if diagnosis.undelivered else [*lines, "Nothing was open then."]
     lines.append(headline(diagnosis))
     if diagnosis.state in (states.IDLE, states.WELL):
         return lines
     need = f"{diagnosis.quorum} of {diagnosis.voters} voters"
-    have = f"have {len(diagnosis.have)}: {' '.join(diagnosis.have)}" if diagnosis.have else "have none"
+    have = (
+        f"have {len(diagnosis.have)}: {' '.join(diagnosis.have)}"
+        if diagnosis.have
+        else "have none that hears another"
+    )
     lines.append(line("need", f"{need}      {have}"))
     lines += missing_lines(diagnosis.missing)
     lines += [line("fault", _fault_text(diagnosis))] if diagnosis.state == states.BROKER else []
     lines += [line("rule", rule)] if (rule := rule_of(diagnosis)) else []
     for suspicion in diagnosis.suspected:
         by = f" (fault {suspicion.fault})" if suspicion.fault else ""
-        lines.append(line("suspect", suspicion.text + by))
+        lines.append(line("seems", suspicion.text + by))
     lines += [line("wait", _waiting_text(diagnosis.waiting))] if diagnosis.waiting else []
     if diagnosis.ended is None:
         lines.append(line("next", next_of(diagnosis)))
@@ -66,12 +73,19 @@ def document_of(diagnosis: Diagnosis) -> dict[str, Any]:
         ],
         "view_change": None
         if change is None
-        else {"to": change.to, "have": change.have, "need": change.need, "voters": list(change.voters)},
+        else {
+            "to": change.to,
+            "primary": change.primary,
+            "have": change.have,
+            "need": change.need,
+            "voters": list(change.voters),
+        },
         "waiting": {
             "count": len(diagnosis.waiting),
             "first": [each.name for each in diagnosis.waiting[:_NAMED]],
             "oldest_s": diagnosis.waiting[0].at_ms / 1000 if diagnosis.waiting else None,
         },
+        "undelivered": [{"tx": each.name, "node": reader} for each, reader in diagnosis.undelivered],
         "faults": [each.id for each in diagnosis.heals],
         "next": None if ended is not None else next_of(diagnosis),
         "ended": None
@@ -121,13 +135,17 @@ def rule_of(diagnosis: Diagnosis) -> str:
         return "without a broker no voter hears another, so stopping is CORRECT (safety before progress)"
     if diagnosis.state == states.STOPPED:
         verb = "is" if count == 1 else "are"
-        return f"{bears}; {count} {verb} missing, so stopping is CORRECT (safety before progress)"
+        how = "missing" if any(each.how == CUT_OFF for each in diagnosis.missing) else "down"
+        return f"{bears}; {count} {verb} {how}, so stopping is CORRECT (safety before progress)"
     if diagnosis.state == states.SLOWED:
         limit = seconds(diagnosis.view_timeout_ms)
         return f"a primary that stays below the view timeout ({limit}) is not replaced: PBFT has no answer"
-    if diagnosis.missing or diagnosis.suspected:
-        return f"{bears}; {count} missing, and {diagnosis.quorum} are enough, so it must go on"
-    return ""
+    if count:
+        verb = "is" if count == 1 else "are"
+        return f"{bears}; {count} {verb} missing, and {diagnosis.quorum} are enough, so it must go on"
+    if diagnosis.missing:
+        return "only followers are missing, and they take no part in the order"
+    return f"{bears}, so one that misbehaves must not stop it" if diagnosis.suspected else ""
 
 
 def next_of(diagnosis: Diagnosis) -> str:
@@ -135,7 +153,9 @@ def next_of(diagnosis: Diagnosis) -> str:
     parts = []
     change, state = diagnosis.change, diagnosis.state
     if change is not None and state in (states.STOPPED, states.CHANGING):
-        parts.append(f"view change to {change.to} has {change.have} of the {change.need} votes it needs")
+        votes = f"view change to {change.to} has {change.have} of the {change.need} votes it needs"
+        begins = "" if change.have < change.need else f"; {change.primary}, who leads there, must begin it"
+        parts.append(votes + begins)
     elif state in (states.NO_PRIMARY, states.STALLED, states.CENSORED):
         limit = seconds(diagnosis.view_timeout_ms)
         parts.append(f"whoever sees a request wait for {limit} asks for view {diagnosis.view + 1}")
@@ -154,7 +174,8 @@ def _command(diagnosis: Diagnosis) -> str:
         command = " · ".join(f"privity fault heal {each.id}" for each in heals)
         return f"Wait, or: {command}" if by_itself else f"Nothing heals it by itself: {command}"
     if heals:
-        return "Wait: the faults of the scenario heal by themselves" if by_itself else "Nothing heals it"
+        last_ms = max(each.until_ms or 0 for each in heals)
+        return f"Wait: it heals at {seconds(last_ms)}" if by_itself else "The scenario never heals it"
     if diagnosis.state == states.BROKER:
         return "privity down, then up again; broker/ in the run folder holds its last words"
     named = next((each.node for each in diagnosis.missing), None)
@@ -165,7 +186,7 @@ def missing_lines(gone: Sequence[Missing]) -> list[str]:
     """A line for all that are missing for one reason."""
     groups: dict[tuple[object, ...], list[Missing]] = {}
     for each in gone:
-        since = None if each.fault is None and each.how != CUT_OFF else each.since_ms
+        since = None if each.how == NO_ANSWER else each.since_ms
         groups.setdefault((each.how, each.fault, since, each.until_ms), []).append(each)
     return [
         line(
@@ -180,12 +201,13 @@ def why(one: Missing) -> str:
     """Why a node is missing: `crashed at 40.0 s by fault too-many, back at 46.0 s`."""
     text = one.how
     if one.since_ms is not None:
-        text += f" at {seconds(one.since_ms)}" if one.fault or one.how == "ended by itself" else ""
+        text += f" at {seconds(one.since_ms)}" if one.fault or one.how == BY_ITSELF else ""
     if one.fault is not None:
-        back = "for good" if one.until_ms is None else f"back at {seconds(one.until_ms)}"
+        back = "until it is healed" if one.until_ms is None else f"back at {seconds(one.until_ms)}"
         return f"{text} by fault {one.fault}, {back}"
-    if one.how == "does not answer" and one.since_ms is not None:
-        return f"{text}; its log ends at {seconds(one.since_ms)}, and no fault explains it"
+    if one.how == NO_ANSWER:
+        ends = "" if one.since_ms is None else f"; its log ends at {seconds(one.since_ms)}"
+        return f"{text}, and no fault explains it{ends}"
     return text
 
 
@@ -212,7 +234,7 @@ def ended_line(run: str, ended: Ended) -> str:
 
 def line(word: str, text: str) -> str:
     """One line below the answer."""
-    return f"  {word:<8}{text}"
+    return f"  {word:<5} {text}"
 
 
 def seconds(ms: int) -> str:
@@ -225,7 +247,7 @@ def _fault_text(diagnosis: Diagnosis) -> str:
     if not records:
         return "none explains it"
     record = records[0]
-    back = "for good" if record.until_ms is None else f"back at {seconds(record.until_ms)}"
+    back = "until it is healed" if record.until_ms is None else f"back at {seconds(record.until_ms)}"
     return f"{record.id}: the broker went down at {seconds(record.began_ms or 0)}, {back}"
 
 

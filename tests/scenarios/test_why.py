@@ -1,18 +1,26 @@
-"""`privity why` in ten situations, most of them moments of a virtual run that was stopped to be looked at."""
+"""`privity why`: moments of a virtual network that was stopped to be looked at, and runs that have ended."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from node.errors import CHECK_FAILED, FINE, WRONG_USAGE
+from node.errors import CHECK_FAILED, FINE, NOT_REACHABLE, UNCONFIRMED, WRONG_USAGE
+from node.run_folder import RunFolder
 from node.run_reading import RunReading
+from scenarios.faults.record import FaultRecord
 from scenarios.network import BlockingNetwork, Network
+from scenarios.why import diagnosis as states
 from scenarios.why.diagnosis import Diagnosis, diagnose
+from scenarios.why.known import Known, NodeKnown, Submitted
+from scenarios.why.reach import CUT_OFF, NO_ANSWER
 from scenarios.why.reading import find, read_known
+from scenarios.why.suspicions import CENSORS, SILENT, SLOW
 from scenarios.why.transaction import TransactionDiagnosis, diagnose_transaction, transaction_lines
-from scenarios.why.wording import lines_of
+from scenarios.why.wording import document_of, lines_of
 from tests.command_line import Privity
 
 FILE = """\
@@ -28,17 +36,25 @@ expect:
 
 
 @pytest.fixture
-def net(tmp_path: Path) -> Network:
-    """A virtual network of four; alice leads."""
-    file = tmp_path / "why.yaml"
-    file.write_text(FILE)
-    return Network.load(file, transport="memory", home=tmp_path / "home")
+def file(tmp_path: Path) -> Path:
+    """Four voters; alice leads."""
+    path = tmp_path / "why.yaml"
+    path.write_text(FILE)
+    return path
+
+
+@pytest.fixture
+def up(file: Path) -> Iterator[BlockingNetwork]:
+    """A virtual network of four that has committed one transaction of bob's."""
+    with Network.load(file, transport="memory", home=file.parent / "home") as net:
+        net.send("bob", to=["carol"], data={"price": 1}, wait_s=10)
+        net.wait_for(seconds=1)
+        yield net
 
 
 def now(net: BlockingNetwork) -> Diagnosis:
     """What `privity why` would tell at this moment."""
-    reading = RunReading(net.folder)
-    return diagnose(read_known(reading, now_ms=net.now_ms))
+    return diagnose(read_known(RunReading(net.folder), now_ms=net.now_ms))
 
 
 def of(net: BlockingNetwork, tx: str) -> TransactionDiagnosis:
@@ -48,116 +64,373 @@ def of(net: BlockingNetwork, tx: str) -> TransactionDiagnosis:
     return diagnose_transaction(known, diagnose(known), find(reading, known, tx))
 
 
-def send(net: BlockingNetwork, *, wait_s: float = 0, **more: object) -> None:
-    """A transaction from bob to carol, not waited for."""
-    net.send("bob", to=["carol"], data={"price": 1}, wait_s=wait_s, **more)  # type: ignore[arg-type]
-
-
-def told(net: BlockingNetwork) -> str:
+def told(net: BlockingNetwork) -> list[str]:
     """The same in words."""
-    return "\n".join(lines_of(now(net)))
+    return lines_of(now(net))
 
 
-def test_all_is_well(net: Network) -> None:
-    """Nothing waits, so no block is due."""
-    with net as up:
+def send(net: BlockingNetwork, **more: object) -> None:
+    """A transaction from bob to carol, not waited for."""
+    net.send("bob", to=["carol"], data={"price": 1}, **({"wait_s": 0} | more))  # type: ignore[arg-type]
+
+
+# Moments of a network.
+
+
+def test_all_is_well(up: BlockingNetwork) -> None:
+    """Nothing waits, so no block is due; that is the whole answer."""
+    diagnosis = now(up)
+    assert (diagnosis.state, diagnosis.exit_code) == (states.IDLE, FINE)
+    assert diagnosis.missing == () and diagnosis.suspected == ()
+    assert told(up) == [
+        "All is well: nothing is pending, so no block is due. "
+        "4 of 4 voters are there (quorum 3) at height 2, view 0."
+    ]
+
+
+def test_the_primary_is_down(up: BlockingNetwork) -> None:
+    """Three of four are enough, so it must go on: who is down, by which fault, and when that is noticed."""
+    up.fault("crash", nodes=["primary"], id="primary-down")
+    send(up)
+    up.wait_for(seconds=1.5)
+    diagnosis = now(up)
+    (gone,) = diagnosis.missing
+    assert (gone.node, gone.how, gone.fault) == ("alice", "crashed", "primary-down")
+    assert (diagnosis.state, diagnosis.exit_code) == (states.NO_PRIMARY, CHECK_FAILED)
+    assert diagnosis.have == ("bob", "carol", "dave") and diagnosis.correct is None
+    assert [(each.what, each.who) for each in diagnosis.suspected] == [(SILENT, "alice")]
+    assert 1400 <= diagnosis.overdue_ms <= 1700
+    lines = told(up)
+    assert lines[0].startswith("No block for 1.") and lines[0].endswith(" s at height 2, view 0.")
+    assert "  rule  4 voters tolerate 1 fault; 1 is missing, and 3 are enough, so it must go on" in lines
+    assert lines[-1].startswith("  next  whoever sees a request wait for 2.0 s asks for view 1.")
+
+
+def test_more_than_f_are_down(up: BlockingNetwork) -> None:
+    """Stopping is correct; the votes that cannot come, and when the fault heals, are told."""
+    up.fault("crash", nodes=["carol", "dave"], id="too-many", for_="60s")
+    send(up)
+    up.wait_for(seconds=6)
+    diagnosis = now(up)
+    assert (diagnosis.state, diagnosis.correct) == (states.STOPPED, True)
+    assert [each.node for each in diagnosis.missing] == ["carol", "dave"]
+    assert {each.fault for each in diagnosis.missing} == {"too-many"} and diagnosis.suspected == ()
+    need, down, rule, _, what_next = told(up)[1:]
+    assert need == "  need  3 of 4 voters      have 2: alice bob"
+    assert down.startswith("  down  carol dave: crashed at ") and ", back at " in down
+    assert rule.endswith("2 are down, so stopping is CORRECT (safety before progress)")
+    assert what_next.startswith("  next  view change to 1 has 2 of the 3 votes it needs. Wait: it heals at ")
+
+
+def test_a_partition_without_a_quorum(up: BlockingNetwork) -> None:
+    """Two against two: neither side may go on, and what the other side asks for does not count."""
+    up.fault("partition", nodes=["alice", "bob"], id="split")
+    send(up)
+    up.wait_for(seconds=6)
+    diagnosis = now(up)
+    assert (diagnosis.state, diagnosis.correct) == (states.STOPPED, True)
+    assert diagnosis.have == ("alice", "bob")
+    assert {(each.node, each.how, each.fault) for each in diagnosis.missing} == {
+        ("carol", CUT_OFF, "split"),
+        ("dave", CUT_OFF, "split"),
+    }
+    assert diagnosis.change is not None and diagnosis.change.have <= 2
+
+
+def test_a_partition_with_a_quorum_goes_on(up: BlockingNetwork) -> None:
+    """Three against one: blocks come, and the one that is cut off is named."""
+    up.fault("partition", nodes=["dave"], id="lonely")
+    send(up, wait_s=10)
+    diagnosis = now(up)
+    assert (diagnosis.state, diagnosis.correct) == (states.DEGRADED, None)
+    assert [(each.node, each.fault) for each in diagnosis.missing] == [("dave", "lonely")]
+
+
+def test_the_broker_is_down(up: BlockingNetwork) -> None:
+    """Nobody hears anybody, and that is the broker's fault and no node's."""
+    up.fault("broker-outage", for_="60s", id="no-broker")
+    send(up)
+    up.wait_for(seconds=6)
+    diagnosis = now(up)
+    assert (diagnosis.state, diagnosis.correct, diagnosis.have) == (states.BROKER, True, ())
+    assert diagnosis.missing == () and [each.id for each in diagnosis.heals] == ["no-broker"]
+    lines = told(up)
+    assert lines[0].startswith("The broker does not answer. No block for 6.")
+    assert any(line.startswith("  fault no-broker: the broker went down at ") for line in lines)
+
+
+def test_a_view_change_waits_for_votes(up: BlockingNetwork) -> None:
+    """Two ask for the next view and a third is needed: the change is told, and who has asked."""
+    up.fault("crash", nodes=["primary"], id="primary-down")
+    up.fault("pause", nodes=["dave"], id="asleep")
+    send(up)
+    up.wait_for(seconds=6)
+    change = now(up).change
+    assert change is not None and (change.to, change.primary, change.need) == (1, "bob", 3)
+    assert change.voters == ("bob", "carol")
+    assert "view change to 1 has 2 of the 3 votes it needs." in told(up)[-1]
+
+
+def test_a_view_change_waits_for_its_primary(up: BlockingNetwork) -> None:
+    """All votes are there and the new view does not begin: who must begin it is named."""
+    up.fault("crash", nodes=["primary"], id="primary-down")
+    up.fault("delay", nodes=["bob"], by="30s", messages=["new-view"], id="late")
+    send(up)
+    up.wait_for(seconds=3)
+    diagnosis = now(up)
+    assert (diagnosis.state, diagnosis.view) == (states.CHANGING, 0)
+    assert "has 3 of the 3 votes it needs; bob, who leads there, must begin it" in told(up)[-1]
+
+
+def censored(net: BlockingNetwork) -> None:
+    """The primary leaves out what bob sends; others go on."""
+    net.fault("censor", nodes=["primary"], of=["bob"], id="no-bob")
+    send(net, id="claim")
+    for number in range(4):
+        net.send("carol", to=["dave"], data={"n": number}, wait_s=5)
+        net.wait_for(seconds=0.1)
+
+
+def test_a_primary_censors(up: BlockingNetwork) -> None:
+    """Blocks come, so not the network is stopped but one transaction: whose, and who may be doing it."""
+    censored(up)
+    diagnosis = now(up)
+    assert (diagnosis.state, diagnosis.exit_code) == (states.CENSORED, CHECK_FAILED)
+    assert [each.id for each in diagnosis.left_out] == ["claim"]
+    assert [(each.what, each.who, each.fault) for each in diagnosis.suspected] == [
+        (CENSORS, "alice", "no-bob")
+    ]
+    said = of(up, "claim")
+    assert (said.state, said.exit_code) == ("waiting", CHECK_FAILED)
+    assert "Blocks come, and claim may be left out on purpose" in "\n".join(transaction_lines(said))
+
+
+def test_a_primary_is_slow(up: BlockingNetwork) -> None:
+    """Blocks come late, each time by the primary's doing; nobody replaces it, and that is said."""
+    up.fault("slow", nodes=["primary"], by="900ms", id="late")
+    for _ in range(4):
         send(up, wait_s=10)
-        up.wait_for(seconds=1)
-        assert now(up).well and "All is well" in told(up)
+    send(up)
+    up.wait_for(seconds=0.2)
+    diagnosis = now(up)
+    assert diagnosis.state == states.SLOWED
+    assert [(each.what, each.who, each.fault) for each in diagnosis.suspected] == [(SLOW, "alice", "late")]
+    assert any("is not replaced: PBFT has no answer" in line for line in told(up))
 
 
-def test_the_primary_is_down(net: Network) -> None:
-    """Three of four are enough, so it must go on; who is down, and by which fault, is named."""
-    with net as up:
-        send(up, wait_s=10)
-        up.fault("crash", nodes=["primary"], id="primary-down")
-        send(up)
-        up.wait_for(seconds=1.5)
-        diagnosis = now(up)
-        assert [each.node for each in diagnosis.missing] == ["alice"]
-        assert not diagnosis.well and diagnosis.correct is not True and len(diagnosis.have) == 3
-        assert "primary-down" in told(up)
+def test_a_voter_without_its_disk_may_not_vote(up: BlockingNetwork) -> None:
+    """It answers and has all blocks, and yet is one of those that are missing."""
+    up.fault("crash", nodes=["dave"], disk="lose", for_="1s", id="lost")
+    up.wait_for(seconds=4)
+    send(up, wait_s=10)
+    diagnosis = now(up)
+    assert diagnosis.have == ("alice", "bob", "carol")
+    (mute,) = diagnosis.missing
+    assert mute.node == "dave" and "may not vote yet" in mute.how
 
 
-def test_more_than_f_are_down(net: Network) -> None:
-    """Stopping is correct, and which faults to heal is told."""
-    with net as up:
-        send(up, wait_s=10)
-        up.fault("crash", nodes=["carol", "dave"], id="too-many")
-        send(up)
-        up.wait_for(seconds=6)
-        diagnosis = now(up)
-        assert diagnosis.correct is True and diagnosis.quorum == 3 and len(diagnosis.have) == 2
-        assert "CORRECT" in told(up) and "too-many" in told(up)
+# Transactions.
 
 
-def test_a_partition_without_a_quorum(net: Network) -> None:
-    """Two against two: neither side may go on."""
-    with net as up:
-        send(up, wait_s=10)
-        up.fault("partition", nodes=["alice", "bob"], id="split")
-        send(up)
-        up.wait_for(seconds=6)
-        assert now(up).correct is True
-        assert "split" in told(up)
+def test_a_reader_is_away(up: BlockingNetwork) -> None:
+    """The transaction is ordered; the reader that cannot take it is named with its fault, and then has it."""
+    up.fault("crash", nodes=["carol"], id="carol-down")
+    send(up, wait_s=10, id="letter")
+    up.wait_for(seconds=1)
+    letter = of(up, "letter")
+    assert (letter.state, letter.exit_code) == ("undelivered", CHECK_FAILED)
+    assert [(each.name, each.away and each.away.fault) for each in letter.lacking] == [
+        ("carol", "carol-down")
+    ]
+    assert transaction_lines(letter)[0] == "letter is in block 3, and carol has not got it yet."
+    assert now(up).undelivered != ()
+    up.heal()
+    up.wait_for(seconds=5)
+    assert (of(up, "letter").state, of(up, "letter").exit_code) == ("delivered", FINE)
 
 
-def test_the_broker_is_down(net: Network) -> None:
-    """Nobody hears anybody, and it is the broker's fault alone."""
-    with net as up:
-        send(up, wait_s=10)
-        up.fault("broker-outage", for_="60s", id="no-broker")
-        send(up)
-        up.wait_for(seconds=6)
-        assert now(up).state == "broker"
-        assert "broker" in told(up) and "no-broker" in told(up)
+def test_a_transaction_is_on_its_way_or_still_planned(up: BlockingNetwork) -> None:
+    """One that waits a moment is no trouble; one of the file that was never played is."""
+    up.wait_for(seconds=1)
+    send(up, id="fresh")
+    fresh = of(up, "fresh")
+    assert (fresh.state, fresh.exit_code, fresh.network.state) == ("waiting", FINE, states.WELL)
+    rent = of(up, "rent")
+    assert (rent.state, rent.exit_code) == ("planned", CHECK_FAILED)
+    assert transaction_lines(rent) == [
+        "rent was due at 0.2 s and was not handed in: the steps of the file were not played."
+    ]
 
 
-def test_a_view_change_is_under_way(net: Network) -> None:
-    """Two ask for the next view, one more is needed; it comes once a voter is back."""
-    with net as up:
-        send(up, wait_s=10)
-        up.fault("crash", nodes=["primary"], id="primary-down")
-        up.fault("pause", nodes=["dave"], id="asleep")
-        send(up)
-        up.wait_for(seconds=6)
-        change = now(up).change
-        assert change is not None and (change.to, change.have, change.need) == (1, 2, 3)
-        assert "2 of the 3" in told(up)
+# What is on the command line.
 
 
-def test_a_primary_censors(net: Network) -> None:
-    """Others' transactions pass; bob's, which wait, are named."""
-    with net as up:
-        send(up, wait_s=10)
-        up.fault("censor", nodes=["primary"], of=["bob"], id="no-bob")
-        send(up, id="claim")
-        for number in range(6):
-            up.send("carol", to=["dave"], data={"n": number}, wait_s=5)
-            up.wait_for(seconds=0.25)
-        assert [each.id for each in now(up).left_out] == ["claim"]
-
-
-def test_a_reader_is_away(net: Network) -> None:
-    """The transaction is ordered, and waits for the one who cannot take it."""
-    with net as up:
-        send(up, wait_s=10)
-        up.fault("crash", nodes=["carol"], id="carol-down")
-        send(up, wait_s=10, id="letter")
-        up.wait_for(seconds=1)
-        said = "\n".join(transaction_lines(of(up, "letter")))
-        assert "carol" in said and "carol-down" in said
-        assert of(up, "letter").exit_code == CHECK_FAILED
-
-
-def test_an_unknown_transaction_and_a_finished_run(privity: Privity, net: Network, tmp_path: Path) -> None:
-    """The verdict of a run that ended; did you mean; what arrived has arrived."""
+def test_a_finished_run(privity: Privity, file: Path, tmp_path: Path) -> None:
+    """When it ended, its verdict, that nothing was open; what arrived has arrived."""
     home = tmp_path / "ended"
-    assert privity(home, "run", str(tmp_path / "why.yaml"), "--transport", "memory", "-q").code == FINE
+    assert privity(home, "run", str(file), "--transport", "memory", "-q").code == FINE
     ended = privity(home, "why")
-    assert ended.code == FINE and "ended" in ended.out and "pass" in ended.out
-    assert privity(home, "why", "--json").document["schema"] == "privity.why/1"
-    unknown = privity(home, "why", "rnet")
-    assert unknown.code == WRONG_USAGE and "did you mean rent?" in unknown.err
+    assert ended.code == FINE
+    first, second = ended.out.splitlines()
+    assert first.startswith("Run 0001 ended at ") and first.endswith("pass, 1 of 1 expectations hold.")
+    assert second == "Nothing was open then."
+    document = privity(home, "why", "--json").document
+    assert (document["schema"], document["well"], document["next"]) == ("privity.why/1", True, None)
+    assert document["ended"]["verdict"] == "pass"
     arrived = privity(home, "why", "rent")
-    assert arrived.code == FINE and "bob" in arrived.out
+    assert arrived.code == FINE
+    assert arrived.out.splitlines()[1] == "rent has arrived: block 2, opened by alice, bob."
+
+
+def test_a_finished_run_that_left_something_open(privity: Privity, tmp_path: Path) -> None:
+    """A reader that never came back had not got what was sent to it: exit code 1."""
+    file = tmp_path / "open.yaml"
+    fault = "  - {at: 100ms, do: fault, id: gone, kind: crash, nodes: [bob]}\n"
+    file.write_text(FILE.replace("expect:", f"{fault}expect:").replace("at: 200ms", "at: 900ms"))
+    privity(tmp_path / "home", "run", str(file), "--transport", "memory", "-q")
+    said = privity(tmp_path / "home", "why")
+    assert said.code == CHECK_FAILED
+    assert said.out.splitlines()[1] == "  lacks bob had not got rent, which is in block 2"
+    document = privity(tmp_path / "home", "why", "--json").document
+    assert (document["well"], document["undelivered"]) == (False, [{"tx": "rent", "node": "bob"}])
+
+
+def test_an_unknown_transaction(privity: Privity, file: Path, tmp_path: Path) -> None:
+    """It is wrong usage, and the nearest one is named, also one that was only planned."""
+    home = tmp_path / "home"
+    privity(home, "run", str(file), "--transport", "memory", "-q")
+    unknown = privity(home, "why", "rnet")
+    assert (unknown.code, unknown.out) == (WRONG_USAGE, "")
+    assert "no transaction rnet in run 0001; did you mean rent?" in unknown.err
+    with Network.load(file, transport="memory", home=home) as up:
+        planned = privity(home, "why", "rnet", "--run", up.folder.number)
+    assert planned.code == WRONG_USAGE and "did you mean rent?" in planned.err
+
+
+def test_no_such_run_and_one_that_has_not_begun(privity: Privity, tmp_path: Path) -> None:
+    """Exit code 5 without a run; 3 while its network is not founded, because nothing can be told."""
+    assert privity(tmp_path, "why").code == NOT_REACHABLE
+    RunFolder.create(tmp_path)
+    said = privity(tmp_path, "why")
+    assert said.code == UNCONFIRMED and "is still starting" in said.err
+
+
+# The words, and what no small network shows.
+
+
+def voter(name: str, **more: object) -> NodeKnown:
+    """A voter that answers, at height 83 in view 3."""
+    known = NodeKnown(
+        name=name,
+        votes=True,
+        answered=True,
+        height=83,
+        entered=3,
+        asked=0,
+        mute=False,
+        last_ms=46_000,
+        ended_ms=None,
+    )
+    return replace(known, **more)  # type: ignore[arg-type]
+
+
+def seven_banks(down: str = "def", *, takes_faults: bool = True) -> Known:
+    """Seven banks of which some crashed at 40 s, looked at 6.1 s later; the others ask for view 4."""
+    names = [f"bank-{letter}" for letter in "abcdefg"]
+    gone = tuple(f"bank-{letter}" for letter in down)
+    record = FaultRecord(id="too-many", kind="crash", nodes=gone, began_ms=40_000, until_ms=46_000)
+    return Known(
+        run="0007",
+        now_ms=46_100,
+        virtual=False,
+        block_every_ms=500,
+        view_timeout_ms=2000,
+        nodes=tuple(voter(name, answered=False) if name in gone else voter(name, asked=4) for name in names),
+        broker_answers=True,
+        takes_faults=takes_faults,
+        faults=(record,) if gone else (),
+        submitted=(Submitted("loan", bytes(32), "bank-a", (), 40_000, None, None, False),),
+        committed_ms={83: 40_000},
+    )
+
+
+def test_the_words_of_the_specification() -> None:
+    """Need, down, rule and next, as a user is promised them."""
+    lines = lines_of(diagnose(seven_banks()))
+    assert [line for line in lines if not line.startswith("  wait")] == [
+        "No block for 6.1 s at height 83, view 3.",
+        "  need  5 of 7 voters      have 4: bank-a bank-b bank-c bank-g",
+        "  down  bank-d bank-e bank-f: crashed at 40.0 s by fault too-many, back at 46.0 s",
+        "  rule  7 voters tolerate 2 faults; 3 are down, so stopping is CORRECT (safety before progress)",
+        "  next  view change to 4 has 4 of the 5 votes it needs. Wait, or: privity fault heal too-many",
+    ]
+
+
+def test_no_command_is_told_that_the_run_would_not_hear() -> None:
+    """Only a run that takes faults is told to be healed by one."""
+    assert "privity fault" not in "\n".join(lines_of(diagnose(seven_banks(takes_faults=False))))
+
+
+def test_every_line_has_its_field() -> None:
+    """The document says what the lines say."""
+    document = document_of(diagnose(seven_banks()))
+    assert document["answer"] == "No block for 6.1 s at height 83, view 3."
+    assert document["need"] == {
+        "quorum": 5,
+        "voters": 7,
+        "tolerated": 2,
+        "have": ["bank-a", "bank-b", "bank-c", "bank-g"],
+    }
+    assert document["missing"][0] == {
+        "node": "bank-d",
+        "votes": True,
+        "how": "crashed",
+        "since": 40.0,
+        "fault": "too-many",
+        "until": 46.0,
+    }
+    assert document["rule"]["correct"] is True and document["faults"] == ["too-many"]
+    assert document["view_change"] == {
+        "to": 4,
+        "primary": "bank-e",
+        "have": 4,
+        "need": 5,
+        "voters": ["bank-a", "bank-b", "bank-c", "bank-g"],
+    }
+    assert document["waiting"] == {"count": 1, "first": ["loan"], "oldest_s": 40.0}
+
+
+def test_a_node_that_no_fault_explains_does_not_answer() -> None:
+    """Its last word in the log is told, and the log is where to look."""
+    known = seven_banks("")
+    silent = replace(known.nodes[1], answered=False, last_ms=41_500)
+    diagnosis = diagnose(replace(known, nodes=(known.nodes[0], silent, *known.nodes[2:]), submitted=()))
+    assert [(each.node, each.how, each.fault) for each in diagnosis.missing] == [("bank-b", NO_ANSWER, None)]
+    lines = lines_of(diagnosis)
+    assert "  down  bank-b: no answer, and no fault explains it; its log ends at 41.5 s" in lines
+    assert lines[-1] == "  next  privity logs bank-b --level warn"
+
+
+def test_a_primary_that_answers_and_proposes_nothing() -> None:
+    """Enough voters, nobody asks for another view, and a block is overdue: the primary is suspected."""
+    known = seven_banks("")
+    known = replace(known, nodes=tuple(replace(node, asked=0) for node in known.nodes))
+    diagnosis = diagnose(known)
+    assert diagnosis.state == states.STALLED
+    assert [(each.what, each.who) for each in diagnosis.suspected] == [(SILENT, "bank-d")]
+
+
+def test_one_that_asks_alone_for_another_view_moves_nobody() -> None:
+    """A voter that was cut off for long is no view change of the network."""
+    known = seven_banks("")
+    nodes = tuple(replace(node, asked=9 if node.name == "bank-g" else 0) for node in known.nodes)
+    fresh = replace(known.submitted[0], at_ms=known.now_ms - 100)
+    assert diagnose(replace(known, nodes=nodes, submitted=(fresh,))).state == states.WELL
+
+
+def test_nothing_can_be_told() -> None:
+    """No answer, no log: that is said, and not that all is well."""
+    known = seven_banks("")
+    nodes = tuple(replace(node, answered=False, last_ms=None) for node in known.nodes)
+    diagnosis = diagnose(replace(known, nodes=nodes))
+    assert (diagnosis.state, diagnosis.exit_code) == (states.UNKNOWN, UNCONFIRMED)
