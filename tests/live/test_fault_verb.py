@@ -37,7 +37,7 @@ def why(privity: Privity) -> dict[str, Any]:
 
 
 def test_a_primary_is_crashed_explained_replaced_and_healed(privity: Privity) -> None:
-    """While the load goes on: theory says it continues, why names the fault, it does continue, and it heals."""
+    """Under load: theory says it continues, why names the fault, it does continue, and it heals."""
     file = privity.file(FILE)
     assert privity("up", "-d", file).code == FINE
     broken = privity("fault", "crash", "primary", "--for", "3s", "--id", "down", "--json")
