@@ -111,6 +111,14 @@ def test_why_of_a_live_network(privity: Privity) -> None:
     gone = why(privity)
     assert (gone["state"], gone["rule"]["correct"], gone["faults"]) == ("broker", True, ["no-broker"])
     assert gone["answer"].startswith("The broker does not answer.")
+    assert privity("fault", "heal", "no-broker").code == FINE
+    wait_until(lambda: why(privity)["state"] != "broker")
+
+    # Nobody's fault: it is the broker all the same, and not every node at once.
+    os.kill(privity.pid_of("embedded_broker"), signal.SIGKILL)
+    killed = why(privity)
+    assert (killed["state"], killed["faults"]) == ("broker", [])
+    assert [each["how"] for each in killed["missing"]] == ["ended by itself"]
     assert privity("down").code == FINE
     privity.nothing_is_left()
     assert privity("why").out.startswith("Run 0001 ended at ")

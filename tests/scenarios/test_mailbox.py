@@ -140,9 +140,8 @@ async def test_a_mistake_of_ours_is_answered_and_quotes_nothing(run: Run) -> Non
         b'{"listener": "1", "wish": {"heal": null}}',
         b"\xff\xfe",
         b"[" * 20_000,
-        b" " * (LONGEST_BYTES + 1),
     ],
-    ids=["empty", "cut", "list", "null", "no-listener", "no-wish", "older", "no-text", "deep", "long"],
+    ids=["empty", "cut", "list", "null", "no-listener", "no-wish", "older", "no-text", "deep"],
 )
 async def test_what_is_damaged_or_older_than_the_run_is_refused(run: Run, content: bytes) -> None:
     """With a reason, and nothing is done; a good request after it is."""
@@ -152,6 +151,15 @@ async def test_what_is_damaged_or_older_than_the_run_is_refused(run: Run, conten
         assert document["error"]["why"].endswith("; nothing was done")
         assert run.wishes == []
         await run.ask({"heal": None})
+
+
+async def test_what_is_too_long_is_refused(run: Run) -> None:
+    """Whatever it says."""
+    async with listening(run):
+        mark = json.loads((run.mailbox.path / "open.json").read_bytes())
+        wish = json.dumps({"listener": mark["listener"], "wish": {"heal": None}}).encode()
+        document = await run.left_alone("22" * 8, wish + b" " * LONGEST_BYTES)
+    assert "too long" in document["error"]["why"] and run.wishes == []
 
 
 async def test_what_was_asked_of_an_earlier_process_is_refused(run: Run) -> None:
