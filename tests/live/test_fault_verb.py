@@ -7,6 +7,8 @@ import os
 import signal
 from typing import Any
 
+import pytest
+
 from node.errors import CHECK_FAILED, FINE
 from scenarios.faults.record import read
 from tests.live.commands import Privity
@@ -18,7 +20,7 @@ name: broken
 consensus: {block_every: 100ms, view_timeout: 1s}
 parties: {alice: {}, bob: {}, carol: {}, dave: {}}
 steps:
-  - {at: 1s, do: load, id: traffic, as: [bob, carol], to: random, rate: 5/s, for: 20s, data: {n: 1}}
+  - {at: 1s, do: load, id: traffic, as: [bob, carol], to: random, rate: 5/s, for: 60s, data: {n: 1}}
 expect:
   - {check: agreement}
 """
@@ -36,23 +38,28 @@ def why(privity: Privity) -> dict[str, Any]:
     return dict(said.json)
 
 
+@pytest.mark.mosquitto
 def test_a_primary_is_crashed_explained_replaced_and_healed(privity: Privity) -> None:
     """Under load: theory says it continues, why names the fault, it does continue, and it heals."""
     file = privity.file(FILE)
-    assert privity("up", "-d", file).code == FINE
+    assert privity("up", "-d", file, "--broker", "mosquitto").code == FINE
     broken = privity("fault", "crash", "primary", "--for", "3s", "--id", "down", "--json")
     assert broken.code == FINE, broken.text
     (fault,) = broken.json["faults"]
-    assert (fault["nodes"], fault["state"], fault["touched"]) == (["alice"], "on", 1)
+    (primary,) = fault["nodes"]  # Not alice, if a slow start moved the view.
+    assert (fault["state"], fault["touched"]) == ("on", 1)
     assert 2.9 <= fault["heals"] - fault["began"] <= 3.1
     assert broken.json["theory"]["text"].startswith("1 of 4 down: continues, after a view change")
 
     said = why(privity)
     (gone,) = said["missing"]
-    assert (gone["node"], gone["how"], gone["fault"]) == ("alice", "crashed", "down")
-    assert said["need"]["have"] == ["bob", "carol", "dave"] and "privity fault heal down" in said["next"]
+    assert (gone["node"], gone["how"], gone["fault"]) == (primary, "crashed", "down")
+    assert (
+        said["need"]["have"] == [name for name in ("alice", "bob", "carol", "dave") if name != primary]
+        and "privity fault heal down" in said["next"]
+    )
     before = height(privity)
-    wait_until(lambda: height(privity) > before + 1)  # Without alice, or with her: it goes on.
+    wait_until(lambda: height(privity) > before + 1)  # Without the primary, or with it: it goes on.
 
     wait_until(lambda: why(privity)["missing"] == [])
     listed = privity("fault", "list", "--json").json["faults"]

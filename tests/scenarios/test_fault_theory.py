@@ -48,6 +48,7 @@ def of(*records: FaultRecord) -> Prediction:
         ([fault("silent", "b", "c", "d")], "3 of 7 down: stops, correctly"),
         ([fault("silent", "b", "c", "d", to=("bank-e",))], "0 of 7 down: continues"),
         ([fault("equivocate", "b", counts=True)], "1 of 7 may lie: continues"),
+        ([fault("equivocate", "b", "c", counts=True)], "2 of 7 may lie: continues"),
         (
             [fault("equivocate", "b", "c", "d", counts=True, ended=True)],
             "3 of 7 may lie: more than 2 liars, nothing is promised",
@@ -60,3 +61,9 @@ def of(*records: FaultRecord) -> Prediction:
 def test_theory(records: list[FaultRecord], text: str) -> None:
     """Seven tolerate two: who is away counts once and while it is, who lies counts for good."""
     assert of(*records).text == text
+
+
+def test_without_a_broker_nothing_goes_on() -> None:
+    """Also what a program reads says so, though no voter is down."""
+    prediction = of(fault("broker-outage"))
+    assert (prediction.goes_on, prediction.away) == (False, 0)

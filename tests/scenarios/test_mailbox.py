@@ -153,6 +153,16 @@ async def test_what_is_damaged_or_older_than_the_run_is_refused(run: Run, conten
         await run.ask({"heal": None})
 
 
+async def test_a_wish_that_is_none_is_damaged_though_it_names_this_process(run: Run) -> None:
+    """It is refused as what it is, and not as a mistake of ours."""
+    async with listening(run):
+        listener = json.loads((run.mailbox.path / "open.json").read_bytes())["listener"]
+        content = json.dumps({"listener": listener, "wish": 3}).encode()
+        document = await run.left_alone("00" * 8, content)
+        assert document["error"]["why"] == "the request is damaged; nothing was done"
+        assert run.wishes == []
+
+
 async def test_what_is_too_long_is_refused(run: Run) -> None:
     """Whatever it says."""
     async with listening(run):
