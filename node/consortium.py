@@ -12,6 +12,7 @@ import binascii
 import functools
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,12 +49,16 @@ class Member(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields
 
 
 class Policy(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """What the network promises about private transactions; its hash is part of each of them."""
+    """What the network promises about private transactions; its hash is part of each of them.
+
+    `always_to` names the parties that must be among the readers of each (mandatory readers).
+    """
 
     payload: Annotated[str, Meta(max_length=16)] = "on_chain"
     sender: Annotated[str, Meta(max_length=16)] = "public"
     recipients: Annotated[str, Meta(max_length=16)] = "hidden"
     size: Annotated[str, Meta(max_length=16)] = "padded"
+    always_to: Annotated[tuple[Name, ...], Meta(max_length=31)] = ()
 
 
 class Rules(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
@@ -94,6 +99,8 @@ class Consortium(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fi
             return "a key is used twice"
         if not votes[0] or votes != sorted(votes, reverse=True):
             return "voters do not come first"
+        if not set(self.policy.always_to) <= set(names):
+            return "a mandatory reader is no member"
         return None
 
 
@@ -171,6 +178,11 @@ class Network:
     def position(self, name: str) -> int | None:
         """The replica id of a party, or None if there is no such party."""
         return self._position.get(name)
+
+    def with_mandatory(self, sender: str, readers: Iterable[str]) -> tuple[str, ...]:
+        """These readers and those that the policy adds, without the sender, each once."""
+        policy = self.consortium.policy
+        return tuple(name for name in dict.fromkeys((*readers, *policy.always_to)) if name != sender)
 
     def verify_key(self, name: str) -> VerifyKey | None:
         """The public signing key of a party, or None if there is no such party."""

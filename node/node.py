@@ -34,7 +34,7 @@ from node.chain.books import Books
 from node.chain.journal import Journal
 from node.chain.ledger import Ledger, key_of
 from node.chain.recovery import recover
-from node.chain.store import DELIVERED, MISSING, NOT_PARTY, UNREADABLE, Store
+from node.chain.store import DELIVERED, MISSING, NOT_PARTY, REFUSED, UNREADABLE, Store
 from node.consortium import Network
 from node.envelopes.keys import PartyKeys
 from node.envelopes.transaction import PrivateTransaction, check_blob
@@ -61,6 +61,8 @@ HOUSEKEEPING_MS = 1000
 MISSING_AT_ONCE = 64
 LOOK_AT_ONCE = 8
 ANSWERED = 10_000
+
+OPENED = (DELIVERED, REFUSED)  # Whose content this party has seen.
 
 # A disk that refuses, indexes that do, a record that is no longer what was written.
 DISK_ERRORS = (OSError, sqlite3.Error, PrivityError)
@@ -139,7 +141,7 @@ class Node:
             lost_disk=lost_disk,
         )
         self._answers = Answers(self._journal, self._store, self._mempool, self.topics, send)
-        self.private_view = PrivateView(self._store, keys.wrapping, self._answers.body)
+        self.private_view = PrivateView(network, self._store, keys.wrapping, self._answers.body)
         self._housekeeping_at = now_ms
         self._ask_next = 0
         self._answered: OrderedDict[tuple[int, bytes], None] = OrderedDict()  # Inquiries, the oldest first.
@@ -257,7 +259,7 @@ class Node:
         try:
             found = self.private_view.look(LOOK_AT_ONCE)
             # Noted before it is recorded: after a stop in between it is noted again, and never not at all.
-            opened = [(looked.id, looked.height) for looked in found if looked.state == DELIVERED]
+            opened = [(looked.id, looked.height) for looked in found if looked.state in OPENED]
             self._books.hold("key", opened, self._since_ms)
             self.private_view.record(found)
         except DISK_ERRORS as error:
@@ -275,6 +277,14 @@ class Node:
                     tx=looked.id,
                     h=looked.height,
                     reason_code="commitment does not match",
+                )
+            elif looked.state == REFUSED:
+                self.report.emit(
+                    "priv.decrypt",
+                    "error",
+                    tx=looked.id,
+                    h=looked.height,
+                    reason_code="mandatory reader left out",
                 )
             elif looked.state == NOT_PARTY:
                 self.report.emit(

@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from node.canonical import DecodeError
-from node.chain.store import DELIVERED, MISSING, NOT_PARTY, PENDING, UNKNOWN, UNREADABLE, Store
-from node.envelopes.envelope import NotAParty, Unreadable, unseal
+from node.chain.store import DELIVERED, MISSING, NOT_PARTY, PENDING, REFUSED, UNKNOWN, UNREADABLE, Store
+from node.consortium import Network
+from node.envelopes.envelope import NotAParty, Opened, Unreadable, readers_of, unseal
 from node.envelopes.keys import WrappingKey
-from node.envelopes.transaction import PrivateTransaction, check_blob, decode_blob
+from node.envelopes.transaction import Blob, PrivateTransaction, check_blob, decode_blob
 from node.mempool import Waiting
 
 FRESH_BYTES = 16 << 20
@@ -37,8 +38,13 @@ class PrivateView:
     """
 
     def __init__(
-        self, store: Store, key: WrappingKey, body: Callable[[bytes], tuple[PrivateTransaction, int]]
+        self,
+        network: Network,
+        store: Store,
+        key: WrappingKey,
+        body: Callable[[bytes], tuple[PrivateTransaction, int]],
     ) -> None:
+        self._network = network
         self._store = store
         self._key = key
         self._body = body
@@ -115,7 +121,9 @@ class PrivateView:
             if encoded is None:
                 return MISSING
             blob = decode_blob(encoded)
-            unseal(transaction, blob, self._key)
+            opened = unseal(transaction, blob, self._key)
+            if self._leaves_out_a_reader(transaction, blob, opened):
+                return REFUSED
         except NotAParty:
             return NOT_PARTY
         except Unreadable:
@@ -127,3 +135,11 @@ class PrivateView:
             # Whatever a key store or a disk raises: "cannot tell" must not pass for "not mine" (P33).
             return UNKNOWN
         return DELIVERED
+
+    def _leaves_out_a_reader(self, transaction: PrivateTransaction, blob: Blob, opened: Opened) -> bool:
+        """Whether the policy demands a reader who has no slot. Every reader can tell: slots follow from K."""
+        wanted = self._network.consortium.policy.always_to
+        if not wanted:
+            return False
+        readers = readers_of(transaction, blob, opened.content_key, self._network.wrapping_keys)
+        return not readers.issuperset(wanted)

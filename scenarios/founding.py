@@ -49,6 +49,7 @@ def found(scenario: Scenario, keys: dict[str, PartyKeys], entropy: Entropy, now_
             sender=scenario.metadata["sender"],
             recipients=scenario.metadata["recipients"],
             size=scenario.metadata["size"],
+            always_to=scenario.always_to,
         ),
         rules=Rules(block_every_ms=scenario.block_every_ms, view_timeout_ms=scenario.view_timeout_ms),
     )

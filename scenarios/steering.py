@@ -87,7 +87,7 @@ class Steering:
                 raise PrivityError("E-ID", "this id is taken", where=identifier)
             self._made += 1
             identifier = f"sent-{self._made}" if f"sent-{self._made}" not in run.sent else None
-        readers = tuple(name for name in dict.fromkeys(to) if name != sender)
+        readers = run.network.with_mandatory(sender, to)
         try:
             check_payload(data)
         except PayloadError as error:

@@ -20,10 +20,11 @@ PENDING = "pending"  # Ordered; not looked at yet.
 DELIVERED = "delivered"  # Unsealed, and it meets its commitment.
 MISSING = "missing"  # The blob is not here; it is asked for.
 UNREADABLE = "unreadable"  # It opens and does not meet its commitment; who holds key and blob can prove it.
+REFUSED = "refused"  # It opens, and a reader whom the policy demands was left out; so it has no effect.
 UNKNOWN = "unknown"  # This node could not tell, because its keys or its disk failed.
 NOT_PARTY = "not_party"  # No key slot is ours.
 NO_PAYLOAD = "none"  # The consortium transaction has none, and a repeat has no effect.
-PAYLOAD_STATES = (PENDING, DELIVERED, MISSING, UNREADABLE, UNKNOWN, NOT_PARTY)
+PAYLOAD_STATES = (PENDING, DELIVERED, MISSING, UNREADABLE, REFUSED, UNKNOWN, NOT_PARTY)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS block (

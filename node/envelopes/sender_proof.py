@@ -45,14 +45,21 @@ class SenderProof(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_f
     content_key: Bytes32
     reader: Bytes32 | None
 
-    def verify(self, sender_key: VerifyKey, members: Iterable[WrappingPublicKey] = ()) -> str | None:
+    def verify(
+        self,
+        sender_key: VerifyKey,
+        members: Iterable[WrappingPublicKey] = (),
+        mandatory: Iterable[WrappingPublicKey] = (),
+    ) -> str | None:
         """The lie that is proved, as a token, or None: then nothing is proved against the sender.
 
         `sender_key` is the judge's own knowledge of the sender, `members` of the wrapping keys of all
-        members under the header's policy; without it lies about slots are not looked for. Tokens:
+        members under the header's policy; without it lies about slots are not looked for. `mandatory` are
+        those of them whom the policy demands as readers. Tokens:
         `wrapped_key` (a reader was given another key than the one committed to), `ciphertext` (it does
         not decrypt), `payload_root` (another payload than committed to), `slots` (a slot is neither for
-        a member nor a dummy), and those of `Payload.parse`. Never raises.
+        a member nor a dummy), `mandatory_reader` (one of those has no slot), and those of
+        `Payload.parse`. Never raises.
         """
         header = self.transaction.header
         if check_blob(header, self.blob):
@@ -67,9 +74,12 @@ class SenderProof(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_f
         except DecodeError as lie:
             return lie.reason
         known = tuple(members)
-        if known and find_readers(key, core_digest(header.core), self.blob.slots, known) is None:
+        if not known:
+            return None
+        readers = find_readers(key, core_digest(header.core), self.blob.slots, known)
+        if readers is None:
             return "slots"
-        return None
+        return None if set(mandatory) <= set(readers) else "mandatory_reader"
 
     def _wrong_key_wrapped(self, key: ContentKey) -> str | None:
         """A slot derived from a key that the header does not commit to. Only the sender can make one:

@@ -142,6 +142,7 @@ _CHECKS: dict[str, Check] = {
     "delivered": _count,
     "missing": _count,
     "unreadable": _count,
+    "refused": _count,
     "unknown": _count,
     "not_party": _count,
     # Outcome.

@@ -110,6 +110,7 @@ HINTS: dict[str, str] = {
 # As the code that gives the reason writes it. In the log it is a token: "not a voter" is not_a_voter.
 _REASONS = (
     "a key is used twice",
+    "a mandatory reader is no member",
     "already certified",
     "already executed",
     "bad signature",
@@ -150,6 +151,8 @@ _REASONS = (
     "length",
     "lost on purpose",
     "malformed",
+    "mandatory reader left out",
+    "mandatory_reader",
     "mempool full",
     "network",
     "new view contradicts what was executed",

@@ -72,7 +72,7 @@ def send_command(
     if identifier is not None:
         check_label(reading, identifier, public_words(fields))
     refuse_stopped(reading)
-    order = Order(sender, tuple(name for name in readers if name != sender), fields, identifier or "")
+    order = Order(sender, reading.network.with_mandatory(sender, readers), fields, identifier or "")
     receipt = asyncio.run(send(reading, order, reading.keys(sender), wait=not no_wait, timeout_s=timeout_s))
     if not receipt.own_node_answered:
         print(f"! {sender}'s own node does not answer; the others were asked", file=sys.stderr)

@@ -31,7 +31,8 @@ PUBLIC = "public view"
 class TransactionView:
     """A transaction as seen from one folder. `access` is one of the words above.
 
-    `leaves` and `readers` are there for a reader alone; `transaction` and `block` once it is ordered.
+    `leaves` and `readers` are there for a reader alone, and `left_out`: readers whom the policy demands and
+    the sender left out; `transaction` and `block` once it is ordered.
     """
 
     found: Found
@@ -41,6 +42,7 @@ class TransactionView:
     access: str
     leaves: tuple[Leaf, ...] = ()
     readers: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"TransactionView({self.found.name}, {self.access})"
@@ -65,7 +67,9 @@ def view_transaction(reading: RunReading, found: Found, seen_as: str | None) -> 
     readers = _readers(reading, node, transaction, found.id, opened)
     # What Privity itself puts beside the fields (a run's canary) is no part of what was said.
     leaves = tuple(leaf for leaf in opened.payload.leaves if not str(leaf.path[0]).startswith("_"))
-    return TransactionView(found, seen_as, transaction, block, access, leaves, readers)
+    wanted = reading.network.consortium.policy.always_to
+    left_out = tuple(name for name in wanted if readers and name not in readers)
+    return TransactionView(found, seen_as, transaction, block, access, leaves, readers, left_out)
 
 
 def _open(
@@ -179,7 +183,12 @@ def _content(view: TransactionView) -> list[str]:
     if view.access == UNREADABLE:
         return [_line("content", "unreadable: it opens, and is not what the sender committed to")]
     fields = field_lines(view.leaves) or ["(no fields)"]
-    return [_line("content" if place == 0 else "", text) for place, text in enumerate(fields)]
+    lines = [_line("content" if place == 0 else "", text) for place, text in enumerate(fields)]
+    if view.left_out:
+        assert view.transaction is not None
+        sender, missing = view.transaction.header.core.sender, ", ".join(view.left_out)
+        lines.append(_line("refused", f"{sender} left out {missing}, whom the policy demands as a reader"))
+    return lines
 
 
 def field_lines(leaves: Sequence[Leaf]) -> list[str]:

@@ -20,6 +20,7 @@ from scenarios.model.values import (
     Delay,
     Duration,
     OptionalDelay,
+    Parties,
     Percent,
     Seed,
     SomeParties,
@@ -95,6 +96,9 @@ class PrivacySection(Strict):
 
     payload: Literal["on_chain"] = Field(default="on_chain", description="every node holds the ciphertext")
     metadata: MetadataSection = MetadataSection()
+    always_to: Parties = Field(
+        default=[], description="mandatory readers: parties that read every transaction, like [regulator]"
+    )
 
 
 def _nothing_is_default(value: object) -> object:

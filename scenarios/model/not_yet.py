@@ -11,7 +11,6 @@ TOP_KEYS = {
     "seals": "sealed content that openers unseal together",
     "state_check": "comparing private state between its readers",
 }
-PRIVACY_KEYS = {"always_to": "mandatory readers"}
 STEP_KEYS = {
     "seal": "sealed content",
     "object": "private objects with versions",
@@ -56,7 +55,6 @@ def not_yet(source: Source) -> list[NotYet]:
 
 def _in_sections(source: Source) -> Iterator[NotYet]:
     yield from _keys(source, (), TOP_KEYS)
-    yield from _keys(source, ("privacy",), PRIVACY_KEYS)
     for section in ("network", "consensus", "privacy"):
         yield from _keys(source, (section,), {"state_check": TOP_KEYS["state_check"]})
     for path, words in VALUES.items():

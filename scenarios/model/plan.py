@@ -36,7 +36,7 @@ def plan(scenario: Scenario) -> tuple[PlannedSend, ...]:
             sends.append(PlannedSend(step.id, step.at_ms, step.sender, step.readers, step.data))
         else:
             seed = f"{scenario.seed}/workload/{step.id}"
-            sends += drawn(step, Random(seed), Random(f"{seed}/times"))
+            sends += drawn(step, Random(seed), Random(f"{seed}/times"), scenario.always_to)
     return tuple(sorted(sends, key=lambda send: send.at_ms))
 
 
@@ -55,13 +55,17 @@ def moments(load: Load, stream: Random) -> list[int]:
     return found
 
 
-def drawn(load: Load, stream: Random, times: Random) -> list[PlannedSend]:
-    """The transactions of a load, in order. `times` is a stream of its own: pauses change no other draw."""
+def drawn(load: Load, stream: Random, times: Random, always_to: Sequence[str] = ()) -> list[PlannedSend]:
+    """The transactions of a load, in order. `times` is a stream of its own: pauses change no other draw.
+
+    `always_to` are readers of each beside those that are drawn.
+    """
     sends = []
     for at_ms, identifier in zip(moments(load, times), load.transactions, strict=True):
         sender = stream.choice(load.senders)
         others = [name for name in load.candidates if name != sender]
-        readers = _drawn_readers(others, load, stream)
+        named = dict.fromkeys((*_drawn_readers(others, load, stream), *always_to))
+        readers = tuple(name for name in named if name != sender)
         fields = {name: _drawn_value(value, stream) for name, value in load.data.items()}
         sends.append(PlannedSend(identifier, at_ms, sender, readers, filled(fields, load.size_bytes, stream)))
     return sends

@@ -40,6 +40,7 @@ class _Resolver:
             for name in expand(series)
         )
         self._names = [party.name for party in self._parties]
+        self._always_to = meant(document.privacy.always_to, self._names)
         voters = [party.name for party in self._parties if party.votes]
         self._faults = FaultResolver(self._names, voters, self.complaints)
 
@@ -67,6 +68,7 @@ class _Resolver:
             view_timeout_ms=document.consensus.view_timeout,
             payload=document.privacy.payload,
             metadata=document.privacy.metadata.model_dump(),
+            always_to=self._always_to,
             conditions=conditions_of(document.network, self._names, self.complaints),
             crypto=document.crypto or "seeded",
             parties=self._parties,
@@ -91,7 +93,8 @@ class _Resolver:
         if isinstance(step, ReplayStep):
             return Replay(step.id, line, step.at, step.tx)
         if isinstance(step, SendStep):
-            readers = tuple(name for name in meant(step.to, self._names) if name != step.as_)
+            named = dict.fromkeys((*meant(step.to, self._names), *self._always_to))
+            readers = tuple(name for name in named if name != step.as_)
             if len(readers) > MAX_OTHER_READERS:
                 self._too_many_readers((*path, "to"), len(readers))
             return Send(step.id, line, step.at, step.as_, readers, step.data)
@@ -139,7 +142,7 @@ class _Resolver:
         if load.how_many is not None and most > min(others):
             message = f"up to {most} readers are drawn, but there are only {min(others)} others"
             self.complaints.at((*path, "to"), "E-VALUE", message)
-        elif most > MAX_OTHER_READERS:
+        elif most + len(set(self._always_to).difference(load.candidates)) > MAX_OTHER_READERS:
             self._too_many_readers((*path, "to"), most)
         else:
             self._check_drawn_payload(path, load)

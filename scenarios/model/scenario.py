@@ -150,6 +150,7 @@ class Scenario:
     view_timeout_ms: int
     payload: str
     metadata: Mapping[str, str]
+    always_to: tuple[str, ...]
     conditions: NetworkConditions
     crypto: str
     parties: tuple[Party, ...]

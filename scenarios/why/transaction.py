@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from node.chain import store
 from node.chain.ledger import EXECUTED
 from node.chain.store import DELIVERED, MISSING, NO_PAYLOAD, NOT_PARTY, PENDING, UNREADABLE
 from node.errors import CHECK_FAILED, FINE, UNCONFIRMED
@@ -23,6 +24,7 @@ _STATE_WORDS = {
     PENDING: "has it, and has not looked at it yet",
     MISSING: "lacks the payload and asks for it",
     UNREADABLE: "cannot open it: it does not meet its commitment",
+    store.REFUSED: "refuses it: a mandatory reader was left out",
 }
 
 

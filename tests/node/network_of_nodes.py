@@ -55,6 +55,7 @@ def founded(
     rules: Rules = RULES,
     salt: int = 0,
     created_ms: int = GENESIS_MS,
+    policy: Policy | None = None,
 ) -> Network:
     """A network of the first of NAMES. Another `salt` makes another network of the same parties."""
     members = tuple(
@@ -63,7 +64,7 @@ def founded(
         )
         for place, name in enumerate(NAMES[: voters + followers])
     )
-    consortium = Consortium(1, salt.to_bytes(16, "big"), created_ms, members, Policy(), rules)
+    consortium = Consortium(1, salt.to_bytes(16, "big"), created_ms, members, policy or Policy(), rules)
     return Network.founded(consortium, PARTIES[NAMES[0]].signing)
 
 
