@@ -49,7 +49,7 @@ def test_p48_readers_refuse_what_leaves_the_mandatory_reader_out(world: World) -
     world.settle([identifier])
     assert states(world) == {"ann": REFUSED, "bob": REFUSED, "cyd": NOT_PARTY, "dan": NOT_PARTY}
     (event,) = [event for event in world.events["bob"] if event["ev"] == "priv.decrypt"]
-    assert (event["lvl"], event["reason_code"]) == ("error", "mandatory reader left out")
+    assert (event["lvl"], event["reason_code"]) == ("error", "mandatory_reader_left_out")
 
 
 def test_p48_the_refusal_moves_no_block_and_lasts_over_a_restart(world: World) -> None:
