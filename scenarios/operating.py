@@ -33,6 +33,7 @@ from scenarios.faults.record import FaultRecord
 from scenarios.faults.timeline import Timeline
 from scenarios.founding import make_keys, write_operator_files
 from scenarios.leaks.run_secrets import RunSecrets
+from scenarios.model.payloads import CANARY_FIELD
 from scenarios.model.plan import PlannedSend, plan
 from scenarios.model.scenario import Fault, Replay, Scenario
 from scenarios.processes.child import ProcessExit
@@ -313,7 +314,7 @@ class Operator(ABC):
     def submit(self, send: PlannedSend) -> Sent:
         """Seal one planned transaction as its sender, with a canary leaf, and publish it."""
         network, keys = self.network, self.keys[send.sender]
-        fields = dict(send.fields) | {"_canary": self.entropy(16)}
+        fields = dict(send.fields) | {CANARY_FIELD: self.entropy(16)}
         sealed = seal(
             fields,
             readers=[self.keys[name].wrapping.public for name in (send.sender, *send.readers)],

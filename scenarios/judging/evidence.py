@@ -15,9 +15,10 @@ from scenarios.faults.record import FaultRecord, faulty, isolated
 from scenarios.judging.course import Course, read_course
 from scenarios.judging.journals import Kept, read_kept
 from scenarios.judging.recorded import heard_all
-from scenarios.knowledge.matrix import Matrix, matrix_of
+from scenarios.knowledge.matrix import matrix_of
 from scenarios.knowledge.metadata import Metadata, metadata_of
 from scenarios.knowledge.moments import At
+from scenarios.knowledge.rows import Matrix
 from scenarios.leaks.canaries import Artefact, ScanBroken, ScanResult, scan
 from scenarios.leaks.run_secrets import RunSecrets
 from scenarios.model.scenario import END, Moment, Scenario

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from scenarios.judging.evidence import Evidence
 from scenarios.judging.judgement import Judgement, Outcome, judged, names, seconds
-from scenarios.knowledge.matrix import NOTHING
 from scenarios.knowledge.metadata import Metadata
+from scenarios.knowledge.rows import NOTHING
 from scenarios.model.prediction import BROKER
 from scenarios.model.scenario import END, Denied, MetadataKnown, Moment, NoPlaintext, Readers
 from scenarios.operating import Sent
@@ -20,12 +20,15 @@ def readers(evidence: Evidence, wanted: Readers) -> Judgement:
 
     def compare(sent: Sent) -> Found:
         matrix = evidence.matrix(wanted.at)
-        reading = matrix.readers(sent.tx.hex())
+        tx, what = sent.tx.hex(), "it" if wanted.field is None else "this field"
+        reading = matrix.readers(tx, wanted.field)
         said = f"expected {names(wanted.parties)}"
         if extra := reading - set(wanted.parties):
-            return "broken", f"{said}; {names(extra)} can read it too"
+            return "broken", f"{said}; {names(extra)} can read {what} too"
+        if extra := matrix.partly_reading(tx, wanted.field) - set(wanted.parties):
+            return "broken", f"{said}; {names(extra)} can read a part of {what}"
         if lacking := set(wanted.parties) - reading - matrix.untried:
-            return _lacking(evidence, lacking), f"{said}; {names(lacking)} cannot read it"
+            return _lacking(evidence, lacking), f"{said}; {names(lacking)} cannot read {what}"
         if matrix.untried:
             return "unconfirmed", _untried(matrix.untried)
         return "holds", f"read by {names(reading)}"
@@ -40,6 +43,8 @@ def denied(evidence: Evidence, wanted: Denied) -> Judgement:
         matrix = evidence.matrix(wanted.at)
         if reading := matrix.readers(sent.tx.hex()) & set(wanted.parties):
             return "broken", f"{names(reading)} can read it"
+        if reading := matrix.partly_reading(sent.tx.hex()) & set(wanted.parties):
+            return "broken", f"{names(reading)} can read a part of it"
         if unsure := matrix.untried & set(wanted.parties):
             return "unconfirmed", _untried(unsure)
         return "holds", f"denied to {names(wanted.parties)}"

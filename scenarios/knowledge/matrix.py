@@ -8,106 +8,19 @@ chain order, columns are the parties as in the genesis, and then the broker.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
 
 from node.chain.reading import NodeReading, Ordered
-from node.envelopes.envelope import NotAParty, Unreadable, unseal
+from node.envelopes.envelope import NotAParty, Unreadable
 from node.envelopes.keys import WrappingKey
-from node.envelopes.transaction import PrivateTransaction
+from node.envelopes.transaction import Blob, PrivateTransaction, check_blob
 from node.errors import PrivityError
 from node.run_folder import RunFolder
 from node.run_reading import Found, RunReading
 from scenarios.knowledge.broker_view import BrokerView, read_broker
 from scenarios.knowledge.moments import At
+from scenarios.knowledge.opening import How, Knowledge, Since, unsealed
+from scenarios.knowledge.rows import CIPHERTEXT, COMMITMENT, NAMED, NOTHING, SENDER, Cell, Matrix, Row
 from scenarios.model.prediction import BROKER
-
-SCHEMA = "privity.matrix/1"
-WHOLE = "*"
-READS, CIPHERTEXT, COMMITMENT, NOTHING = "●", "○", "#", "·"
-SENDER, NAMED = "S", "N"
-
-
-class Since(NamedTuple):
-    """When something was gained: ms since genesis, and the height of the node then (None for the broker)."""
-
-    t_ms: int
-    height: int | None
-
-
-class Cell(NamedTuple):
-    """What one holds of a transaction, why, and since when; symbols and reasons as in node/cells.py."""
-
-    symbol: str
-    reason: str = ""
-    since: Since | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One transaction. `name` is its label or 8 hex digits; `transaction` is None if no ledger has it."""
-
-    id: bytes
-    name: str
-    transaction: PrivateTransaction | None
-    cells: dict[str, Cell]
-
-    def having(self, *symbols: str) -> list[str]:
-        """The columns with one of these symbols, in order."""
-        return [column for column, cell in self.cells.items() if cell.symbol in symbols]
-
-
-@dataclass(slots=True)
-class Matrix:
-    """Who held what at one moment. `notes` say in words what the cells cannot."""
-
-    run: str
-    at: At
-    columns: tuple[str, ...]
-    rows: list[Row] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    untried: set[str] = field(default_factory=set)  # Parties of whom it cannot be told what they read.
-    _by_name: dict[str, Row] = field(default_factory=dict, repr=False)
-
-    def add(self, row: Row) -> None:
-        """Append a row."""
-        self.rows.append(row)
-        self._by_name[row.id.hex()] = row
-        self._by_name.setdefault(row.name, row)
-
-    def row(self, tx: str) -> Row:
-        """The row of a transaction, by name or by its 64 hex digits. Raises KeyError."""
-        return self._by_name[tx]
-
-    def __contains__(self, tx: str) -> bool:
-        return tx in self._by_name
-
-    def readers(self, tx: str) -> set[str]:
-        """The parties that read the content. The broker is given no key, so it is never one of them: that
-        none passed it is for the leak scan to show.
-        """
-        return set(self.row(tx).having(READS))
-
-    def ordered(self, tx: str) -> bool:
-        """Whether every party's own ledger had this transaction at that moment."""
-        return not set(self.row(tx).having(NOTHING)) - {BROKER}
-
-    def document(self) -> dict[str, Any]:
-        """The matrix as a document of schema `privity.matrix/1`; `since` has seconds since genesis."""
-        return {
-            "schema": SCHEMA,
-            "run": self.run,
-            "at": str(self.at),
-            "columns": list(self.columns),
-            "rows": [
-                {
-                    "tx": row.name,
-                    "field": WHOLE,
-                    "cells": {column: _cell_document(cell) for column, cell in row.cells.items()},
-                }
-                for row in self.rows
-            ],
-        }
 
 
 def build_matrix(folder: RunFolder, at: str | At = "end", only: Iterable[str] | None = None) -> Matrix:
@@ -124,7 +37,7 @@ def matrix_of(reading: RunReading, at: At, only: Iterable[str] | None = None) ->
     parties = tuple(reading.network.names)
     matrix = Matrix(reading.folder.number, at, (*parties, BROKER))
     for found, transaction in _rows(reading, only):
-        matrix.add(Row(found.id, found.name, transaction, {}))
+        matrix.add(Row(found.id, found.name, transaction))
     for name in parties:
         _Column(reading, matrix, name).fill()
     _fill_broker(reading, matrix)
@@ -173,44 +86,50 @@ class _Column:
                     self._held.discard(holding.tx)
 
     def fill(self) -> None:
-        """Add this party's cell to every row."""
+        """Say of every row what this party holds, and what it can read."""
         for row in self._matrix.rows:
-            row.cells[self._name] = self._cell(row)
+            since, blob = self._since(row), self._blob(row)
+            row.held[self._name] = self._held_of(row, blob, since)
+            # The one source of knowledge so far; each other one would `learn` beside it.
+            row.learn(self._name, self._unsealed(row, blob, since))
 
-    def _cell(self, row: Row) -> Cell:
+    def _held_of(self, row: Row, blob: Blob | None, since: Since | None) -> Cell:
         ordered = self._node.transactions.get(row.id)
-        since = self._gained.get(row.id.hex()) or self._ordered_since(ordered)
-        # A blob of which nothing is noted lies there now, and from nobody knows when.
-        if row.transaction is not None and (
-            row.id.hex() in self._held or (self._matrix.at.is_end and self._node.has_blob(row.id))
-        ):
-            tried = self._try(row, row.transaction, since)
-            if tried is not None:
-                return tried
+        if row.transaction is not None and blob is not None and not check_blob(row.transaction.header, blob):
+            return Cell(CIPHERTEXT, "", since)
         if since is not None and ordered is not None and self._matrix.at.reached(*_moment(since)):
             return Cell(COMMITMENT, "", since)
         return Cell(NOTHING)
 
-    def _try(self, row: Row, transaction: PrivateTransaction, since: Since | None) -> Cell | None:
-        """What comes of the blob with this party's key; None if the blob is gone or not the one ordered."""
-        blob = self._node.blob(row.id)
-        if blob is None:
-            return None
-        if self._key is None:
-            return Cell(CIPHERTEXT, "", since)
+    def _blob(self, row: Row) -> Blob | None:
+        """What lies there of it and was held at that moment."""
+        # A blob of which nothing is noted lies there now, and from nobody knows when.
+        if row.id.hex() in self._held or self._matrix.at.is_end:
+            return self._node.blob(row.id)
+        return None
+
+    def _unsealed(self, row: Row, blob: Blob | None, since: Since | None) -> Knowledge:
+        """What comes of the blob with this party's key."""
+        transaction = row.transaction
+        if transaction is None or blob is None or self._key is None:
+            return Knowledge()
+        reason = SENDER if transaction.header.core.sender == self._name else NAMED
         try:
-            unseal(transaction, blob, self._key)
+            return unsealed(transaction, blob, self._key, How(reason, since))
         except NotAParty:
-            return Cell(CIPHERTEXT, "", since)
+            return Knowledge()
         except Unreadable as error:
-            if error.reason.startswith("blob_"):
-                return None
-            self._matrix.untried.add(self._name)
-            self._matrix.notes.append(
-                f"{row.name}: {self._name} holds a key, and what it opens is not what the sender committed to"
-            )
-            return Cell(CIPHERTEXT, "", since)
-        return Cell(READS, SENDER if transaction.header.core.sender == self._name else NAMED, since)
+            if not error.reason.startswith("blob_"):  # Else the blob is not the one that was ordered.
+                self._matrix.untried.add(self._name)
+                self._matrix.notes.append(
+                    f"{row.name}: {self._name} holds a key, and what it opens is not what the sender"
+                    " committed to"
+                )
+            return Knowledge()
+
+    def _since(self, row: Row) -> Since | None:
+        ordered = self._node.transactions.get(row.id)
+        return self._gained.get(row.id.hex()) or self._ordered_since(ordered)
 
     def _ordered_since(self, ordered: Ordered | None) -> Since | None:
         """The time of its block, where nothing tells when exactly this node executed it."""
@@ -224,7 +143,7 @@ def _fill_broker(reading: RunReading, matrix: Matrix) -> None:
     view = read_broker(reading.folder.capture, start_ms - reading.network.created_ms)
     until_ms = _until_ms(reading, matrix.at)
     for row in matrix.rows:
-        row.cells[BROKER] = _broker_cell(row, view, until_ms)
+        row.held[BROKER] = _broker_cell(row, view, until_ms)
     if not matrix.rows:
         return
     if not view.recorded:
@@ -241,7 +160,7 @@ def _broker_cell(row: Row, view: BrokerView, until_ms: int | None) -> Cell:
             return Cell(CIPHERTEXT, "", Since(carried_ms, None))
         return Cell(NOTHING)
     # Not in the capture, if there is one. But whatever a node got, the broker brought.
-    arrived = [cell.since for cell in row.cells.values() if cell.symbol in (READS, CIPHERTEXT) and cell.since]
+    arrived = [cell.since for cell in row.held.values() if cell.symbol == CIPHERTEXT and cell.since]
     return Cell(CIPHERTEXT, "", Since(min(arrived).t_ms, None)) if arrived else Cell(NOTHING)
 
 
@@ -261,10 +180,3 @@ def _until_ms(reading: RunReading, at: At) -> int | None:
 def _moment(since: Since) -> tuple[int, int]:
     assert since.height is not None, "only the broker knows no height"
     return since.t_ms, since.height
-
-
-def _cell_document(cell: Cell) -> dict[str, Any]:
-    since = None
-    if cell.since is not None:
-        since = {"seconds": round(cell.since.t_ms / 1000, 3), "height": cell.since.height}
-    return {"symbol": cell.symbol, "reason": cell.reason, "since": since}

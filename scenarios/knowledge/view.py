@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from node.cells import BY_SYMBOL, REASONS, cell_text
 from node.text import clean, plain
-from scenarios.knowledge.matrix import CIPHERTEXT, COMMITMENT, NOTHING, READS, Matrix, Row, Since
 from scenarios.knowledge.metadata import Metadata, possible_readers
+from scenarios.knowledge.opening import Since
+from scenarios.knowledge.rows import CIPHERTEXT, COMMITMENT, NOTHING, READS, WHOLE, Cell, Matrix, Row
 from scenarios.model.prediction import BROKER
 
 GAP = "   "
@@ -31,19 +32,17 @@ def table_lines(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]
     return lines
 
 
-def matrix_lines(matrix: Matrix, *, ascii_only: bool = False) -> list[str]:
-    """All rows as a table, what the symbols mean, and the notes."""
+def matrix_lines(matrix: Matrix, *, fields: bool = False, ascii_only: bool = False) -> list[str]:
+    """All rows as a table, what the symbols mean, and the notes; with `fields` a row for each field too."""
     if not matrix.rows:
         return ["no private transactions yet"]
     rows = [
         (
-            clean(row.name),
-            [
-                cell_text(cell.symbol, cell.reason, ascii_only=ascii_only)
-                for cell in (row.cells[column] for column in matrix.columns)
-            ],
+            clean(row.name) if name == WHOLE else f"  {clean(name)}",
+            [cells[column].text(ascii_only=ascii_only) for column in matrix.columns],
         )
         for row in matrix.rows
+        for name, cells in row.lines(fields=fields)
     ]
     when = "" if matrix.at.is_end else f" at {matrix.at}"
     lines = [f"run {matrix.run}{when}"] if when else []
@@ -69,9 +68,8 @@ def transaction_lines(
     width = max([20, *map(len, names)])
     lines = [f"{clean(row.name):<{LABEL_WIDTH - 1}} content{when}"]
     for (cell, _, since), shown in zip(groups, names, strict=True):
-        symbol, _, reason = cell.partition(" ")
-        text = cell_text(symbol, reason, ascii_only=ascii_only)
-        lines.append(f"  {text:<4} {shown:<{width}}  {_why(symbol, reason, since, shown, on_chain)}")
+        text = cell.text(ascii_only=ascii_only)
+        lines.append(f"  {text:<4} {shown:<{width}}  {_why(cell, since, shown, on_chain)}")
     if metadata is not None and metadata.size:
         lines.append(f"{'metadata':<{LABEL_WIDTH}}{_metadata_sentence(metadata, matrix.columns)}")
         lines += _inference(metadata, len(matrix.columns) - 1)
@@ -106,15 +104,15 @@ def metadata_lines(found: Sequence[Metadata], matrix: Matrix, *, ascii_only: boo
     return [plain(line, ascii_only=ascii_only) for line in lines]
 
 
-def csv_text(matrix: Matrix, *, ascii_only: bool = False) -> str:
-    """The cells as CSV (RFC 4180, lines end with a newline)."""
+def csv_text(matrix: Matrix, *, fields: bool = False, ascii_only: bool = False) -> str:
+    """The cells as CSV (RFC 4180, lines end with a newline), with `fields` those of each field too."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["tx", "field", *matrix.columns])
     for row in matrix.rows:
-        cells = (row.cells[column] for column in matrix.columns)
-        shown = [cell_text(cell.symbol, cell.reason, ascii_only=ascii_only) for cell in cells]
-        writer.writerow([clean(row.name), "*", *shown])
+        for name, cells in row.lines(fields=fields):
+            shown = [cells[column].text(ascii_only=ascii_only) for column in matrix.columns]
+            writer.writerow([clean(row.name), plain(clean(name), ascii_only=ascii_only), *shown])
     return out.getvalue()
 
 
@@ -124,46 +122,49 @@ def _padded(row: Sequence[str], widths: Sequence[int]) -> str:
 
 def _legend(matrix: Matrix, ascii_only: bool) -> str:
     """The words for the symbols and letters that occur."""
-    symbols = {cell.symbol for row in matrix.rows for cell in row.cells.values()}
-    reasons = {cell.reason for row in matrix.rows for cell in row.cells.values()}
+    cells = [cell for row in matrix.rows for cell in row.cells.values()]
+    symbols, reasons = {cell.symbol for cell in cells}, {cell.reason for cell in cells if cell.part is None}
     words = [
         f"{cell_text(symbol, ascii_only=ascii_only)} {BY_SYMBOL[symbol].meaning}"
         for symbol in BY_SYMBOL
         if symbol in symbols
     ]
-    return "   ".join([*words, *(f"{reason} {REASONS[reason]}" for reason in REASONS if reason in reasons)])
+    words += [f"{reason} {REASONS[reason]}" for reason in REASONS if reason in reasons]
+    if any(cell.part is not None for cell in cells):
+        words.append("1/2 so many of the fields")
+    return "   ".join(words)
 
 
-def _groups(row: Row) -> list[tuple[str, list[str], list[Since]]]:
+def _groups(row: Row) -> list[tuple[Cell, list[str], list[Since]]]:
     """Columns with the same cell together; the broker always by itself, for it has its own reasons."""
-    groups: dict[tuple[str, bool], tuple[list[str], list[Since]]] = {}
+    groups: dict[tuple[Cell, bool], tuple[list[str], list[Since]]] = {}
     for column, cell in row.cells.items():
-        text = f"{cell.symbol} {cell.reason}".rstrip()
-        columns, since = groups.setdefault((text, column == BROKER), ([], []))
+        columns, since = groups.setdefault((cell._replace(since=None), column == BROKER), ([], []))
         columns.append(column)
         since += [cell.since] if cell.since else []
     order = list(BY_SYMBOL)
     return [
-        (text, columns, since)
-        for (text, _), (columns, since) in sorted(
+        (cell, columns, since)
+        for (cell, _), (columns, since) in sorted(
             groups.items(),
-            key=lambda item: (order.index(item[0][0][0]), item[0][1], item[0][0] != f"{READS} S"),
+            key=lambda item: (order.index(item[0][0].symbol), item[0][1], item[0][0].text() != f"{READS} S"),
         )
     ]
 
 
-def _why(symbol: str, reason: str, since: Sequence[Since], columns: str, on_chain: bool) -> str:
+def _why(cell: Cell, since: Sequence[Since], columns: str, on_chain: bool) -> str:
     if columns == BROKER:
         return {
             CIPHERTEXT: f"carried the ciphertext and the wrapped keys{_at(since)}",
             NOTHING: "carried nothing of it by then",
-        }.get(symbol, BY_SYMBOL[symbol].meaning)
-    if symbol == READS:
-        return f"{REASONS[reason]}{_at(since)}"
-    if symbol == CIPHERTEXT and on_chain:
+        }.get(cell.symbol, BY_SYMBOL[cell.symbol].meaning)
+    if cell.symbol == READS:
+        how = REASONS.get(cell.reason, BY_SYMBOL[READS].meaning)
+        return f"{how}, some of the fields{_at(since)}" if cell.part else f"{how}{_at(since)}"
+    if cell.symbol == CIPHERTEXT and on_chain:
         return f"ciphertext, no key: it lies on every ledger{_at(since)}"
-    if symbol in (CIPHERTEXT, COMMITMENT):
-        return f"{BY_SYMBOL[symbol].meaning}{_at(since)}"
+    if cell.symbol in (CIPHERTEXT, COMMITMENT):
+        return f"{BY_SYMBOL[cell.symbol].meaning}{_at(since)}"
     return "nothing: not ordered there yet"
 
 

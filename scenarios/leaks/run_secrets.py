@@ -6,6 +6,7 @@ from node.envelopes.envelope import Sealed
 from node.envelopes.keys import PartyKeys
 from scenarios.leaks.canaries import Secret
 from scenarios.leaks.secret_forms import SHORTEST_BYTES
+from scenarios.model.payloads import CANARY_FIELD
 
 
 class RunSecrets:
@@ -29,4 +30,5 @@ class RunSecrets:
             if isinstance(value, str | bytes):
                 size = len(value.encode() if isinstance(value, str) else value)
                 if size >= SHORTEST_BYTES:
-                    self.all.append(Secret(readers, "canary" if leaf.path == ("_canary",) else "text", value))
+                    kind = "canary" if leaf.path == (CANARY_FIELD,) else "text"
+                    self.all.append(Secret(readers, kind, value))

@@ -39,6 +39,9 @@ class ReadersRule(Strict):
     check: Literal["readers"]
     tx: TransactionName = Field(description="a send, a load, or one transaction of a load, like traffic-0001")
     are: Parties = Field(description="all who can read it, the sender too")
+    field: str | None = Field(
+        default=None, min_length=1, description="of one field, like terms.price; of all of them by default"
+    )
     at: Moment = Field(default="end", description="when; end by default")
 
 

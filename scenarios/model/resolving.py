@@ -53,7 +53,8 @@ class _Resolver:
         steps = tuple(self._step(index, step) for index, step in enumerate(document.steps))
         transactions = self._transactions(steps)
         faults = [step for step in steps if isinstance(step, Fault)]
-        expectations = ExpectationResolver(self._names, transactions, faults, self.complaints)
+        workload = [step for step in steps if isinstance(step, Send | Load)]
+        expectations = ExpectationResolver(self._names, transactions, workload, faults, self.complaints)
         self._check_identifiers(steps)
         self._check_replays(steps, transactions)
         return Scenario(

@@ -39,6 +39,9 @@ def who_sees(
     metadata: Annotated[
         bool, typer.Option("--metadata", help="Also who learns sender, recipients, time and size.")
     ] = False,
+    fields: Annotated[
+        bool, typer.Option("--fields", help="A row for each field too, by its name; never its value.")
+    ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One document, schema privity.matrix/1.")] = False,
     if_stolen: Annotated[str | None, typer.Option(metavar="P", hidden=True, help="Not built yet.")] = None,
@@ -59,7 +62,7 @@ def who_sees(
     moment = At.parse(at)
     reading = RunReading(RunFolder.find(run=run))
     matrix = matrix_of(reading, moment, None if tx is None else [tx])
-    wants_metadata = metadata or (tx is not None and not as_csv and not as_json)
+    wants_metadata = metadata or (tx is not None and not (as_csv or as_json or fields))
     learned = metadata_of(reading, matrix) if wants_metadata else []
     spell = needs_ascii(sys.stdout, ascii_only)
     with quiet_pipe():
@@ -69,8 +72,8 @@ def who_sees(
                 document["metadata"] = [each.document() for each in learned]
             print(json.dumps(document, indent=2, ensure_ascii=spell))
         elif as_csv:
-            print(csv_text(matrix, ascii_only=spell), end="")
-        elif tx is not None:
+            print(csv_text(matrix, fields=fields, ascii_only=spell), end="")
+        elif tx is not None and not fields:
             on_chain = reading.network.consortium.policy.payload == "on_chain"
             lines = transaction_lines(
                 matrix, learned[0] if learned else None, on_chain=on_chain, ascii_only=spell
@@ -78,7 +81,7 @@ def who_sees(
             lines += metadata_lines(learned, matrix, ascii_only=spell) if metadata else []
             print("\n".join(lines))
         else:
-            lines = matrix_lines(matrix, ascii_only=spell)
+            lines = matrix_lines(matrix, fields=fields, ascii_only=spell)
             lines += metadata_lines(learned, matrix, ascii_only=spell)
             print("\n".join(lines))
     if as_json or as_csv:
