@@ -19,7 +19,7 @@ from node.run_folder import RunFolder
 from scenarios import VERSION
 from scenarios.chains import read_chains
 from scenarios.faults.record import read as read_faults
-from scenarios.judging import Evidence, Judgement, incidents, judge
+from scenarios.judging import Evidence, Judgement, incidents, judge, predicted
 from scenarios.kept import keep, keep_options
 from scenarios.live import LiveRun
 from scenarios.model.scenario import Scenario
@@ -161,7 +161,7 @@ class Session:
     def judge(self, settled: bool) -> Judged:
         """The verdict on what there is now."""
         run, evidence = self.run, self.evidence(settled)
-        judgements = judge(evidence)
+        judgements = [*judge(evidence), *predicted(evidence)]
         document = verdict_of(
             evidence,
             judgements,

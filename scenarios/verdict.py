@@ -131,13 +131,13 @@ def in_words(
         facts.append(f"{document['virtual_seconds']:.0f} s virtual")
     lines = [f"{' · '.join(parts)} of {total}       {' · '.join(facts)}"]
     for judgement in judgements:
-        place = f"{document['file']}:{judgement.line}"
+        # What a program sent is in no line of the file.
+        place = f"{document['file']}:{judgement.line}" if judgement.line else document["file"]
         lines.append(f"{_MARKS[judgement.result]} {place}  {judgement.check}  {judgement.detail}")
         if judgement.more:
             lines.append(f"    see   {judgement.more}")
     lines += [_fault_line(document["file"], fault) for fault in document["faults"] if _remarkable(fault)]
     lines += [f"? run  {incident}" for incident in incidents]
-    lines += [f"✗ plan  {difference}" for difference in document["plan"]["first"]]
     mark = "✗" if canaries["found"] else "✓"
     found = f"{canaries['found']} of {canaries['searched']} secrets found"
     lines.append(f"{mark} canary scan: {found} in logs, broker capture, ledgers")

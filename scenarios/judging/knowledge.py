@@ -97,7 +97,7 @@ def _each(
     moment = "" if at == END else f" at {seconds(at)}"
     for name in wanted.transactions:
         sent = evidence.sent.get(name)
-        if sent is None or not _ordered(evidence, sent, at):
+        if sent is None or not ordered(evidence, sent, at):
             outcome: Outcome = "unconfirmed"
             detail = "it was not ordered by then" if sent else "it was never sent"
         else:
@@ -113,7 +113,7 @@ def _each(
     return judged(wanted, "holds", f"{wanted.tx}: {last}" if count == 1 else f"{wanted.tx}: all {count}")
 
 
-def _ordered(evidence: Evidence, sent: Sent, at: Moment) -> bool:
+def ordered(evidence: Evidence, sent: Sent, at: Moment) -> bool:
     """Whether all who follow had it on their ledgers by then: who cannot read what is not there?"""
     tx, matrix = sent.tx.hex(), evidence.matrix(at)
     if not evidence.executed_everywhere(sent) or tx not in matrix:
@@ -134,20 +134,3 @@ def no_plaintext(evidence: Evidence, wanted: NoPlaintext) -> Judgement:
         return judged(wanted, "unconfirmed", "the recorder missed a part of what the broker carried")
     where = ", ".join(wanted.stores)
     return judged(wanted, "holds", f"0 of {result.searched} secrets found in {where}")
-
-
-def plan_differences(evidence: Evidence) -> list[str]:
-    """Transactions whose readers at the end are not those of the drawn plan, each in words.
-
-    A reader that a fault keeps away, or made forget, need not have it.
-    """
-    differences = []
-    matrix = evidence.matrix(END)
-    for name, sent in evidence.sent.items():
-        if not _ordered(evidence, sent, END):
-            continue
-        reading = matrix.readers(sent.tx.hex())
-        planned = {sent.planned.sender, *sent.planned.readers}
-        if reading - planned or planned - reading - evidence.excused:
-            differences.append(f"{name}: planned {names(planned)}, can read {names(reading)}")
-    return differences

@@ -7,7 +7,7 @@ what it can read (`knows`, the set of fields opened, each with reason and time).
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from node.cells import cell_text
@@ -98,7 +98,7 @@ class Row:
     def readers(self, name: str | None = None) -> list[str]:
         """The columns that read every field; with a name, as in `terms.price`, that field."""
         if name is None:
-            return [column for column in self.held if self.knows.get(column, _UNKNOWING).whole]
+            return [column for column in self.held if self._known(column).whole]
         fields = self.fields
         return [column for column in self.held if self.knows.get(column, _UNKNOWING).covers(name, fields)]
 
@@ -106,14 +106,17 @@ class Row:
         """The columns that have the content key, in order: what it opens tells more than the fields."""
         return [column for column in self.held if self.knows.get(column, _UNKNOWING).key is not None]
 
-    def _whole_cell(self, column: str, held: Cell) -> Cell:
+    def _known(self, column: str) -> Knowledge:
+        """What this column can read. Who opens the whole shows how many fields there are for all."""
         known = self.knows.get(column, _UNKNOWING)
+        totals = [each.of for each in self.knows.values() if each.of is not None]
+        return known if known.of is not None else replace(known, of=max(totals, default=None))
+
+    def _whole_cell(self, column: str, held: Cell) -> Cell:
+        known = self._known(column)
         if not known:
             return held
-        if known.whole:
-            return Cell(READS, *known.how())
-        totals = [each.of for each in self.knows.values() if each.of is not None]
-        return Cell(READS, *known.how(), (len(known.opened), max(totals, default=None)))
+        return Cell(READS, *known.how(), None if known.whole else (len(known.opened), known.of))
 
 
 @dataclass(slots=True)
