@@ -138,12 +138,10 @@ class _Column:
 
 
 def _fill_broker(reading: RunReading, matrix: Matrix) -> None:
-    # The capture counts from its own start; run.json says when that was.
-    start_ms = reading.run.get("capture_ms", reading.network.created_ms)
-    view = read_broker(reading.folder.capture, start_ms - reading.network.created_ms)
-    until_ms = _until_ms(reading, matrix.at)
+    view = read_broker(reading.folder.capture, capture_offset_ms(reading))
+    until = until_ms(reading, matrix.at)
     for row in matrix.rows:
-        row.held[BROKER] = _broker_cell(row, view, until_ms)
+        row.held[BROKER] = _broker_cell(row, view, until)
     if not matrix.rows:
         return
     if not view.recorded:
@@ -152,11 +150,11 @@ def _fill_broker(reading: RunReading, matrix: Matrix) -> None:
         matrix.notes.append("the recorder missed a part of what the broker carried: it may hold more")
 
 
-def _broker_cell(row: Row, view: BrokerView, until_ms: int | None) -> Cell:
+def _broker_cell(row: Row, view: BrokerView, until: int | None) -> Cell:
     """No key is tried: the broker has none, and a content key never travels unwrapped."""
     if row.id in view.carried:
         carried_ms = view.carried[row.id]
-        if until_ms is None or carried_ms <= until_ms:
+        if until is None or carried_ms <= until:
             return Cell(CIPHERTEXT, "", Since(carried_ms, None))
         return Cell(NOTHING)
     # Not in the capture, if there is one. But whatever a node got, the broker brought.
@@ -164,7 +162,13 @@ def _broker_cell(row: Row, view: BrokerView, until_ms: int | None) -> Cell:
     return Cell(CIPHERTEXT, "", Since(min(arrived).t_ms, None)) if arrived else Cell(NOTHING)
 
 
-def _until_ms(reading: RunReading, at: At) -> int | None:
+def capture_offset_ms(reading: RunReading) -> int:
+    """What the times of the capture lack to count from the genesis: run.json says when it began."""
+    created_ms = reading.network.created_ms
+    return int(reading.run.get("capture_ms", created_ms)) - created_ms
+
+
+def until_ms(reading: RunReading, at: At) -> int | None:
     """The broker knows no heights: a block's moment is when the last node had executed it."""
     if at.height is None:
         return at.t_ms

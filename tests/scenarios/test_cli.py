@@ -45,8 +45,6 @@ FLAGS_NOT_BUILT = [
     ("send", "--as", "a", "--to", "b", "--seal", "s"),
     ("show", "tx", "rent", "--svg", "x.svg"),
     ("show", "seal", "s"),
-    ("who-sees", "--if-stolen", "a"),
-    ("who-sees", "--diff", "1"),
 ]
 
 

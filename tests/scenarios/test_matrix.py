@@ -237,15 +237,14 @@ def test_csv(stopped: LiveRun, privity: Privity) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (("--if-stolen", "acme"), "E-NOT-YET"),
-        (("--diff", "0002"), "E-NOT-YET"),
+        (("--if-stolen", "nobody"), "E-PARTY"),
         (("--at", "11"), "E-DURATION"),
         (("--at", "block x"), "E-DURATION"),
         (("bid-acne",), "E-TX"),
     ],
 )
 def test_wrong_usage(arguments: tuple[str, ...], code: str, stopped: LiveRun, privity: Privity) -> None:
-    """What is not built, no moment and no transaction are refused with exit code 2 and an empty stdout."""
+    """No party, no moment and no transaction are refused with exit code 2 and an empty stdout."""
     done = privity(stopped.home, "who-sees", *arguments)
     assert (done.code, done.out) == (WRONG_USAGE, "")
     assert code in done.err
