@@ -115,11 +115,7 @@ def in_words(
 ) -> list[str]:
     """The verdict as `privity run` prints it; `command` is what repeats the run."""
     counts = {result: sum(j.result == result for j in judgements) for result in _MARKS}
-    total = len(judgements)
     transactions, canaries = document["transactions"], document["canaries"]
-    parts = [f"PASS {counts['holds']}"]
-    parts += [f"FAIL {counts['broken']}"] if counts["broken"] else []
-    parts += [f"UNCONFIRMED {counts['unconfirmed']}"] if counts["unconfirmed"] else []
     facts = [
         f"seed {document['seed']}",
         f"{document['voters']} voters",
@@ -129,7 +125,7 @@ def in_words(
     ]
     if "virtual_seconds" in document:
         facts.append(f"{document['virtual_seconds']:.0f} s virtual")
-    lines = [f"{' · '.join(parts)} of {total}       {' · '.join(facts)}"]
+    lines = [f"{_headline(document['verdict'], counts)}       {' · '.join(facts)}"]
     for judgement in judgements:
         # What a program sent is in no line of the file.
         place = f"{document['file']}:{judgement.line}" if judgement.line else document["file"]
@@ -149,6 +145,17 @@ def in_words(
     if document["verdict"] != "pass":
         lines.append(f"    again {command}")
     return lines
+
+
+def _headline(verdict: str, counts: dict[str, int]) -> str:
+    """`PASS 6 · FAIL 1 of 7`. What fails a run need not be an expectation; then it must not say PASS."""
+    holds, total = counts["holds"], sum(counts.values())
+    if verdict != "pass" and holds == total:
+        return f"{verdict.upper()} although {holds} of {total} hold" if total else verdict.upper()
+    parts = [f"PASS {holds}"]
+    parts += [f"FAIL {counts['broken']}"] if counts["broken"] else []
+    parts += [f"UNCONFIRMED {counts['unconfirmed']}"] if counts["unconfirmed"] else []
+    return f"{' · '.join(parts)} of {total}"
 
 
 def _remarkable(fault: dict[str, Any]) -> bool:
