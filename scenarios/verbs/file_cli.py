@@ -70,9 +70,10 @@ def init(
             print(f"{name:<{width}}  {_story(name, text)}")
         return
     if template not in known:
+        near = did_you_mean(template, known)
         raise PrivityError(
             "E-TEMPLATE",
-            f"no template named {template}{did_you_mean(template, known)}",
+            f"no template named {template}" + (f"; {near}" if near else ""),
             next="privity init --list",
         )
     path = output or Path(f"{template}.yaml")

@@ -137,7 +137,7 @@ def test_explain_lists_all_and_knows_events(say: Callable[..., Outcome]) -> None
     assert list(CATALOGUE) == [line.split()[0] for line in say("explain").out.splitlines()]
     assert say("explain", "pbft.prepared").out == f"pbft.prepared: {EVENTS['pbft.prepared']}\n"
     said = say("explain", "E-BROKR")
-    assert said.code == WRONG_USAGE and "did you mean E-BROKER?" in said.err
+    assert said.code == WRONG_USAGE and "no code named E-BROKR; did you mean E-BROKER? " in said.err
 
 
 def test_the_catalogue_is_in_order() -> None:
@@ -185,6 +185,13 @@ def test_init_writes_a_scenario_that_is_valid(say: Callable[..., Outcome], tmp_p
     assert say("check", f"{name}.yaml").code == FINE
     schema = (tmp_path / ".privity" / "scenario-1.schema.json").read_text()
     assert say("schema").out == schema and "properties" in json.loads(schema)
+
+
+def test_init_names_the_nearest_template(say: Callable[..., Outcome], tmp_path: Path) -> None:
+    """A word that is not one is followed by the one that was meant, and nothing is written."""
+    said = say("init", "helo")
+    assert said.code == WRONG_USAGE and "no template named helo; did you mean hello? " in said.err
+    assert "no template named q   E-" in say("init", "q").err and not list(tmp_path.glob("*.yaml"))
 
 
 @pytest.mark.parametrize(
