@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import shlex
 import shutil
@@ -103,6 +104,10 @@ def run(
     """Start, play the steps, judge the expectations, stop. The exit code is the verdict."""
     refuse_flag("run", "--report", report is not None)
     scenario = load(file, seed, transport, crypto)
+    if transport is None and scenario.transport != "memory" and (seeds is not None or check_determinism):
+        # Only the virtual world repeats, so asking for it is asking for that world.
+        transport = "memory"
+        scenario = dataclasses.replace(scenario, transport=transport)
     options = Options(
         broker=broker,
         port=broker_port,
