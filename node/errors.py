@@ -359,6 +359,9 @@ class PrivityError(Exception):
         self.why = why
         self.next = next
         self.exit_code = CATALOGUE[code].exit_code if exit_code is None else exit_code
+        # What Python shows below its traceback, for those who use the library and not the command.
+        for line in self.lines():
+            self.add_note(line)
 
     def lines(self) -> list[str]:
         """The message as a user sees it, without colour: what and where, why, next, code."""
