@@ -65,6 +65,13 @@ CATALOGUE: dict[str, Explanation] = {
         "An expectation names a fault by the id of its step. Without an id, the third step of a file is\n"
         "fault-3.",
     ),
+    "E-FIELD": Explanation(
+        "no such field",
+        WRONG_USAGE,
+        "A field is named as `privity show tx` prints it: price, terms.days, parts[0]; the name of a map or\n"
+        "list stands for all that is in it. The message counts the names that were given, never quotes\n"
+        "one.",
+    ),
     "E-FILE": Explanation(
         "the scenario file cannot be read",
         SCENARIO_INVALID,
@@ -206,6 +213,12 @@ CATALOGUE: dict[str, Explanation] = {
         UNCONFIRMED,
         "Ready means: block 1 is committed with the same hash on every node. `privity logs --level\n"
         "warn` shows what the nodes miss; a slow machine may simply need longer.",
+    ),
+    "E-REASON": Explanation(
+        "not a usable reason",
+        SCENARIO_INVALID,
+        "A disclosure and a request state their reason on the ledger, in public: one line of 1 to 200\n"
+        "characters, without control or invisible ones. Say nothing private in it.",
     ),
     "E-RUN": Explanation(
         "a run gave no verdict",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from node.canonical import encode
+from node.chain.act import ActTransaction
 from node.consortium import ConsortiumTransaction
 from node.envelopes.transaction import SLOT_BYTES, Blob, PrivateTransaction, check_blob
 from node.wire import AnyTransaction
@@ -32,7 +33,7 @@ def size_of(transaction: AnyTransaction) -> int:
     A function of public bytes, so that every node measures alike, with the blob or without (R27, R33).
     """
     size = len(encode(transaction))
-    if isinstance(transaction, ConsortiumTransaction):
+    if not isinstance(transaction, PrivateTransaction):
         return size
     core = transaction.header.core
     return size + core.size_bucket + core.slot_bucket * SLOT_BYTES
@@ -108,5 +109,7 @@ class Mempool:
         """The heights at which a transaction may be ordered, both included. The consortium's is 1."""
         if isinstance(transaction, ConsortiumTransaction):
             return (1, 1)
+        if isinstance(transaction, ActTransaction):
+            return (transaction.act.valid_from, transaction.act.valid_until)
         core = transaction.header.core
         return (core.valid_from, core.valid_until)

@@ -30,12 +30,14 @@ from consensus.replica import Replica
 from consensus.votes import Commit, Prepare, Request
 from node.answers import Answers
 from node.canonical import DecodeError, encode
+from node.chain.act import Request as RequestToSee
 from node.chain.books import Books
 from node.chain.journal import Journal
 from node.chain.ledger import Ledger, key_of
 from node.chain.recovery import recover
 from node.chain.store import DELIVERED, MISSING, NOT_PARTY, REFUSED, UNREADABLE, Store
 from node.consortium import Network
+from node.disclosures import Disclosures
 from node.envelopes.keys import PartyKeys
 from node.envelopes.transaction import PrivateTransaction, check_blob
 from node.errors import WRONG_USAGE, PrivityError
@@ -141,7 +143,10 @@ class Node:
             lost_disk=lost_disk,
         )
         self._answers = Answers(self._journal, self._store, self._mempool, self.topics, send)
-        self.private_view = PrivateView(network, self._store, keys.wrapping, self._answers.body)
+        disclosures = Disclosures(self._store, name, self._answers.private)
+        self.private_view = PrivateView(
+            network, self._store, keys.wrapping, self._answers.body, disclosures
+        )
         self._housekeeping_at = now_ms
         self._ask_next = 0
         self._answered: OrderedDict[tuple[int, bytes], None] = OrderedDict()  # Inquiries, the oldest first.
@@ -261,6 +266,10 @@ class Node:
             # Noted before it is recorded: after a stop in between it is noted again, and never not at all.
             opened = [(looked.id, looked.height) for looked in found if looked.state in OPENED]
             self._books.hold("key", opened, self._since_ms)
+            shown = [
+                (each.judged.tx, each.height) for each in found if each.judged and not each.judged.refused
+            ]
+            self._books.hold("shown", shown, self._since_ms)
             self.private_view.record(found)
         except DISK_ERRORS as error:
             self._stop_voting(error)
@@ -268,6 +277,8 @@ class Node:
         for looked in found:
             if looked.state == DELIVERED:
                 self.report.emit("priv.deliver", tx=looked.id, h=looked.height)
+                if looked.judged is not None:
+                    self.report.disclosed(looked.judged, looked.height)
             elif looked.state == MISSING:
                 self.report.emit("priv.missing", "warn", tx=looked.id, h=looked.height)
             elif looked.state == UNREADABLE:
@@ -497,6 +508,10 @@ class Node:
         for identifier, waiting in executed.private:
             self.private_view.ordered(identifier, waiting, height)
             self.report.emit("tx.commit", "debug", tx=identifier, h=height)
+        for identifier, act in executed.acts:
+            self.report.emit("tx.commit", "debug", tx=identifier, h=height)
+            if isinstance(act.deed, RequestToSee) and act.deed.of == self._name:
+                self.report.emit("priv.request", tx=act.deed.tx, h=height, party=act.sender)
         self.report.emit(
             "block.commit",
             h=height,

@@ -39,13 +39,14 @@ from consensus.votes import (
     Signature,
 )
 from node.canonical import decode, encode
+from node.chain.act import ActTransaction
 from node.chain.block import BlockHeader
 from node.consortium import ConsortiumTransaction, Network
 from node.envelopes.transaction import Blob, PrivateTransaction
 
 Meta = msgspec.Meta
 Token = Annotated[bytes, Meta(min_length=8, max_length=8)]
-AnyTransaction = PrivateTransaction | ConsortiumTransaction
+AnyTransaction = PrivateTransaction | ConsortiumTransaction | ActTransaction
 
 MAX_PACKET = 4 << 20
 MAX_FRAME = 6 << 20

@@ -83,6 +83,11 @@ def allowed(value: object) -> bool:
     return value is None or isinstance(value, str | bytes) or (isinstance(value, dict | list) and not value)
 
 
+def path_text(path: Path) -> str:
+    """`terms.parts[0]`."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+
+
 def _walk(value: object, path: Path, place: tuple[int, ...], leaves: list[tuple[Path, object]]) -> None:
     if isinstance(value, Mapping) and (value or not path):
         _check_depth(path)

@@ -9,7 +9,7 @@ from typing import Any
 
 from node.chain.reading import NodeReading, StoredBlock
 from node.envelopes.envelope import NotAParty, Opened, Unreadable, readers_of, unseal
-from node.envelopes.fields import Path
+from node.envelopes.fields import path_text
 from node.envelopes.payload import Leaf
 from node.envelopes.transaction import PrivateTransaction
 from node.run_reading import CONSORTIUM, Found, RunReading, note_reading, short_id
@@ -196,11 +196,6 @@ def field_lines(leaves: Sequence[Leaf]) -> list[str]:
     rows = [(clean(path_text(leaf.path)), clean(value_text(leaf.value))) for leaf in leaves]
     width = max((len(path) for path, _ in rows), default=0)
     return [f"{path:<{width}}  {value}".rstrip() for path, value in rows]
-
-
-def path_text(path: Path) -> str:
-    """`terms.parts[0]`."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
 
 
 def value_text(value: object) -> str:
