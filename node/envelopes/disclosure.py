@@ -146,13 +146,18 @@ def pack(
 
 def select(leaves: Sequence[Leaf], fields: Sequence[str]) -> list[int]:
     """The places of the leaves that these fields are made of. Raises PrivityError E-FIELD."""
-    names = [path_text(leaf.path) for leaf in leaves]
+    return select_paths([leaf.path for leaf in leaves], fields)
+
+
+def select_paths(paths: Sequence[Path], fields: Sequence[str]) -> list[int]:
+    """The same for leaves of which only the paths are known."""
+    names = [path_text(path) for path in paths]
     chosen: set[int] = set()
     for number, field in enumerate(fields, 1):
         found = {
             place
             for place, name in enumerate(names)
-            if (name == field or name.startswith((f"{field}.", f"{field}["))) and is_said(leaves[place].path)
+            if (name == field or name.startswith((f"{field}.", f"{field}["))) and is_said(paths[place])
         }
         if not found:
             raise PrivityError(

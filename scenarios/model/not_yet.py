@@ -20,9 +20,7 @@ STEP_KEYS = {
 }
 STEPS = {
     "open": "opening a seal",
-    "disclose": "disclosing to further readers",
     "aggregate": "totals over private values",
-    "request": "asking for a disclosure",
 }
 CHECKS = {
     "opened": "the check that a seal was opened",

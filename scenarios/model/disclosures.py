@@ -1,0 +1,77 @@
+"""Disclosures and requests of a checked scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from scenarios.model.disclosure_steps import LATEST_REQUEST, DiscloseStep, RequestStep
+from scenarios.model.names import meant
+
+
+@dataclass(frozen=True, slots=True)
+class Disclose:
+    """A reader shows `tx` to `receivers`: the fields named, or the whole if `fields` is None.
+
+    `answers` is the id of a request, or empty.
+    """
+
+    id: str
+    line: int
+    at_ms: int
+    tx: str
+    discloser: str
+    receivers: tuple[str, ...]
+    fields: tuple[str, ...] | None = field(repr=False)
+    reason: str = field(repr=False)
+    answers: str = ""
+
+    @property
+    def transactions(self) -> tuple[str, ...]:
+        """The ids of its transactions: none that an expectation could name."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """`asker` asks `of` to be shown `tx`."""
+
+    id: str
+    line: int
+    at_ms: int
+    tx: str
+    asker: str
+    of: str
+    reason: str = field(repr=False)
+
+    @property
+    def transactions(self) -> tuple[str, ...]:
+        """The ids of its transactions: none that an expectation could name."""
+        return ()
+
+
+def disclosure_of(step: DiscloseStep | RequestStep, line: int, names: Sequence[str]) -> Disclose | Ask:
+    """The step with every party named in full."""
+    if isinstance(step, RequestStep):
+        return Ask(step.id, line, step.at, step.tx, step.as_, step.of, step.reason)
+    receivers = tuple(name for name in meant(step.to, names) if name != step.as_)
+    fields = None if step.fields is None else tuple(step.fields)
+    return Disclose(
+        step.id, line, step.at, step.tx, step.as_, receivers, fields, step.reason, step.answers or ""
+    )
+
+
+def latest_request(disclosure: Disclose, asked: Sequence[Ask]) -> str | None:
+    """The id of the request that a disclosure answers; None if there is no such request before it."""
+    fitting = [
+        ask
+        for ask in asked
+        if ask.tx == disclosure.tx
+        and ask.of == disclosure.discloser
+        and ask.asker in disclosure.receivers
+        and ask.at_ms < disclosure.at_ms
+        and disclosure.answers in (LATEST_REQUEST, ask.id)
+    ]
+    exact = [ask for ask in fitting if ask.id == disclosure.answers]
+    chosen = exact or sorted(fitting, key=lambda ask: ask.at_ms)
+    return chosen[-1].id if chosen else None
