@@ -45,6 +45,9 @@ def privity_home() -> Path:
     return Path(os.environ.get("PRIVITY_HOME") or ".privity")
 
 
+RECORD, CARRIER = "record", "carrier"
+
+
 class Label(msgspec.Struct, frozen=True, rename={"sender": "as"}):
     """A submitted transaction: what the operator calls it, and what the ledger does."""
 
@@ -53,6 +56,7 @@ class Label(msgspec.Struct, frozen=True, rename={"sender": "as"}):
     sender: str
     to: tuple[str, ...]
     t: int  # Milliseconds since genesis.
+    kind: str = ""  # A private transaction of its own; RECORD, or CARRIER of a disclosure.
 
 
 class RunFolder:

@@ -35,8 +35,9 @@ from scenarios.founding import make_keys, write_operator_files
 from scenarios.leaks.run_secrets import RunSecrets
 from scenarios.model.payloads import CANARY_FIELD
 from scenarios.model.plan import PlannedSend, plan
-from scenarios.model.scenario import Fault, Replay, Scenario
+from scenarios.model.scenario import Ask, Disclose, Fault, Replay, Scenario
 from scenarios.processes.child import ProcessExit
+from scenarios.showing import Showing
 
 READY_S = 60.0
 CONFIRM_S = 30.0
@@ -114,6 +115,7 @@ class Operator(ABC):
         self.secrets = RunSecrets()
         self.sent: dict[str, Sent] = {}
         self.replayed: dict[str, Replayed] = {}  # By the id of the step.
+        self.showing = Showing(self)
         self.views: dict[str, int] = {}
         self.crashed: list[ProcessExit] = []  # By themselves, and by no fault of the scenario.
         self.timeline = Timeline(self, folder.faults)
@@ -157,6 +159,10 @@ class Operator(ABC):
     def height(self) -> int:
         """The highest height that a weak quorum of voters has claimed, or a certificate has shown."""
         return self._height
+
+    def saw_height(self, height: int) -> None:
+        """Hear of a height that a certificate has shown."""
+        self._height = max(self._height, height)
 
     def blame(self, fault: Fault, names: Sequence[str]) -> None:  # noqa: B027
         """Hear who may lie, or forget, from now on. Live nobody needs to know beforehand."""
@@ -258,6 +264,8 @@ class Operator(ABC):
             by_step.setdefault(self._step_of[send.id], []).append(send)
         steps = [asyncio.create_task(self._play_step(name, sends)) for name, sends in by_step.items()]
         steps += [asyncio.create_task(self._replay(step)) for step in self.scenario.replays]
+        shown: list[Disclose | Ask] = [*self.scenario.disclosures, *self.scenario.asked]
+        steps += [asyncio.create_task(self._show(step)) for step in shown]
         faults = asyncio.create_task(self.timeline.play(self.scenario.faults))
         watch = asyncio.create_task(self._watch_heights())
         try:
@@ -306,6 +314,10 @@ class Operator(ABC):
             self.replayed[step.id] = Replayed(sent.tx, self.since_ms())
             self.events.emit("step.done", id=step.id, ok=True)
         self.say("step", f"{step.at_ms / 1000:>4g}s  replay    {step.id:<12} {step.tx}")
+
+    async def _show(self, step: Disclose | Ask) -> None:
+        await self._sleep_until(step.at_ms)
+        await self.showing.play(step, CONFIRM_S + (self._patience_s() if self.scenario.faults else 0.0))
 
     async def _sleep_until(self, at_ms: int) -> None:
         due = self.network.created_ms + at_ms

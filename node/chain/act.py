@@ -97,13 +97,13 @@ def signed(act: Act, key: SigningKey) -> ActTransaction:
     return ActTransaction(act, key.sign(signed_bytes(act)))
 
 
-def check_reason(reason: str) -> str | None:
-    """Why this cannot be the reason of an act, or None: 1 to 200 characters on one line, none invisible."""
+def check_reason(reason: str) -> str:
+    """Why this cannot be the reason of an act, or nothing: 1 to 200 characters, none invisible."""
     if not 1 <= len(reason) <= REASON_LIMIT:
         return f"it has {len(reason)} characters, and 1 to {REASON_LIMIT} are possible"
     if not reason.strip() or clean(reason) != reason or _FORBIDDEN.search(reason):
         return "it is one line of text, without control or invisible characters"
-    return None
+    return ""
 
 
 def check_act(

@@ -22,7 +22,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from node.canonical import DecodeError, decode, encode
-from node.envelopes.fields import LEAF_LIMIT, Path, allowed, nest, path_text
+from node.envelopes.fields import LEAF_LIMIT, Path, allowed, lies_in, nest, path_text
 from node.envelopes.merkle import HASH_BYTES
 from node.envelopes.payload import (
     LEAST_NODES,
@@ -151,13 +151,12 @@ def select(leaves: Sequence[Leaf], fields: Sequence[str]) -> list[int]:
 
 def select_paths(paths: Sequence[Path], fields: Sequence[str]) -> list[int]:
     """The same for leaves of which only the paths are known."""
-    names = [path_text(path) for path in paths]
     chosen: set[int] = set()
     for number, field in enumerate(fields, 1):
         found = {
             place
-            for place, name in enumerate(names)
-            if (name == field or name.startswith((f"{field}.", f"{field}["))) and is_said(paths[place])
+            for place, path in enumerate(paths)
+            if (path_text(path) == field or lies_in(path, field)) and is_said(path)
         }
         if not found:
             raise PrivityError(
@@ -196,6 +195,11 @@ def check(package: Package, header: PublicHeader, carrier: CoreHeader, receiver:
     `header` is that of the transaction on the receiver's own ledger whose id the package names, `carrier`
     that of the private transaction which brought it; both were ordered. Never raises.
     """
+    return unfit(package, header, carrier, receiver) or opened(package, header)
+
+
+def unfit(package: Package, header: PublicHeader, carrier: CoreHeader, receiver: str) -> str | None:
+    """Why this receiver refuses the package whatever it opens: it is not from, of or for those it says."""
     if package.version != _VERSION:
         return "unknown version"
     if package.network != header.core.network or package.network != carrier.network:
@@ -208,8 +212,16 @@ def check(package: Package, header: PublicHeader, carrier: CoreHeader, receiver:
         return "made for another carrier"
     if receiver not in package.receivers or list(package.receivers) != sorted(set(package.receivers)):
         return "made for another receiver"
-    opened = _open_part if isinstance(package.opening, Part) else _open_whole
-    return opened(package.opening, header, package.tx)  # type: ignore[arg-type]
+    return None
+
+
+def opened(package: Package, header: PublicHeader) -> Shown | str:
+    """What the package opens of the transaction with this header, for whoever has it; or why nothing."""
+    if package.tx != _id_of(header):
+        return "other transaction"
+    if isinstance(package.opening, Part):
+        return _open_part(package.opening, header, package.tx)
+    return _open_whole(package.opening, header, package.tx)
 
 
 def _open_part(part: Part, header: PublicHeader, tx: bytes) -> Shown | str:

@@ -101,6 +101,15 @@ class Evidence:
             tx in chain.executed for chain in self.following_chains
         )
 
+    def shown_in_part(self, sent: Sent) -> set[str]:
+        """To whom the steps show some fields of this transaction."""
+        return {
+            name
+            for disclosure in self.scenario.disclosures
+            if disclosure.tx == sent.planned.id and disclosure.fields is not None
+            for name in disclosure.receivers
+        }
+
     # When.
 
     @property

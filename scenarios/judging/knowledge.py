@@ -25,7 +25,9 @@ def readers(evidence: Evidence, wanted: Readers) -> Judgement:
         said = f"expected {names(wanted.parties)}"
         if extra := reading - set(wanted.parties):
             return "broken", f"{said}; {names(extra)} can read {what} too"
-        if extra := matrix.partly_reading(tx, wanted.field) - set(wanted.parties):
+        # A part that the steps say is shown to somebody makes nobody a reader of all of it.
+        shown = evidence.shown_in_part(sent) if wanted.field is None else set()
+        if extra := matrix.partly_reading(tx, wanted.field) - set(wanted.parties) - shown:
             return "broken", f"{said}; {names(extra)} can read a part of {what}"
         if lacking := set(wanted.parties) - reading - matrix.untried:
             return _lacking(evidence, lacking), f"{said}; {names(lacking)} cannot read {what}"

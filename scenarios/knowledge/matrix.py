@@ -8,17 +8,19 @@ chain order, columns are the parties as in the genesis, and then the broker.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from node.chain.reading import NodeReading, Ordered
-from node.envelopes.envelope import NotAParty, Unreadable
+from node.envelopes.envelope import NotAParty, Unreadable, unseal
 from node.envelopes.keys import WrappingKey
 from node.envelopes.transaction import Blob, PrivateTransaction, check_blob
 from node.errors import PrivityError
 from node.run_folder import RunFolder
 from node.run_reading import Found, RunReading
 from scenarios.knowledge.broker_view import BrokerView, read_broker
+from scenarios.knowledge.disclosures import Carriers
 from scenarios.knowledge.moments import At
-from scenarios.knowledge.opening import How, Knowledge, Since, unsealed
+from scenarios.knowledge.opening import How, Knowledge, Since, of_payload
 from scenarios.knowledge.rows import CIPHERTEXT, COMMITMENT, NAMED, NOTHING, SENDER, Cell, Matrix, Row
 from scenarios.model.prediction import BROKER
 
@@ -38,9 +40,12 @@ def matrix_of(reading: RunReading, at: At, only: Iterable[str] | None = None) ->
     matrix = Matrix(reading.folder.number, at, (*parties, BROKER))
     for found, transaction in _rows(reading, only):
         matrix.add(Row(found.id, found.name, transaction))
+    carriers = Carriers(reading, matrix)
     for name in parties:
-        _Column(reading, matrix, name).fill()
+        _Column(reading, matrix, name, carriers).fill()
     _fill_broker(reading, matrix)
+    if only is None:
+        carriers.drop_rows()
     return matrix
 
 
@@ -55,6 +60,8 @@ def _rows(
     if only is not None:
         return [(found, public.get(found.id)) for found in map(reading.find, only)]
     for label in reading.labels:
+        if label.kind:
+            continue  # A public record, or a carrier that no ledger has yet.
         public.setdefault(bytes.fromhex(label.tx), None)
     return [(Found(identifier, reading.label(identifier)), each) for identifier, each in public.items()]
 
@@ -62,8 +69,9 @@ def _rows(
 class _Column:
     """One party's column: its folder, its key, and nothing that is anybody else's."""
 
-    def __init__(self, reading: RunReading, matrix: Matrix, name: str) -> None:
+    def __init__(self, reading: RunReading, matrix: Matrix, name: str, carriers: Carriers) -> None:
         self._matrix = matrix
+        self._carriers = carriers
         self._name = name
         self._node: NodeReading = reading.node(name)
         self._created_ms = reading.network.created_ms
@@ -90,8 +98,17 @@ class _Column:
         for row in self._matrix.rows:
             since, blob = self._since(row), self._blob(row)
             row.held[self._name] = self._held_of(row, blob, since)
-            # The one source of knowledge so far; each other one would `learn` beside it.
             row.learn(self._name, self._unsealed(row, blob, since))
+        # What was shown in carriers, also in those that the matrix is not about.
+        rows = {row.id for row in self._matrix.rows}
+        for ordered, transaction in self._node.private():
+            if ordered.id not in rows and self._key is not None:
+                other = Row(ordered.id, "", transaction)
+                blob = self._blob(other)
+                with suppress(NotAParty, Unreadable):
+                    if blob is not None:
+                        payload = unseal(transaction, blob, self._key).payload
+                        self._carriers.bring(self._name, other.id, transaction, payload, self._since(other))
 
     def _held_of(self, row: Row, blob: Blob | None, since: Since | None) -> Cell:
         ordered = self._node.transactions.get(row.id)
@@ -115,7 +132,7 @@ class _Column:
             return Knowledge()
         reason = SENDER if transaction.header.core.sender == self._name else NAMED
         try:
-            return unsealed(transaction, blob, self._key, How(reason, since))
+            payload = unseal(transaction, blob, self._key).payload
         except NotAParty:
             return Knowledge()
         except Unreadable as error:
@@ -126,6 +143,8 @@ class _Column:
                     " committed to"
                 )
             return Knowledge()
+        self._carriers.bring(self._name, row.id, transaction, payload, since)
+        return of_payload(payload, How(reason, since))
 
     def _since(self, row: Row) -> Since | None:
         ordered = self._node.transactions.get(row.id)

@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from node.envelopes.disclosure import Shown
 from node.envelopes.envelope import unseal
 from node.envelopes.fields import Path
 from node.envelopes.keys import WrappingKey
+from node.envelopes.payload import Leaf, Payload
 from node.envelopes.transaction import Blob, PrivateTransaction
 from scenarios.model.field_names import lies_in
 from scenarios.model.payloads import CANARY_FIELD
@@ -86,10 +88,24 @@ class Knowledge:
 
 def unsealed(transaction: PrivateTransaction, blob: Blob, key: WrappingKey, how: How) -> Knowledge:
     """What a wrapping key opens of a blob: all of it. Raises NotAParty or Unreadable, as `unseal` does."""
-    leaves = unseal(transaction, blob, key).payload.leaves
-    # What Privity itself puts beside the fields is no part of what was said.
-    opened = {leaf.path: how for leaf in leaves if leaf.path != (CANARY_FIELD,)}
+    return of_payload(unseal(transaction, blob, key).payload, how)
+
+
+def of_payload(payload: Payload, how: How) -> Knowledge:
+    """What whoever opened this payload knows: all of it."""
+    opened = _said(payload.leaves, how)
     return Knowledge(opened, len(opened), how)
+
+
+def disclosed(shown: Shown, how: How) -> Knowledge:
+    """What a disclosure shows: some fields, or all of them, and never the content key."""
+    opened = _said(shown.leaves, how)
+    return Knowledge(opened, len(opened) if shown.whole else None)
+
+
+def _said(leaves: Iterable[Leaf], how: How) -> dict[Path, How]:
+    """Without what Privity itself puts beside the fields, which is no part of what was said."""
+    return {leaf.path: how for leaf in leaves if leaf.path != (CANARY_FIELD,)}
 
 
 def path_order(path: Path) -> tuple[tuple[bool, str | int], ...]:

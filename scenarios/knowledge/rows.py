@@ -21,7 +21,7 @@ from scenarios.model.prediction import BROKER
 SCHEMA = "privity.matrix/1"
 WHOLE = "*"
 READS, CIPHERTEXT, COMMITMENT, NOTHING = "●", "○", "#", "·"
-SENDER, NAMED = "S", "N"
+SENDER, NAMED, DISCLOSED = "S", "N", "D"
 _UNKNOWING = Knowledge()
 
 
@@ -136,6 +136,17 @@ class Matrix:
         self.rows.append(row)
         self._by_name[row.id.hex()] = row
         self._by_name.setdefault(row.name, row)
+
+    def is_held(self, row: Row) -> bool:
+        """Whether anybody holds anything of it at that moment."""
+        return any(cell.symbol != NOTHING for cell in row.held.values())
+
+    def drop(self, identifiers: Collection[bytes]) -> None:
+        """Take these rows out again."""
+        rows, self.rows, self._by_name = self.rows, [], {}
+        for row in rows:
+            if row.id not in identifiers:
+                self.add(row)
 
     def row(self, tx: str) -> Row:
         """The row of a transaction, by name or by its 64 hex digits. Raises KeyError."""

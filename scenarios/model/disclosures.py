@@ -31,6 +31,11 @@ class Disclose:
         """The ids of its transactions: none that an expectation could name."""
         return ()
 
+    def describe(self) -> str:
+        """What it does, in words; a reason is public, names of fields are not."""
+        count = "whole" if self.fields is None else f"{len(self.fields)} named"
+        return f"{self.discloser} shows {self.tx} ({count}) to {', '.join(self.receivers)}: {self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -48,6 +53,10 @@ class Ask:
     def transactions(self) -> tuple[str, ...]:
         """The ids of its transactions: none that an expectation could name."""
         return ()
+
+    def describe(self) -> str:
+        """What it does, in words."""
+        return f"{self.asker} asks {self.of} to be shown {self.tx}: {self.reason}"
 
 
 def disclosure_of(step: DiscloseStep | RequestStep, line: int, names: Sequence[str]) -> Disclose | Ask:

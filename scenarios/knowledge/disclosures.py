@@ -1,0 +1,119 @@
+"""What parties learn from disclosures: found by opening each carrier with the receiver's own key.
+
+The public records say who showed what to whom. They are believed in nothing here: knowledge is what a
+package proves against the header on the ledger, also to somebody whom it was not made for. What the records
+say otherwise, or do not say at all, is noted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from node.canonical import DecodeError
+from node.chain.act import ActTransaction, Disclosure, Request, tells_of
+from node.chain.reading import NodeReading
+from node.envelopes.disclosure import PACKAGE_FIELD, Package, Shown, opened, package_in, unfit
+from node.envelopes.payload import Payload
+from node.envelopes.transaction import PrivateTransaction
+from node.run_reading import RunReading
+from scenarios.knowledge.opening import How, Since, disclosed
+from scenarios.knowledge.rows import DISCLOSED, Matrix
+from scenarios.model.payloads import CANARY_FIELD
+
+
+class Recorded(NamedTuple):
+    """An act on the ledger: its id, its author, its height, and what it says."""
+
+    id: bytes
+    author: str
+    height: int
+    deed: Disclosure | Request
+
+
+def recorded(reading: RunReading) -> list[Recorded]:
+    """The acts on the longest ledger, in chain order."""
+    return list(acts_of(reading.highest()))
+
+
+def acts_of(node: NodeReading) -> Iterator[Recorded]:
+    """The acts on one ledger that took effect, in chain order."""
+    for ordered in node.transactions.values():
+        if ordered.executed and isinstance(ordered.transaction, ActTransaction):
+            act = ordered.transaction.act
+            yield Recorded(ordered.id, act.sender, ordered.height, act.deed)
+
+
+class Carriers:
+    """The carriers of a run. Each column brings what it opened; the matrix learns what that proves."""
+
+    def __init__(self, reading: RunReading, matrix: Matrix) -> None:
+        self._reading = reading
+        self._matrix = matrix
+        self._records: dict[bytes, list[Recorded]] = {}
+        for record in recorded(reading):
+            if isinstance(record.deed, Disclosure):
+                self._records.setdefault(record.deed.carrier, []).append(record)
+        self._pure: set[bytes] = set()  # Those that hold a package and nothing else.
+
+    def bring(
+        self,
+        name: str,
+        identifier: bytes,
+        carrier: PrivateTransaction,
+        payload: Payload,
+        since: Since | None,
+    ) -> None:
+        """A party opened this payload; if it carries a package, add what it learns from it."""
+        found = {leaf.path[0]: leaf.value for leaf in payload.leaves if leaf.path == (PACKAGE_FIELD,)}
+        if not found:
+            return
+        if all(leaf.path in ((PACKAGE_FIELD,), (CANARY_FIELD,)) for leaf in payload.leaves):
+            self._pure.add(identifier)
+        core = carrier.header.core
+        try:
+            package = package_in(found)
+        except DecodeError:
+            self._note(f"{name} was given by {core.sender} what is no disclosure")
+            return
+        assert package is not None
+        self._learn(name, identifier, carrier, package, since)
+
+    def _learn(
+        self,
+        name: str,
+        identifier: bytes,
+        carrier: PrivateTransaction,
+        package: Package,
+        since: Since | None,
+    ) -> None:
+        tx = package.tx.hex()
+        if tx not in self._matrix or (row := self._matrix.row(tx)).transaction is None:
+            return
+        core, header = carrier.header.core, row.transaction.header
+        shown = opened(package, header)
+        if not isinstance(shown, Shown):
+            self._note(f"{row.name}: what {core.sender} showed to {name} is not what was ordered")
+            return
+        if name != core.sender:
+            row.learn(name, disclosed(shown, How(DISCLOSED, since)))
+            if reason := unfit(package, header, core, name):
+                self._note(f"{row.name}: {name} has a disclosure that it must refuse: {reason}")
+        records = [record for record in self._records.get(identifier, ()) if record.author == core.sender]
+        if not records:
+            self._note(f"{row.name}: {core.sender} showed it to others, and no ledger says so")
+        elif not any(
+            isinstance(each.deed, Disclosure) and tells_of(each.deed, package, identifier) for each in records
+        ):
+            self._note(f"{row.name}: the ledger says of {core.sender}'s disclosure what is not true")
+
+    def drop_rows(self) -> None:
+        """Carriers have no rows of their own: what they show stands in the row of what they show."""
+        unheld = {
+            row.id for row in self._matrix.rows if row.id in self._records and not self._matrix.is_held(row)
+        }
+        self._matrix.drop(self._pure | unheld)
+
+    def _note(self, text: str) -> None:
+        if text not in self._matrix.notes:
+            self._matrix.notes.append(text)
