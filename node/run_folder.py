@@ -48,7 +48,7 @@ def privity_home() -> Path:
 RECORD, CARRIER = "record", "carrier"
 
 
-class Label(msgspec.Struct, frozen=True, rename={"sender": "as"}):
+class Label(msgspec.Struct, frozen=True, rename={"sender": "as"}, omit_defaults=True):
     """A submitted transaction: what the operator calls it, and what the ledger does."""
 
     id: str
