@@ -22,6 +22,7 @@ from scenarios.knowledge.rows import CIPHERTEXT, NAMED, SENDER, Cell, Matrix, Ro
 from scenarios.model.prediction import BROKER
 
 THIEF = "thief"
+SHOWN = 12
 DISK, CARRIED, NODES = "disk", "broker", "nodes"
 _Tried = tuple[PrivateTransaction, Blob, Since | None]
 
@@ -87,9 +88,15 @@ def theft_lines(theft: Theft, matrix: Matrix, *, ascii_only: bool = False) -> li
     ]
     width = max(len(words) for words, _ in rows)
     lines = [f"whoever steals the keys of {party} reads {count} of {total} transactions{when}"]
-    lines += [f"  {words:<{width}}  {clean(' '.join(names)) or 'nothing'}" for words, names in rows]
+    lines += [f"  {words:<{width}}  {_some(names)}" for words, names in rows]
     lines.append(f"and can sign as {party}: send transactions" + (", and vote" if theft.votes else ""))
     return [plain(line, ascii_only=ascii_only) for line in lines]
+
+
+def _some(names: list[str]) -> str:
+    """The first of them, and how many there are beside; `--json` has all."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return clean(" ".join(names[:SHOWN])) + more if names else "nothing"
 
 
 def _carried(reading: RunReading, matrix: Matrix) -> dict[bytes, _Tried]:

@@ -12,7 +12,7 @@ from node.errors import CHECK_FAILED
 from node.run_folder import LATEST, RunFolder
 from node.run_reading import RunReading
 from node.terminal import needs_ascii, quiet_pipe
-from node.verbs.completion import run_numbers, transaction_names
+from node.verbs.completion import node_names, run_numbers, transaction_names
 from scenarios.knowledge.difference import difference, difference_lines
 from scenarios.knowledge.matrix import matrix_of
 from scenarios.knowledge.metadata import metadata_of
@@ -42,7 +42,12 @@ def who_sees(
     as_csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One document, schema privity.matrix/1.")] = False,
     if_stolen: Annotated[
-        str | None, typer.Option(metavar="P", help="What a thief of this party's keys could read.")
+        str | None,
+        typer.Option(
+            metavar="P",
+            help="What a thief of this party's keys could read.",
+            autocompletion=node_names,
+        ),
     ] = None,
     diff: Annotated[
         str | None,

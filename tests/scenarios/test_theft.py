@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,24 @@ from node.run_reading import RunReading
 from scenarios.knowledge.matrix import build_matrix, matrix_of
 from scenarios.knowledge.moments import At
 from scenarios.knowledge.rows import Matrix
-from scenarios.knowledge.theft import CARRIED, DISK, NODES, Theft, steal
+from scenarios.knowledge.theft import CARRIED, DISK, NODES, Theft, steal, theft_lines
 from tests.command_line import Privity
 from tests.run_of_nodes import CANARY, NAMES, LiveRun
+from tests.scenarios.virtual_evidence import evidence_of
+
+# Half of the voters are gone for good when it is sent.
+STOPPED = """\
+privity: 1
+name: stolen
+network: {transport: memory}
+consensus: {block_every: 50ms, view_timeout: 500ms}
+parties: {alice: {}, bob: {}, carol: {}, thief: {}}
+steps:
+  - {at: 700ms, do: fault, id: gone, kind: crash, nodes: [carol, thief]}
+  - {at: 1s, do: send, id: late, as: alice, to: [bob], data: {note: to be continued}}
+expect:
+  - {check: stall, during: gone}
+"""
 
 
 def stolen(run: LiveRun, party: str, at: str = "end") -> tuple[Theft, Matrix]:
@@ -69,6 +85,30 @@ def test_a_theft_has_a_time(stopped: LiveRun) -> None:
     assert "tender" in theft.reads[CARRIED] and "bid-bolt" in theft.safe
     assert matrix.row("bid-bolt").cells["thief"].symbol == "·"
     assert "bid-bolt" in stolen(stopped, "bolt", f"{since.t_ms}ms")[0].reads[CARRIED]
+
+
+def test_what_no_ledger_has_is_read_from_the_capture(tmp_path: Path) -> None:
+    """Of a transaction that was carried and never ordered bob has nothing, and a thief of its keys has it all.
+
+    One party is called thief here, which is no reason to take its column away.
+    """
+    evidence = evidence_of(tmp_path, STOPPED)
+    reading = RunReading(evidence.folder)
+    matrix = matrix_of(reading, At())
+    theft = steal(reading, matrix, "bob")
+    assert matrix.row("late").cells["bob"].symbol == "·"
+    assert theft.reads == {DISK: [], CARRIED: ["late"], NODES: []}
+    assert theft.column == "thief of bob" and len(matrix.columns) == 6
+    assert matrix.row("late").cells["thief of bob"].text() == "● N"
+    assert matrix.row("late").cells["thief"].text() == "·"
+
+
+def test_long_lists_are_cut(stopped: LiveRun) -> None:
+    """A load has hundreds; the list in words has twelve."""
+    theft, matrix = stolen(stopped, "bolt")
+    theft.safe = [f"traffic-{number:04}" for number in range(500)]
+    (line,) = [line for line in theft_lines(theft, matrix) if "out of reach" in line]
+    assert line.endswith(" traffic-0010 traffic-0011 and 488 more")
 
 
 def test_in_words(stopped: LiveRun, privity: Privity) -> None:
