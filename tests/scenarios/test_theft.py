@@ -88,7 +88,7 @@ def test_a_theft_has_a_time(stopped: LiveRun) -> None:
 
 
 def test_what_no_ledger_has_is_read_from_the_capture(tmp_path: Path) -> None:
-    """Of a transaction that was carried and never ordered bob has nothing, and a thief of its keys has it all.
+    """Of a transaction that was carried and never ordered bob has nothing, and a thief of its keys has all.
 
     One party is called thief here, which is no reason to take its column away.
     """
