@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from node.consortium import Network
+from node.envelopes.fields import Path
 from node.errors import PrivityError
 from node.run_folder import RunFolder
 from node.run_reading import RunReading
@@ -21,6 +22,7 @@ from scenarios.knowledge.moments import At
 from scenarios.knowledge.rows import Matrix
 from scenarios.leaks.canaries import Artefact, ScanBroken, ScanResult, scan
 from scenarios.leaks.run_secrets import RunSecrets
+from scenarios.model.prediction import fields_read
 from scenarios.model.scenario import END, Moment, Scenario
 from scenarios.operating import Replayed, Sent
 
@@ -100,6 +102,18 @@ class Evidence:
         return any(tx in chain.executed for chain in self.honest_chains) and all(
             tx in chain.executed for chain in self.following_chains
         )
+
+    def planned_fields(self, sent: Sent, name: str) -> set[Path]:
+        """What a party reads of this transaction in the end, by the steps."""
+        shown = [each for each in self.scenario.disclosures if each.tx == sent.planned.id]
+        return fields_read(sent.planned, name, shown)
+
+    def planned_readers(self, sent: Sent) -> set[str]:
+        """Who reads every field in the end, by the steps."""
+        every = self.planned_fields(sent, sent.planned.sender)
+        named = {sent.planned.sender, *sent.planned.readers}
+        whole = {name for name in self.network.names if self.planned_fields(sent, name) == every}
+        return named | whole if every else named
 
     def shown_in_part(self, sent: Sent) -> set[str]:
         """To whom the steps show some fields of this transaction."""

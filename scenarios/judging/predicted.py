@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from node.envelopes.fields import Path
 from scenarios.judging.evidence import Evidence
 from scenarios.judging.judgement import Judgement, Outcome, names
 from scenarios.judging.knowledge import ordered
@@ -49,7 +50,7 @@ def _differences(evidence: Evidence) -> Iterator[tuple[str, Outcome, str]]:
         found = _more(evidence, sent) or _less(evidence, sent, stated=name in stated)
         if found is not None:
             result, detail = found
-            planned = names({sent.planned.sender, *sent.planned.readers})
+            planned = names(evidence.planned_readers(sent))
             yield name, result, f"{name}: planned {planned}; {detail}"
 
 
@@ -58,7 +59,12 @@ def _more(evidence: Evidence, sent: Sent) -> tuple[Outcome, str] | None:
     row = _row(evidence, sent)
     if row is None:
         return None
-    extra = evidence.matrix(END).partly_reading(row.id.hex()) - {sent.planned.sender, *sent.planned.readers}
+    extra = {
+        name
+        for name in evidence.matrix(END).partly_reading(row.id.hex())
+        if _opened(row, name) - evidence.planned_fields(sent, name)
+        or (row.knows[name].key is not None and name not in (sent.planned.sender, *sent.planned.readers))
+    }
     if not extra:
         return None
     cells = row.cells
@@ -79,7 +85,12 @@ def _less(evidence: Evidence, sent: Sent, *, stated: bool) -> tuple[Outcome, str
     row, matrix = _row(evidence, sent), evidence.matrix(END)
     if row is None or not any(sent.tx.hex() in chain.executed for chain in evidence.honest_chains):
         return None
-    lacking = {sent.planned.sender, *sent.planned.readers} - set(row.readers())
+    lacking = {
+        name
+        for name in evidence.network.names
+        if evidence.planned_fields(sent, name) - _opened(row, name)
+        or (name in evidence.planned_readers(sent) and name not in row.readers())
+    }
     due = lacking - evidence.excused - matrix.untried
     if due and evidence.settled and ordered(evidence, sent, END):
         return "broken", f"{names(due)} cannot read it"
@@ -88,6 +99,10 @@ def _less(evidence: Evidence, sent: Sent, *, stated: bool) -> tuple[Outcome, str
     if lacking and not stated:
         return "unconfirmed", f"{names(lacking)} cannot read it yet, or it cannot be told"
     return None
+
+
+def _opened(row: Row, name: str) -> set[Path]:
+    return set(row.knows[name].opened) if name in row.knows else set()
 
 
 def _row(evidence: Evidence, sent: Sent) -> Row | None:
