@@ -172,7 +172,7 @@ class Session:
         words = {"holds": "expect.pass", "broken": "expect.fail", "unconfirmed": "expect.unknown"}
         with contextlib.closing(run.operator_log()) as events:
             for judgement in judgements:
-                events.emit(words[judgement.result])
+                events.emit(words[judgement.result], id=judgement.check, line=judgement.line)
         with contextlib.suppress(PrivityError):
             merge_events(self.folder)
         write_verdict(self.folder.verdict, document)

@@ -301,6 +301,8 @@ def test_a_finished_run_that_failed(privity: Privity, file: Path, tmp_path: Path
     assert broke[1].startswith(f"  broke {file}:{at['late']}  fault late  never began")
     document = privity(tmp_path / "home", "why", "--json").document
     assert [f"  broke {each}" for each in document["ended"]["unmet"]] == broke
+    (logged,) = privity(tmp_path / "home", "logs", "--ev", "expect.fail").out.splitlines()
+    assert logged.split()[2:] == ["expect.fail", "height", "line", str(at["500"])]
 
 
 def test_a_finished_run_that_left_something_open(privity: Privity, tmp_path: Path) -> None:
