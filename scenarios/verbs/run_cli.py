@@ -20,7 +20,7 @@ from node.errors import FINE, INTERRUPTED, WRONG_USAGE, PrivityError
 from node.run_folder import LATEST, RunFolder
 from node.terminal import needs_ascii
 from node.text import plain
-from node.verbs.completion import run_numbers
+from node.verbs.completion import one_of, run_numbers
 from scenarios.faults.asked import taking_faults
 from scenarios.model.scenario import Scenario
 from scenarios.operating import Options
@@ -39,6 +39,7 @@ from scenarios.verbs.run_options import command_of, load, refuse_other_worlds, r
 from scenarios.verdict import EXIT_CODES, in_words, write_junit
 from scenarios.virtual.determinism import check_determinism_of
 from scenarios.virtual.entropy import SEEDED
+from scenarios.virtual.signatures import MODES
 
 T = TypeVar("T")
 
@@ -52,7 +53,11 @@ PortOption = Annotated[
 ]
 SeedOption = Annotated[int | None, typer.Option(help="Instead of the file's seed.", min=0)]
 TransportOption = Annotated[
-    str | None, typer.Option(help="mqtt or memory (the virtual world); instead of the file's.")
+    str | None,
+    typer.Option(
+        help="mqtt or memory (the virtual world); instead of the file's.",
+        autocompletion=one_of("mqtt", "memory"),
+    ),
 ]
 InProcessOption = Annotated[bool, typer.Option("--in-process", help="All nodes in this process.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing while it goes well.")]
@@ -68,10 +73,17 @@ def run(
     transport: TransportOption = None,
     in_process: InProcessOption = False,
     crypto: Annotated[
-        str | None, typer.Option(help="seeded or os: keys of the virtual world; instead of the file's.")
+        str | None,
+        typer.Option(
+            help="seeded or os: keys of the virtual world; instead of the file's.",
+            autocompletion=one_of("seeded", "os"),
+        ),
     ] = None,
     signatures: Annotated[
-        str, typer.Option(help="real, cached or modelled: signatures of the virtual world.")
+        str,
+        typer.Option(
+            help="real, cached or modelled: signatures of the virtual world.", autocompletion=one_of(*MODES)
+        ),
     ] = "cached",
     trace: Annotated[
         Path | None, typer.Option(help="Write the ordered I/O trace of the virtual world there.")
