@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -185,6 +187,12 @@ def test_init_writes_a_scenario_that_is_valid(say: Callable[..., Outcome], tmp_p
     assert say("check", f"{name}.yaml").code == FINE
     schema = (tmp_path / ".privity" / "scenario-1.schema.json").read_text()
     assert say("schema").out == schema and "properties" in json.loads(schema)
+
+
+def test_a_command_starts_without_what_it_does_not_use() -> None:
+    """Graphs are for virtual worlds and diagnoses, so `--help` and completion do not wait for networkx."""
+    code = "import sys; from scenarios import cli; sys.exit('networkx' in sys.modules)"
+    assert subprocess.run([sys.executable, "-P", "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def test_init_names_the_nearest_template(say: Callable[..., Outcome], tmp_path: Path) -> None:
