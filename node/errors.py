@@ -25,6 +25,12 @@ class Explanation:
 
 
 CATALOGUE: dict[str, Explanation] = {
+    "E-ANSWER": Explanation(
+        "a question has no answer",
+        WRONG_USAGE,
+        "`privity init --ask` asks seven questions. On a terminal it asks again until an answer can be\n"
+        "used; from a pipe it reads one line for each, and stops at the first that cannot.",
+    ),
     "E-BLOCK": Explanation(
         "no such block",
         WRONG_USAGE,

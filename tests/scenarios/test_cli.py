@@ -43,7 +43,6 @@ HELLO = str(ROOT / "scenarios" / "hello.yaml")
 FLAGS_NOT_BUILT = [
     ("run", HELLO, "--report", "x.html"),
     ("up", HELLO, "--open"),
-    ("init", "--ask"),
     ("send", "--as", "a", "--to", "b", "--seal", "s"),
     ("show", "tx", "rent", "--svg", "x.svg"),
     ("show", "seal", "s"),
