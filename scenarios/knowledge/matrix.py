@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cached_property
 
 from node.chain.reading import NodeReading, Ordered
 from node.envelopes.envelope import NotAParty, Unreadable, unseal
 from node.envelopes.keys import WrappingKey
+from node.envelopes.payload import Payload
 from node.envelopes.transaction import Blob, PrivateTransaction, check_blob
 from node.errors import PrivityError
 from node.run_folder import RunFolder
@@ -34,16 +36,19 @@ def build_matrix(folder: RunFolder, at: str | At = "end", only: Iterable[str] | 
     return matrix_of(RunReading(folder), at if isinstance(at, At) else At.parse(at), only)
 
 
-def matrix_of(reading: RunReading, at: At, only: Iterable[str] | None = None) -> Matrix:
-    """The same, for a run that is read already."""
+def matrix_of(
+    reading: RunReading, at: At, only: Iterable[str] | None = None, trials: Trials | None = None
+) -> Matrix:
+    """The same, for a run that is read already; `trials` are kept by who asks at many moments."""
+    trials = trials or Trials(reading)
     parties = tuple(reading.network.names)
     matrix = Matrix(reading.folder.number, at, (*parties, BROKER))
     for found, transaction in _rows(reading, only):
         matrix.add(Row(found.id, found.name, transaction))
     carriers = Carriers(reading, matrix)
     for name in parties:
-        _Column(reading, matrix, name, carriers).fill()
-    _fill_broker(reading, matrix)
+        _Column(reading, matrix, name, carriers, trials).fill()
+    _fill_broker(reading, matrix, trials.broker)
     if only is None:
         carriers.drop_rows()
     return matrix
@@ -66,18 +71,64 @@ def _rows(
     return [(Found(identifier, reading.label(identifier)), each) for identifier, each in public.items()]
 
 
+class Trials:
+    """What comes of each party's key on each blob of its own, and what the broker carried, found out once.
+
+    Only when something was held differs from moment to moment: keys, and blobs that are not erased, do not.
+    """
+
+    def __init__(self, reading: RunReading) -> None:
+        self._reading = reading
+        self._outcomes: dict[tuple[str, bytes], Payload | NotAParty | Unreadable] = {}
+        self._keys: dict[str, WrappingKey | PrivityError] = {}
+
+    @cached_property
+    def broker(self) -> BrokerView:
+        """What the recorder saw the broker carry."""
+        return read_broker(self._reading.folder.capture, capture_offset_ms(self._reading))
+
+    def key(self, name: str) -> WrappingKey:
+        """The party's wrapping key. Raises E-KEYS."""
+        if name not in self._keys:
+            try:
+                self._keys[name] = self._reading.keys(name).wrapping
+            except PrivityError as error:
+                self._keys[name] = error
+        found = self._keys[name]
+        if isinstance(found, PrivityError):
+            raise found
+        return found
+
+    def payload(self, name: str, identifier: bytes, transaction: PrivateTransaction, blob: Blob) -> Payload:
+        """What a party's key makes of the blob in its own folder. Raises NotAParty, Unreadable, E-KEYS."""
+        found = self._outcomes.get((name, identifier))
+        if found is None:
+            try:
+                found = unseal(transaction, blob, self.key(name)).payload
+            except (NotAParty, Unreadable) as outcome:
+                found = outcome
+            self._outcomes[name, identifier] = found
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
 class _Column:
     """One party's column: its folder, its key, and nothing that is anybody else's."""
 
-    def __init__(self, reading: RunReading, matrix: Matrix, name: str, carriers: Carriers) -> None:
+    def __init__(
+        self, reading: RunReading, matrix: Matrix, name: str, carriers: Carriers, trials: Trials
+    ) -> None:
         self._matrix = matrix
+        self._trials = trials
         self._carriers = carriers
         self._name = name
         self._node: NodeReading = reading.node(name)
         self._created_ms = reading.network.created_ms
-        self._key: WrappingKey | None = None
+        self._has_key = False
         try:
-            self._key = reading.keys(name).wrapping
+            trials.key(name)
+            self._has_key = True
         except PrivityError as error:
             matrix.untried.add(name)
             matrix.notes.append(f"{name} reads nothing here, because its keys cannot be used: {error.why}")
@@ -102,12 +153,12 @@ class _Column:
         # What was shown in carriers, also in those that the matrix is not about.
         rows = {row.id for row in self._matrix.rows}
         for ordered, transaction in self._node.private():
-            if ordered.id not in rows and self._key is not None:
+            if ordered.id not in rows and self._has_key:
                 other = Row(ordered.id, "", transaction)
                 blob = self._blob(other)
                 with suppress(NotAParty, Unreadable):
                     if blob is not None:
-                        payload = unseal(transaction, blob, self._key).payload
+                        payload = self._trials.payload(self._name, ordered.id, transaction, blob)
                         self._carriers.bring(self._name, other.id, transaction, payload, self._since(other))
 
     def _held_of(self, row: Row, blob: Blob | None, since: Since | None) -> Cell:
@@ -128,11 +179,11 @@ class _Column:
     def _unsealed(self, row: Row, blob: Blob | None, since: Since | None) -> Knowledge:
         """What comes of the blob with this party's key."""
         transaction = row.transaction
-        if transaction is None or blob is None or self._key is None:
+        if transaction is None or blob is None or not self._has_key:
             return Knowledge()
         reason = SENDER if transaction.header.core.sender == self._name else NAMED
         try:
-            payload = unseal(transaction, blob, self._key).payload
+            payload = self._trials.payload(self._name, row.id, transaction, blob)
         except NotAParty:
             return Knowledge()
         except Unreadable as error:
@@ -156,8 +207,7 @@ class _Column:
         return None if block is None else Since(block.header.time_ms - self._created_ms, block.height)
 
 
-def _fill_broker(reading: RunReading, matrix: Matrix) -> None:
-    view = read_broker(reading.folder.capture, capture_offset_ms(reading))
+def _fill_broker(reading: RunReading, matrix: Matrix, view: BrokerView) -> None:
     until = until_ms(reading, matrix.at)
     for row in matrix.rows:
         row.held[BROKER] = _broker_cell(row, view, until)
