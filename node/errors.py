@@ -123,6 +123,13 @@ CATALOGUE: dict[str, Explanation] = {
         "Each party has a signing key and a wrapping key, two files of mode 600 that hold two different\n"
         "keys.",
     ),
+    "E-LEAK": Explanation(
+        "a secret would stand in the report",
+        CHECK_FAILED,
+        "Each report is searched before it is kept, for every payload, salt and key of the run that its\n"
+        "audience may not read. One was found, so the report was not written. Most often a text for people,\n"
+        "such as `about:`, repeats a value of a payload.",
+    ),
     "E-LIMIT": Explanation(
         "over a limit",
         WRONG_USAGE,

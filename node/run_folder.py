@@ -3,7 +3,7 @@
     .privity/runs/0007/          (PRIVITY_HOME instead of .privity)
         run.json  genesis.json  verdict.json  events.jsonl (merged)
         broker/                  the broker's own files, its log, the recorder's capture
-        faults.jsonl  trace.digests (of a virtual run)
+        faults.jsonl  trace.digests (of a virtual run)  report.html (if the scenario has it searched)
         operator/                what the operator knows: scenario, as it is and filled in, plan, submitted
                                  transactions, own events
         nodes/<party>/           keys, journal, index, blobs, events of one party
@@ -139,6 +139,11 @@ class RunFolder:
     def events(self) -> Path:
         """The events of all nodes, merged."""
         return self.path / EVENTS
+
+    @property
+    def report(self) -> Path:
+        """The public report, of a run that is to search it for secrets."""
+        return self.path / "report.html"
 
     @property
     def broker(self) -> Path:

@@ -24,6 +24,7 @@ from scenarios.kept import keep, keep_options
 from scenarios.live import LiveRun
 from scenarios.model.scenario import Scenario
 from scenarios.operating import Operator, Options, Say
+from scenarios.report.writing import searched_for, write_draft, write_of_run
 from scenarios.verdict import verdict_of, write_verdict
 from scenarios.virtual.loop import VirtualLoop
 from scenarios.virtual.run import VirtualRun
@@ -161,6 +162,8 @@ class Session:
     def judge(self, settled: bool) -> Judged:
         """The verdict on what there is now."""
         run, evidence = self.run, self.evidence(settled)
+        if searched := searched_for(self.scenario):
+            write_draft(self.folder)
         judgements = [*judge(evidence), *predicted(evidence)]
         document = verdict_of(
             evidence,
@@ -176,4 +179,7 @@ class Session:
         with contextlib.suppress(PrivityError):
             merge_events(self.folder)
         write_verdict(self.folder.verdict, document)
+        leaks = any(each.check == "no_plaintext" and each.result == "broken" for each in judgements)
+        if searched and not leaks:  # Else what was found stays as it is, to be looked at.
+            write_of_run(self.folder, self.folder.report, run.secrets.all)
         return Judged(document, judgements, incidents(evidence))

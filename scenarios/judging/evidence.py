@@ -198,7 +198,7 @@ class Evidence:
         return self._recorded
 
     def scan(self, stores: frozenset[str]) -> ScanResult:
-        """Look for every secret of the run in these stores: logs, broker, ledgers."""
+        """Look for every secret of the run in these stores: logs, broker, ledgers, report."""
         if stores not in self._scans:
             found = artefacts(self.folder, stores)
             try:
@@ -239,4 +239,6 @@ def artefacts(folder: RunFolder, stores: frozenset[str]) -> list[Artefact]:
         found += [Artefact(folder.run_json, None), Artefact(folder.genesis, None)]
     if "broker" in stores:
         found.append(Artefact(folder.broker, None))
+    if "report" in stores:
+        found.append(Artefact(folder.report, None))
     return [artefact for artefact in found if artefact.path.exists()]

@@ -125,6 +125,8 @@ def ordered(evidence: Evidence, sent: Sent, at: Moment) -> bool:
 
 def no_plaintext(evidence: Evidence, wanted: NoPlaintext) -> Judgement:
     """No payload, salt or key lies where its readers are not."""
+    if "report" in wanted.stores and not evidence.folder.report.exists():
+        return judged(wanted, "unconfirmed", "there is no report to search")
     result = evidence.scan(frozenset(wanted.stores))
     if result.found:
         first = result.found[0]

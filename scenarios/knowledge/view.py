@@ -72,21 +72,27 @@ def transaction_lines(
         lines.append(f"  {text:<4} {shown:<{width}}  {_why(cell, since, shown, on_chain)}")
     if metadata is not None and metadata.size:
         lines.append(f"{'metadata':<{LABEL_WIDTH}}{_metadata_sentence(metadata, matrix.columns)}")
-        lines += _inference(metadata, len(matrix.columns) - 1)
+        inferred = inference_of(metadata, len(matrix.columns) - 1)
+        heads = ("inference", *[""] * len(inferred))
+        lines += [f"{head:<{LABEL_WIDTH}}{line}" for head, line in zip(heads, inferred, strict=False)]
     lines += notes_lines(matrix)
     return [plain(line.rstrip(), ascii_only=ascii_only) for line in lines]
 
 
-def metadata_lines(found: Sequence[Metadata], matrix: Matrix, *, ascii_only: bool = False) -> list[str]:
-    """Who learns sender, recipients, time and size of each transaction."""
-    if not found:
-        return []
+METADATA = ("metadata", "sender", "recipients", "time", "size")
+BROKER_SEES = (
+    f"{BROKER} also sees when each packet passed, its size, and from which connection it came;",
+    "topics and client ids are opaque tokens",
+)
+
+
+def metadata_rows(found: Sequence[Metadata], matrix: Matrix) -> list[tuple[str, ...]]:
+    """For each transaction its name, and who learns what METADATA says."""
 
     def who(columns: Sequence[str]) -> str:
         return _who(columns, matrix.columns)
 
-    titles = ("metadata", "sender", "recipients", "time", "size")
-    rows = [
+    return [
         (
             clean(each.name),
             who(each.sender),
@@ -96,11 +102,17 @@ def metadata_lines(found: Sequence[Metadata], matrix: Matrix, *, ascii_only: boo
         )
         for each in found
     ]
-    widths = [max(len(row[i]) for row in (titles, *rows)) for i in range(len(titles))]
-    lines = ["", *(_padded(row, widths) for row in (titles, *rows))]
+
+
+def metadata_lines(found: Sequence[Metadata], matrix: Matrix, *, ascii_only: bool = False) -> list[str]:
+    """Who learns sender, recipients, time and size of each transaction."""
+    if not found:
+        return []
+    rows = metadata_rows(found, matrix)
+    widths = [max(len(row[i]) for row in (METADATA, *rows)) for i in range(len(METADATA))]
+    lines = ["", *(_padded(row, widths) for row in (METADATA, *rows))]
     lines.insert(2, "─" * max(map(len, lines)))
-    lines.append(f"{BROKER} also sees when each packet passed, its size, and from which connection it came;")
-    lines.append("topics and client ids are opaque tokens")
+    lines += BROKER_SEES
     return [plain(line, ascii_only=ascii_only) for line in lines]
 
 
@@ -189,7 +201,7 @@ def _metadata_sentence(metadata: Metadata, columns: Sequence[str]) -> str:
     return f"{seen}: sender, time, padded size {metadata.size_bytes} B.  {known}: recipients"
 
 
-def _inference(metadata: Metadata, parties: int) -> list[str]:
+def inference_of(metadata: Metadata, parties: int) -> list[str]:
     """What the slots give away and the padding does not hide; nothing where they tell nothing."""
     lines = []
     least, most = possible_readers(metadata.slots, parties - 1)
@@ -204,5 +216,4 @@ def _inference(metadata: Metadata, parties: int) -> list[str]:
             lines.append(f"the readers also know: a key is there for {' '.join(late)}")
     if metadata.recipients is None and metadata.recipients_known_to:
         lines.append("the readers see that a key slot is wrong, or made for a stranger")
-    heads = ("inference", *[""] * len(lines))
-    return [f"{head:<{LABEL_WIDTH}}{line}" for head, line in zip(heads, lines, strict=False)]
+    return lines

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from node.disclosing import Disclosing
 from node.envelopes.disclosure import Whole
-from node.envelopes.envelope import Sealed
+from node.envelopes.envelope import Opened, Sealed
 from node.envelopes.keys import PartyKeys
 from scenarios.leaks.canaries import Secret
 from scenarios.leaks.secret_forms import SHORTEST_BYTES
@@ -40,7 +40,7 @@ class RunSecrets:
         ]
         self.add_sealed(made.carrier, holders)
 
-    def add_sealed(self, sealed: Sealed, readers: frozenset[str]) -> None:
+    def add_sealed(self, sealed: Sealed | Opened, readers: frozenset[str]) -> None:
         """What a sealed payload is made of: canary, texts, every leaf's salt, the content key."""
         self.all.append(Secret(readers, "content key", sealed.content_key))
         for leaf in sealed.payload.leaves:

@@ -23,8 +23,8 @@ from scenarios.model.values import (
     refusal,
 )
 
-Store = Literal["logs", "broker", "ledgers"]
-STORES: tuple[Store, ...] = ("logs", "broker", "ledgers")
+Store = Literal["logs", "broker", "ledgers", "report"]
+STORES: tuple[Store, ...] = ("logs", "broker", "ledgers")  # By default: what every run leaves.
 
 
 class AgreementRule(Strict):
@@ -59,7 +59,10 @@ class NoPlaintextRule(Strict):
 
     check: Literal["no_plaintext"]
     in_: list[Store] = Field(
-        default=list(STORES), alias="in", min_length=1, description="where to search; all of them by default"
+        default=list(STORES),
+        alias="in",
+        min_length=1,
+        description="where to search; in all but the report by default",
     )
 
 

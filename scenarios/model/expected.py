@@ -50,7 +50,7 @@ class Denied:
 
 @dataclass(frozen=True, slots=True)
 class NoPlaintext:
-    """Nothing secret is found in `stores` (logs, broker, ledgers) where its readers are not."""
+    """Nothing secret is found in `stores` (logs, broker, ledgers, report) where its readers are not."""
 
     check: Literal["no_plaintext"]
     path: str

@@ -34,7 +34,6 @@ VALUES: Mapping[Path, Mapping[str, str]] = {
     ("privacy", "metadata", "size"): {"exact": "sizes without padding", "public": "sizes without padding"},
 }
 TRIGGERS = {"height": "waiting for a height", "view": "waiting for a view"}
-STORES = {"report": "the search of the report"}
 
 
 class NotYet(NamedTuple):
@@ -74,9 +73,6 @@ def _in_expectations(source: Source) -> Iterator[NotYet]:
     for path in _items(source, "expect"):
         yield from _value(source, (*path, "check"), CHECKS, covers=path)
         yield from _keys(source, (*path, "at"), TRIGGERS, covers=1)
-        stores = source.value((*path, "in"))
-        for index in range(len(stores) if isinstance(stores, list) else 0):
-            yield from _value(source, (*path, "in", index), STORES)
 
 
 def _items(source: Source, section: str) -> list[Path]:

@@ -12,7 +12,6 @@ VERBS = {
     "open": "unsealing what openers hold together",
     "disclose": "adding readers later",
     "verify": "checking evidence offline",
-    "report": "one HTML file of a run",
     "request": "asking for a disclosure",
     "aggregate": "totals over private values",
     "export": "events as csv, parquet, shiviz or mermaid",
