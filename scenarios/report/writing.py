@@ -52,7 +52,7 @@ def write_report(folder: RunFolder, path: Path, audience: str | None = None) -> 
     """
     material = Material(folder, audience)
     secrets = recovered(material.reading, material.matrix, material.scenario)
-    size = _write(material, path, secrets)
+    size = keep(material, path, secrets)
     beside = _scan(secrets, artefacts(folder, ALL_STORES), material, folder.path)
     return Written(path, size, audience_of(material), beside.searched, beside.found, STORES)
 
@@ -60,7 +60,7 @@ def write_report(folder: RunFolder, path: Path, audience: str | None = None) -> 
 def write_of_run(folder: RunFolder, path: Path, secrets: Sequence[Secret]) -> Written:
     """The public report of a run that was judged just now: its own memory of its `secrets` is complete."""
     material = Material(folder)
-    size = _write(material, path, secrets)
+    size = keep(material, path, secrets)
     searched = material.verdict["canaries"]["searched"] if material.verdict else len(secrets)
     return Written(path, size, audience_of(material), searched, (), "")
 
@@ -75,7 +75,7 @@ def searched_for(scenario: Scenario) -> bool:
     return any(isinstance(each, NoPlaintext) and "report" in each.stores for each in scenario.expectations)
 
 
-def _write(material: Material, path: Path, secrets: Iterable[Secret]) -> int:
+def keep(material: Material, path: Path, secrets: Iterable[Secret]) -> int:
     """Search the page where nobody else can open it, then keep it. The number of its bytes."""
     content = page(material).encode()
     with tempfile.TemporaryDirectory(prefix="privity-") as private:

@@ -38,14 +38,8 @@ def report(
     """Write one HTML file: verdict, matrix, agreement, faults. It opens from disk, without a network."""
     folder = RunFolder.find(run=run)
     path = output or Path(f"report-{folder.number}.html")
-    new = not path.exists()
-    refuse_unwritable(path, "--output")
-    try:
-        written = write_report(folder, path, None if audience == PUBLIC else audience)
-    except BaseException:
-        if new:
-            path.unlink(missing_ok=True)
-        raise
+    refuse_unwritable(path, "--output", replaced=True)
+    written = write_report(folder, path, None if audience == PUBLIC else audience)
     for line in written.lines:
         print(plain(clean(line), ascii_only=needs_ascii(sys.stdout, ascii_only)))
     raise typer.Exit(CHECK_FAILED if written.found else FINE)

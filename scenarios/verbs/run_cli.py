@@ -156,7 +156,7 @@ def run(
     if trace is not None:
         refuse_unwritable(trace, "--trace")
     if report is not None:
-        refuse_unwritable(report, "--report")
+        refuse_unwritable(report, "--report", replaced=True)
     command = command_of(file, options, seed, transport, crypto)
     if check_determinism:
         raise typer.Exit(_check_determinism(scenario, command, as_json=as_json))
