@@ -301,7 +301,7 @@ def test_wrong_usage_leaves_no_file(say: Callable[..., Outcome], tmp_path: Path)
     assert not out.exists()
     for arguments in (
         ("report", "-o", tmp_path),
-        ("report", "-o", "/dev/null"),
+        ("report", "-o", terminal),
         ("run", SCENARIOS / "hello.yaml", "--report", tmp_path),
     ):
         refused = say(*arguments)
