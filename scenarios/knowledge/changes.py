@@ -51,5 +51,5 @@ def differing(before: Matrix, after: Matrix) -> dict[tuple[bytes, str], Cell]:
         (row.id, column): earlier[row.id].cells[column]
         for row in after.rows
         for column, cell in row.cells.items()
-        if (cell.symbol, cell.reason) != earlier[row.id].cells[column][:2]
+        if cell._replace(since=None) != earlier[row.id].cells[column]._replace(since=None)
     }

@@ -8,7 +8,7 @@ from typing import Any
 from node.envelopes.envelope import unseal
 from node.errors import PrivityError
 from node.run_reading import RunReading
-from scenarios.knowledge.matrix import Matrix
+from scenarios.knowledge.rows import Matrix
 from scenarios.leaks.canaries import Secret
 from scenarios.leaks.run_secrets import RunSecrets
 from scenarios.leaks.secret_forms import SHORTEST_BYTES

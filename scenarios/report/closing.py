@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from node.cells import HOLDINGS, REASONS
-from node.verbs.show_transaction import path_text, value_text
+from node.envelopes.fields import path_text
+from node.verbs.show_transaction import value_text
 from scenarios.model.filled import masked
 from scenarios.report.elements import Html, Row, bullets, element, join, lines, paragraphs, table
 from scenarios.report.material import Content, Material

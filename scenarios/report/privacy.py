@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from node.cells import cell_meaning, cell_text
+from node.cells import cell_meaning
 from scenarios.knowledge.changes import Change, changes, moments_of_change
-from scenarios.knowledge.matrix import NOTHING, Matrix, matrix_of
-from scenarios.knowledge.matrix import Cell as Held
-from scenarios.knowledge.matrix import Row as MatrixRow
+from scenarios.knowledge.matrix import matrix_of
 from scenarios.knowledge.moments import At
+from scenarios.knowledge.rows import NOTHING, Matrix
+from scenarios.knowledge.rows import Cell as Held
+from scenarios.knowledge.rows import Row as MatrixRow
 from scenarios.knowledge.view import BROKER_SEES, METADATA, inference_of, metadata_rows
 from scenarios.report.elements import Cell, Html, Row, bullets, element, join, paragraphs, table
 from scenarios.report.material import Material
@@ -68,12 +69,14 @@ def _row(row: MatrixRow, *, anchor: str = "") -> Row:
 
 
 def _cell(cell: Held, before: Held | None = None) -> Cell:
-    shown = cell_text(cell.symbol, cell.reason)
+    shown = cell.text()
     words = cell_meaning(f"{cell.symbol} {cell.reason}".rstrip())
+    if cell.part is not None:
+        words = f"a part of the fields; {words}"
     kind = _KINDS[cell.symbol]
     if before is None:
         return Cell(shown, words, kind)
-    return Cell(shown, f"{words}; was {cell_text(before.symbol, before.reason)}", f"{kind} changed")
+    return Cell(shown, f"{words}; was {before.text()}", f"{kind} changed")
 
 
 def _changed(material: Material) -> list[Html]:
