@@ -69,7 +69,7 @@ def disclose(
     `header` is that of its transaction. Raises PrivityError: E-FIELD, E-REASON, and E-LIMIT if it is too
     much for one package or for too many receivers.
     """
-    _check(reason)
+    check_stated(reason)
     network, nonce = author.network, author.entropy(NONCE_BYTES)
     package = pack(payload, header, discloser=author.name, receivers=receivers, nonce=nonce, fields=fields)
     carrier = seal(
@@ -90,11 +90,12 @@ def disclose(
 
 def request(author: Author, tx: bytes, of: str, reason: str) -> ActTransaction:
     """Ask `of` to be shown a transaction. Raises PrivityError E-REASON."""
-    _check(reason)
+    check_stated(reason)
     return author.act(Request(tx, of, reason))
 
 
-def _check(reason: str) -> None:
+def check_stated(reason: str) -> None:
+    """Refuse what no node would take as a reason. Raises PrivityError E-REASON (wrong usage)."""
     if wrong := check_reason(reason):
         raise PrivityError(
             "E-REASON",

@@ -66,11 +66,12 @@ def _transactions(reading: RunReading, node: NodeReading, block: StoredBlock) ->
     for identifier, outcome in zip(block.batch.requests, block.outcomes, strict=True):
         ordered = node.transactions[identifier]
         core = getattr(getattr(ordered.transaction, "header", None), "core", None)
+        act = getattr(ordered.transaction, "act", None)
         rows.append(
             {
                 "tx": identifier.hex(),
                 "name": reading.name_of(ordered),
-                "sender": None if core is None else core.sender,
+                "sender": getattr(core or act, "sender", None),
                 "size_bytes": None if core is None else core.size_bucket,
                 "outcome": outcome,
             }
@@ -104,9 +105,9 @@ def block_lines(block: dict[str, Any]) -> list[str]:
     lines.append(_line("transactions", f"  {len(rows)}").rstrip())
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
-        facts = (
-            "public" if row["sender"] is None else f"sender {row['sender']}   {row['size_bytes']} B padded"
-        )
+        public = "public" if row["sender"] is None else f"public, by {row['sender']}"
+        padded = f"sender {row['sender']}   {row['size_bytes']} B padded"
+        facts = public if row["size_bytes"] is None else padded
         repeat = "" if row["outcome"] == "executed" else "   no effect: it is a repeat"
         lines.append(f"  {row['name']:<{width}}   {_short(row['tx'])}   {facts}{repeat}")
     return lines

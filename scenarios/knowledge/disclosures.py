@@ -7,12 +7,8 @@ say otherwise, or do not say at all, is noted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
-
 from node.canonical import DecodeError
-from node.chain.act import ActTransaction, Disclosure, Request, tells_of
-from node.chain.reading import NodeReading
+from node.chain.act import Disclosure, tells_of
 from node.envelopes.disclosure import PACKAGE_FIELD, Package, Shown, opened, package_in, unfit
 from node.envelopes.payload import Payload
 from node.envelopes.transaction import PrivateTransaction
@@ -22,38 +18,16 @@ from scenarios.knowledge.rows import DISCLOSED, Matrix
 from scenarios.model.payloads import CANARY_FIELD
 
 
-class Recorded(NamedTuple):
-    """An act on the ledger: its id, its author, its height, and what it says."""
-
-    id: bytes
-    author: str
-    height: int
-    deed: Disclosure | Request
-
-
-def recorded(reading: RunReading) -> list[Recorded]:
-    """The acts on the longest ledger, in chain order."""
-    return list(acts_of(reading.highest()))
-
-
-def acts_of(node: NodeReading) -> Iterator[Recorded]:
-    """The acts on one ledger that took effect, in chain order."""
-    for ordered in node.transactions.values():
-        if ordered.executed and isinstance(ordered.transaction, ActTransaction):
-            act = ordered.transaction.act
-            yield Recorded(ordered.id, act.sender, ordered.height, act.deed)
-
-
 class Carriers:
     """The carriers of a run. Each column brings what it opened; the matrix learns what that proves."""
 
     def __init__(self, reading: RunReading, matrix: Matrix) -> None:
         self._reading = reading
         self._matrix = matrix
-        self._records: dict[bytes, list[Recorded]] = {}
-        for record in recorded(reading):
-            if isinstance(record.deed, Disclosure):
-                self._records.setdefault(record.deed.carrier, []).append(record)
+        self._records: dict[bytes, list[tuple[str, Disclosure]]] = {}  # Author and record, by carrier.
+        for _, act in reading.highest().acts():
+            if isinstance(act.deed, Disclosure):
+                self._records.setdefault(act.deed.carrier, []).append((act.sender, act.deed))
         self._pure: set[bytes] = set()  # Those that hold a package and nothing else.
 
     def bring(
@@ -99,12 +73,10 @@ class Carriers:
             row.learn(name, disclosed(shown, How(DISCLOSED, since)))
             if reason := unfit(package, header, core, name):
                 self._note(f"{row.name}: {name} has a disclosure that it must refuse: {reason}")
-        records = [record for record in self._records.get(identifier, ()) if record.author == core.sender]
+        records = [deed for author, deed in self._records.get(identifier, ()) if author == core.sender]
         if not records:
             self._note(f"{row.name}: {core.sender} showed it to others, and no ledger says so")
-        elif not any(
-            isinstance(each.deed, Disclosure) and tells_of(each.deed, package, identifier) for each in records
-        ):
+        elif not any(tells_of(deed, package, identifier) for deed in records):
             self._note(f"{row.name}: the ledger says of {core.sender}'s disclosure what is not true")
 
     def drop_rows(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from node.chain.act import REASON_LIMIT, check_reason
 from scenarios.model.strict import Strict
@@ -48,10 +48,18 @@ class DiscloseStep(Strict):
     fields: Annotated[list[Text], Field(min_length=1)] | None = Field(
         default=None, repr=False, description="which fields, as [price, terms.days]; the whole by default"
     )
-    reason: Reason = Field(description="why, in one line that everybody can read on the ledger")
+    reason: Reason | None = Field(
+        default=None, description="why, in one line on the ledger; that of the request by default"
+    )
     answers: str | None = Field(
         default=None, description="the id of the request that led to it, or request for the latest one"
     )
+
+    @model_validator(mode="after")
+    def _says_why(self) -> DiscloseStep:
+        if self.reason is None and self.answers is None:
+            raise refusal("E-MISSING", "a disclosure needs a reason, or the request that it answers")
+        return self
 
 
 class RequestStep(Strict):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from scenarios.model.disclosure_steps import LATEST_REQUEST, DiscloseStep, RequestStep
 from scenarios.model.names import meant
+
+AnyStep = TypeVar("AnyStep")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,19 @@ def disclosure_of(step: DiscloseStep | RequestStep, line: int, names: Sequence[s
     receivers = tuple(name for name in meant(step.to, names) if name != step.as_)
     fields = None if step.fields is None else tuple(step.fields)
     return Disclose(
-        step.id, line, step.at, step.tx, step.as_, receivers, fields, step.reason, step.answers or ""
+        step.id, line, step.at, step.tx, step.as_, receivers, fields, step.reason or "", step.answers or ""
+    )
+
+
+def with_reasons(steps: Sequence[AnyStep]) -> tuple[AnyStep, ...]:
+    """The steps, where a disclosure without a reason of its own has that of the request that it answers."""
+    asked = [step for step in steps if isinstance(step, Ask)]
+    reasons = {ask.id: ask.reason for ask in asked}
+    return tuple(
+        replace(step, reason=reasons.get(latest_request(step, asked) or "", ""))
+        if isinstance(step, Disclose) and not step.reason
+        else step
+        for step in steps
     )
 
 

@@ -11,7 +11,7 @@ from scenarios.model.complaints import Complaints
 from scenarios.model.conditions import conditions_of
 from scenarios.model.disclosure_resolving import check_disclosures
 from scenarios.model.disclosure_steps import DiscloseStep, RequestStep
-from scenarios.model.disclosures import Ask, Disclose, disclosure_of
+from scenarios.model.disclosures import Ask, Disclose, disclosure_of, with_reasons
 from scenarios.model.document import ScenarioDocument
 from scenarios.model.expectation_resolving import ExpectationResolver
 from scenarios.model.fault_resolving import FaultResolver
@@ -54,7 +54,7 @@ class _Resolver:
         if document.crypto == "seeded" and document.network.transport == "mqtt":
             message = "keys of a live run are never drawn from the seed; that needs transport: memory"
             self.complaints.at(("crypto",), "E-VALUE", message)
-        steps = tuple(self._step(index, step) for index, step in enumerate(document.steps))
+        steps = with_reasons([self._step(index, step) for index, step in enumerate(document.steps)])
         transactions = self._transactions(steps)
         faults = [step for step in steps if isinstance(step, Fault)]
         workload = [step for step in steps if isinstance(step, Send | Load)]

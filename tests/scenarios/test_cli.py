@@ -33,10 +33,11 @@ from scenarios.verbs.file_cli import templates
 from tests.command_line import Outcome, Privity
 
 ROOT = Path(__file__).parents[2]
-BUILT = ["init", "check", "up", "run", "down", "ps", "send", "show", "who-sees", "logs"]
+BUILT = ["init", "check", "up", "run", "down", "ps", "send", "disclose", "request", "show"]
+BUILT += ["who-sees", "logs"]
 BUILT += ["explain", "doctor", "schema", "core-shell", "replay", "shrink", "why", "fault", "report"]
-PLANNED = ["aggregate", "console", "disclose", "export", "fork", "map", "open"]
-PLANNED += ["request", "ui", "verify", "watch"]
+PLANNED = ["aggregate", "console", "export", "fork", "map", "open"]
+PLANNED += ["ui", "verify", "watch"]
 HELLO = str(ROOT / "scenarios" / "hello.yaml")
 
 # Flags that PRODUCT knows and this version refuses by name.
