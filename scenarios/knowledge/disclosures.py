@@ -7,14 +7,18 @@ say otherwise, or do not say at all, is noted.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from node.canonical import DecodeError
 from node.chain.act import Disclosure, tells_of
 from node.envelopes.disclosure import PACKAGE_FIELD, Package, Shown, opened, package_in, unfit
+from node.envelopes.envelope import NotAParty, Unreadable, unseal
 from node.envelopes.payload import Payload
 from node.envelopes.transaction import PrivateTransaction
+from node.errors import PrivityError
 from node.run_reading import RunReading
 from scenarios.knowledge.opening import How, Since, disclosed
-from scenarios.knowledge.rows import DISCLOSED, Matrix
+from scenarios.knowledge.rows import DISCLOSED, Matrix, Row
 from scenarios.model.payloads import CANARY_FIELD
 
 
@@ -42,7 +46,7 @@ class Carriers:
         found = {leaf.path[0]: leaf.value for leaf in payload.leaves if leaf.path == (PACKAGE_FIELD,)}
         if not found:
             return
-        if all(leaf.path in ((PACKAGE_FIELD,), (CANARY_FIELD,)) for leaf in payload.leaves):
+        if _is_pure(payload):
             self._pure.add(identifier)
         core = carrier.header.core
         try:
@@ -81,11 +85,25 @@ class Carriers:
 
     def drop_rows(self) -> None:
         """Carriers have no rows of their own: what they show stands in the row of what they show."""
-        unheld = {
-            row.id for row in self._matrix.rows if row.id in self._records and not self._matrix.is_held(row)
-        }
-        self._matrix.drop(self._pure | unheld)
+        self._pure |= {row.id for row in self._matrix.rows if self._opens_as_carrier(row)}
+        self._matrix.drop(self._pure)
+
+    def _opens_as_carrier(self, row: Row) -> bool:
+        """Whether a recorded carrier is one, at a moment when those who can open it did not hold it yet."""
+        for author, deed in self._records.get(row.id, ()):
+            for name in (author, *deed.receivers):
+                blob = self._reading.node(name).blob(row.id)
+                if blob is not None and row.transaction is not None:
+                    with suppress(NotAParty, Unreadable, PrivityError):
+                        key = self._reading.keys(name).wrapping
+                        return _is_pure(unseal(row.transaction, blob, key).payload)
+        return False
 
     def _note(self, text: str) -> None:
         if text not in self._matrix.notes:
             self._matrix.notes.append(text)
+
+
+def _is_pure(payload: Payload) -> bool:
+    """Whether it holds a package and nothing else that anybody said."""
+    return {leaf.path for leaf in payload.leaves} - {(CANARY_FIELD,)} == {(PACKAGE_FIELD,)}

@@ -137,10 +137,6 @@ class Matrix:
         self._by_name[row.id.hex()] = row
         self._by_name.setdefault(row.name, row)
 
-    def is_held(self, row: Row) -> bool:
-        """Whether anybody holds anything of it at that moment."""
-        return any(cell.symbol != NOTHING for cell in row.held.values())
-
     def drop(self, identifiers: Collection[bytes]) -> None:
         """Take these rows out again."""
         rows, self.rows, self._by_name = self.rows, [], {}
