@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import resources
 from typing import NamedTuple
 
-from scenarios.report import closing, faults, ledgers, opening, privacy
+from scenarios.report import closing, faults, ledgers, opening, privacy, register
 from scenarios.report.elements import Html, element, join, text
 from scenarios.report.material import Material
 
@@ -22,13 +22,15 @@ class Section(NamedTuple):
 
 
 def sections(material: Material) -> list[Section]:
-    """What this run and this audience get, in order. The disclosure register belongs after the metadata."""
+    """What this run and this audience get, in order."""
     found = [
         Section("report:repeat", "How to repeat it", opening.repeating),
         Section("report:expectations", "Expectations", opening.expectations),
         Section("report:matrix", "Privacy matrix", privacy.matrices),
         Section("report:metadata", "Metadata and inference", privacy.metadata),
     ]
+    if any(material.reading.highest().acts()):
+        found.append(Section("report:register", "Disclosure register", register.register))
     if material.audience is not None:
         title = f"Content readable by {material.audience}"
         found.append(Section("report:content", title, closing.content))
