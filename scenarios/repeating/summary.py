@@ -121,10 +121,8 @@ def in_words(document: dict[str, Any]) -> list[str]:
         if failure["kept"]:
             lines.append(f"    kept  {failure['kept']}")
     if rest := len(document["failures"]) - len(shown):
-        lines.append(
-            f"    and {rest} more alike, with their own --seed; --json lists them, {document['dir']} keeps"
-        )
-    if kept := [failure["kept"] for failure in shown if failure["kept"]]:
+        lines.append(f"    and {rest} more alike; --json lists all, the newest are kept in {document['dir']}")
+    if kept := [failure["kept"] for failure in document["failures"] if failure["kept"]]:
         lines.append(f"    next  privity shrink {kept[0]}")
     return lines
 
