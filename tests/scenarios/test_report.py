@@ -141,6 +141,12 @@ def test_the_command_in_it_repeats_the_run(say: Callable[..., Outcome], tmp_path
     (command,) = re.findall(r"^privity run .*$", Page(out).text.replace("How to repeat it", "\n"), re.M)
     again = say(*shlex.split(command)[1:], "--json", "-q")
     assert again.document["trace_hash"] == first.document["trace_hash"] is not None
+    assert command == f"privity run {file} --seed 5 --transport memory --crypto seeded --signatures real"
+    say("run", file, "--crypto", "os", "-q", "--report", out)
+    assert f"privity run {file} --seed 0 --transport memory --crypto os --signatures cached" in Page(out).text
+    assert (
+        "so the same trace hash" not in Page(out).text and "timing, keys and salts are new" in Page(out).text
+    )
 
 
 # It needs nothing else.
@@ -273,6 +279,21 @@ def test_contradictions_come_first(
 
 
 # What there need not be.
+
+
+def test_changes_without_a_word_on_holdings(
+    say: Callable[..., Outcome], tmp_path: Path, folder: Callable[[], RunFolder]
+) -> None:
+    """Of nodes whose holdings are gone, blocks tell when they had a commitment; blobs are of the end."""
+    say("run", SCENARIOS / "hello.yaml", "--transport", "memory", "-q")
+    for name in folder().node_names():
+        (folder().node(name) / "holdings.jsonl").unlink()
+    say("report", "-o", tmp_path / "out.html")
+    page = Page(tmp_path / "out.html")
+    captions = [each.caption.split(":")[0] for each in page.tables if "cells changed" in each.caption]
+    assert captions == ["At block 2", "At block 3", "At block 4", "At end"]
+    assert page.table("At block 2:").signs[1][:5] == ["rent", "#", "#", "#", "#"]
+    assert page.table("At end").signs[1] == ["rent", "● S", "● N", "○", "○", "○"]
 
 
 def test_a_run_that_nobody_judged(

@@ -20,7 +20,7 @@ from scenarios.report.material import Material
 from scenarios.report.writing import keep
 from tests.command_line import Outcome, Privity
 from tests.scenarios.page_reading import Page
-from tests.scenarios.virtual_evidence import evidence_of
+from tests.scenarios.virtual_evidence import evidence_of, one
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 FOUR = """\
@@ -72,6 +72,24 @@ def test_each_audience_gets_its_own_content(say: Callable[..., Outcome], tmp_pat
     assert {json.loads(line)["party"] for line in looked} == {"buyer-bank"} and len(looked) == 2
 
 
+def test_a_step_is_shown_to_who_reads_all_of_it(say: Callable[..., Outcome], tmp_path: Path) -> None:
+    """Of a load that a party reads in part it gets that part, and not what the file says of all."""
+    text = FOUR + (
+        "steps:\n"
+        "  - {do: load, id: some, as: alice, to: {random: 1, among: [bob, carol]}, count: 9, "
+        "data: {pay: 1..900}}\n"
+        "  - {do: load, id: all, as: alice, to: [bob], count: 3, data: {sum: 1..800}}\n"
+    )
+    say("run", written(tmp_path, text), "-q")
+    out = tmp_path / "out.html"
+    assert say("report", "-o", out, "--audience", "bob").code == FINE
+    page = Page(out)
+    own = [table.caption for table in page.tables if table.caption.endswith(", from alice")]
+    assert 3 < len(own) < 12
+    assert "data: {sum: 1..800}" in page.text.replace('"', "")
+    assert "1..900" not in page.text and "<private: drawn number>" in page.text
+
+
 def test_a_report_that_would_leak_is_not_written(say: Callable[..., Outcome], tmp_path: Path) -> None:
     """A text of a payload that about: repeats is found; who reads it gets the report, others do not."""
     say("run", written(tmp_path, FOUR + TELLING + STEPS), "-q")
@@ -118,6 +136,13 @@ def test_an_expectation_can_have_the_report_searched(
     else:
         assert done.code == CHECK_FAILED and judged["detail"].endswith(" in report.html")
         assert "– NOT JUDGED" in kept.text  # What was found stays to be looked at.
+
+
+def test_a_report_that_is_not_there_confirms_nothing(tmp_path: Path) -> None:
+    """Where no report was made, that nothing was found in it is no answer."""
+    rule = "expect:\n  - {check: no_plaintext, in: [report, logs]}\n"
+    judged = one(evidence_of(tmp_path, FOUR + STEPS + rule))
+    assert (judged.result, judged.detail) == ("unconfirmed", "there is no report to search")
 
 
 def test_without_that_expectation_no_report_is_made(say: Callable[..., Outcome], tmp_path: Path) -> None:
