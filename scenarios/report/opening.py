@@ -86,8 +86,10 @@ def command(material: Material) -> str:
     if transport == "memory":
         parts += ["--crypto", material.scenario.crypto] if material.scenario else []
         parts += ["--signatures", str(options.get("signatures", "cached"))]
-    elif options.get("in_process"):
-        parts += ["--in-process"]
+    else:
+        kind = run.get("broker", {}).get("kind")
+        parts += ["--broker", "..." if kind == "url" else kind] if kind else []
+        parts += ["--in-process"] if options.get("in_process") else []
     return shlex.join(parts)
 
 

@@ -149,6 +149,18 @@ def test_the_command_in_it_repeats_the_run(say: Callable[..., Outcome], tmp_path
     )
 
 
+def test_the_command_of_a_live_run(
+    say: Callable[..., Outcome], tmp_path: Path, folder: Callable[[], RunFolder]
+) -> None:
+    """It names the broker's kind, never its address; nothing of the virtual world is promised."""
+    file = scenario(tmp_path, FOUR.replace("memory", "mqtt"))
+    out = tmp_path / "out.html"
+    say("run", file, "--in-process", "-q", "--report", out)
+    whole = f"privity run {file} --seed 0 --transport mqtt --broker embedded --in-process"
+    assert whole in Page(out).text and folder().read_run()["broker"]["url"] not in Page(out).source
+    assert "Time is virtual" not in Page(out).text and "timing, keys and salts are new" in Page(out).text
+
+
 # It needs nothing else.
 
 
@@ -247,6 +259,27 @@ def test_long_runs_are_shortened_in_words(say: Callable[..., Outcome], tmp_path:
 
     assert "✗ FAIL" in page.text and "2 of 3 expectations hold." in page.text
     assert [row[2] for row in page.table("Expectations").signs[1:]] == ["✓", "✓", "✗"]
+
+
+def test_what_fails_a_run_stands_at_the_top(say: Callable[..., Outcome], tmp_path: Path) -> None:
+    """A fault that touched nothing, and what was left unconfirmed, are told beside the badge."""
+    text = FOUR + (
+        "steps:\n  - {do: send, id: rent, as: alice, to: [bob], data: {pay: 950}}\n"
+        "  - {at: 1s, do: fault, id: unfelt, kind: loss, nodes: [dave], chance: 1%, messages: [view-change], "
+        "for: 100ms}\n"
+        "  - {at: 2s, do: fault, id: gone, kind: crash, nodes: [alice, bob]}\n"
+        "  - {at: 3s, do: send, id: late, as: carol, to: [], data: {pay: 1}}\n"
+    )
+    out = tmp_path / "out.html"
+    document = say("run", scenario(tmp_path, text), "--json", "-q", "--report", out).document
+    top = Page(out).text.split("How to repeat it")[0]
+    failures = [fault["failure"] for fault in document["faults"] if fault["failure"]]
+    assert document["verdict"] == "fail" and failures and document["incidents"]
+    for reason in (*(f"fault unfelt: {each}" for each in failures), *document["incidents"]):
+        assert reason in top
+    (unfelt, gone) = Page(out).table("Faults").rows[1:]
+    assert (unfelt[-1].sign, unfelt[-1].words) == ("✗", failures[0])
+    assert (gone[5].text, gone[7].text, gone[-1].sign) == ("lasted to the end", "no block", "✓")
 
 
 @pytest.mark.parametrize(("rows", "shown"), [(0, 0), (6, 6), (7, 6), (100, 6)])
