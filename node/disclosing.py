@@ -71,8 +71,6 @@ def disclose(
     """
     check_stated(reason)
     network, nonce = author.network, author.entropy(NONCE_BYTES)
-    # A carrier is a private transaction like others: those who read everything read it too.
-    receivers = network.with_mandatory(author.name, receivers)
     package = pack(payload, header, discloser=author.name, receivers=receivers, nonce=nonce, fields=fields)
     carrier = seal(
         carried(package),

@@ -84,15 +84,15 @@ class Showing:
             fields=step.fields,
             answers=None if asked is None else self.recorded[asked].tx,
         )
-        operator.secrets.add_disclosure(made, frozenset((step.discloser, *made.package.receivers)))
-        recorded = await self._record(step, made.record, made.package.receivers, within_s)
+        operator.secrets.add_disclosure(made, frozenset((step.discloser, *step.receivers)))
+        recorded = await self._record(step, made.record, step.receivers, within_s)
         if not recorded:
             return ""
         self.recorded[step.id].done = False
         carrier = made.carrier.transaction
         operator.client.submit(carrier, made.carrier.blob)
         name, at_ms = f"{step.id}-carrier", operator.since_ms()
-        label = Label(name, carrier.id.hex(), step.discloser, made.package.receivers, at_ms, CARRIER)
+        label = Label(name, carrier.id.hex(), step.discloser, step.receivers, at_ms, CARRIER)
         operator.folder.add_transaction(label)
         proofs = await self._confirmed([carrier.id], step.discloser, within_s)
         self.recorded[step.id].done = bool(proofs)
