@@ -74,7 +74,10 @@ def disclose(
     package = pack(payload, header, discloser=author.name, receivers=receivers, nonce=nonce, fields=fields)
     carrier = seal(
         carried(package),
-        readers=[network.wrapping_keys[name] for name in (author.name, *package.receivers)],
+        readers=[
+            network.wrapping_keys[name]
+            for name in (author.name, *network.with_mandatory(author.name, package.receivers))
+        ],
         network=network.id,
         sender=author.name,
         policy=network.policy_hash,

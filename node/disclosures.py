@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from node.canonical import DecodeError
 from node.chain.store import Store, TransactionRow
+from node.consortium import Network
 from node.envelopes.disclosure import PACKAGE_FIELD, Shown, check, package_in
 from node.envelopes.payload import Payload
 from node.envelopes.transaction import PrivateTransaction
@@ -30,7 +31,14 @@ class Disclosures:
     carrier, and of two carriers with one package the first counts.
     """
 
-    def __init__(self, store: Store, name: str, body: Callable[[bytes], PrivateTransaction | None]) -> None:
+    def __init__(
+        self,
+        network: Network,
+        store: Store,
+        name: str,
+        body: Callable[[bytes], PrivateTransaction | None],
+    ) -> None:
+        self._mandatory = name in network.consortium.policy.always_to
         self._store = store
         self._name = name
         self._body = body
@@ -46,6 +54,8 @@ class Disclosures:
         except DecodeError as error:
             return Judged(NO_TX, core.sender, error.reason)
         assert package is not None
+        if self._mandatory and self._name not in package.receivers:
+            return None  # It reads all that is sent, and this was not made for it.
         before = self._store.transaction(package.tx)
         place = self._store.transaction(identifier)
         if before is None or place is None or _place(before) >= _place(place):

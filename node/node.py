@@ -143,7 +143,7 @@ class Node:
             lost_disk=lost_disk,
         )
         self._answers = Answers(self._journal, self._store, self._mempool, self.topics, send)
-        disclosures = Disclosures(self._store, name, self._answers.private)
+        disclosures = Disclosures(network, self._store, name, self._answers.private)
         self.private_view = PrivateView(network, self._store, keys.wrapping, self._answers.body, disclosures)
         self._housekeeping_at = now_ms
         self._ask_next = 0

@@ -84,7 +84,8 @@ class Showing:
             fields=step.fields,
             answers=None if asked is None else self.recorded[asked].tx,
         )
-        operator.secrets.add_disclosure(made, frozenset((step.discloser, *step.receivers)))
+        holders = (step.discloser, *operator.network.with_mandatory(step.discloser, step.receivers))
+        operator.secrets.add_disclosure(made, frozenset(holders))
         recorded = await self._record(step, made.record, step.receivers, within_s)
         if not recorded:
             return ""

@@ -158,6 +158,8 @@ _REASONS = (
     "mandatory reader left out",
     "mandatory_reader",
     "malformed fields",
+    "mandatory reader left out",
+    "mandatory_reader",
     "mempool full",
     "network",
     "new view contradicts what was executed",

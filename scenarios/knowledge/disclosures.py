@@ -17,9 +17,22 @@ from node.envelopes.payload import Payload
 from node.envelopes.transaction import PrivateTransaction
 from node.errors import PrivityError
 from node.run_reading import RunReading
-from scenarios.knowledge.opening import How, Since, disclosed
+from scenarios.knowledge.opening import How, Knowledge, Since, disclosed
 from scenarios.knowledge.rows import DISCLOSED, Matrix, Row
 from scenarios.model.payloads import CANARY_FIELD
+
+
+def shown_by(matrix: Matrix, payload: Payload, since: Since | None) -> tuple[Row, Knowledge] | None:
+    """The row that an opened carrier is about, and what it proves of it to whoever has it."""
+    found = {leaf.path[0]: leaf.value for leaf in payload.leaves if leaf.path == (PACKAGE_FIELD,)}
+    with suppress(DecodeError):
+        package = package_in(found)
+        if package is not None and package.tx.hex() in matrix:
+            row = matrix.row(package.tx.hex())
+            shown = None if row.transaction is None else opened(package, row.transaction.header)
+            if isinstance(shown, Shown):
+                return row, disclosed(shown, How(DISCLOSED, since))
+    return None
 
 
 class Carriers:
@@ -75,7 +88,9 @@ class Carriers:
             return
         if name != core.sender:
             row.learn(name, disclosed(shown, How(DISCLOSED, since)))
-            if reason := unfit(package, header, core, name):
+            mandatory = name in self._reading.network.consortium.policy.always_to
+            reason = unfit(package, header, core, name)
+            if reason and not (mandatory and name not in package.receivers):
                 self._note(f"{row.name}: {name} has a disclosure that it must refuse: {reason}")
         records = [deed for author, deed in self._records.get(identifier, ()) if author == core.sender]
         if not records:

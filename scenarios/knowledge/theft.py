@@ -7,15 +7,17 @@ carried, and of what lies at the other nodes. All of it is of one moment; the ke
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from node.envelopes.envelope import NotAParty, Unreadable
+from node.envelopes.envelope import NotAParty, Unreadable, unseal
 from node.envelopes.keys import WrappingKey
 from node.envelopes.transaction import Blob, PrivateTransaction
 from node.run_reading import RunReading
 from node.text import clean, plain
 from scenarios.knowledge.broker_view import carried_blobs
+from scenarios.knowledge.disclosures import shown_by
 from scenarios.knowledge.matrix import capture_offset_ms, until_ms
 from scenarios.knowledge.opening import How, Knowledge, Since, unsealed
 from scenarios.knowledge.rows import CIPHERTEXT, NAMED, SENDER, Cell, Matrix, Row
@@ -58,6 +60,10 @@ def steal(reading: RunReading, matrix: Matrix, party: str) -> Theft:
     theft = Theft(party, member.votes, column)
     carried = _carried(reading, matrix)
     others = [name for name in reading.network.names if name != party]
+    shown = {
+        CARRIED: _shown(matrix, party, key, carried.values()),
+        NODES: _shown(matrix, party, key, _held_by(reading, matrix, others)),
+    }
     for row in matrix.rows:
         found = {
             DISK: row.knows[party],
@@ -66,6 +72,7 @@ def steal(reading: RunReading, matrix: Matrix, party: str) -> Theft:
         }
         row.held[column] = _held(row, party)
         for place, known in found.items():
+            known |= shown.get(place, {}).get(row.id, Knowledge())
             row.learn(column, known)
             if known:
                 theft.reads[place].append(row.name)
@@ -115,6 +122,36 @@ def _lying(reading: RunReading, row: Row, names: Iterable[str]) -> Iterator[_Tri
         blob = reading.node(name).blob(row.id) if row.held[name].symbol == CIPHERTEXT else None
         if blob is not None and row.transaction is not None:
             yield row.transaction, blob, row.held[name].since
+
+
+def _held_by(reading: RunReading, matrix: Matrix, names: Iterable[str]) -> Iterator[_Tried]:
+    """All ciphertexts that these nodes held then, those among them that carry disclosures."""
+    for name in names:
+        node = reading.node(name)
+        gained = {
+            each.tx: Since(each.t, each.height)
+            for each in node.holdings
+            if each.gained == "blob" and matrix.at.reached(each.t, each.height)
+        }
+        for ordered, transaction in node.private():
+            since = gained.get(ordered.id.hex())
+            blob = node.blob(ordered.id) if since is not None or matrix.at.is_end else None
+            if blob is not None:
+                yield transaction, blob, since
+
+
+def _shown(matrix: Matrix, party: str, key: WrappingKey, tried: Iterable[_Tried]) -> dict[bytes, Knowledge]:
+    """What disclosures show to whoever has this key, by transaction."""
+    found: dict[bytes, Knowledge] = {}
+    for transaction, blob, since in tried:
+        with suppress(NotAParty, Unreadable):
+            payload = unseal(transaction, blob, key).payload
+            by = shown_by(matrix, payload, since)
+            # What it showed to others itself tells a thief nothing that the transaction does not.
+            if by is not None and transaction.header.core.sender != party:
+                row, known = by
+                found[row.id] = found.get(row.id, Knowledge()) | known
+    return found
 
 
 def _opened(party: str, key: WrappingKey, tried: Iterable[_Tried]) -> Knowledge:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from scenarios import showing
 from scenarios.judging import Evidence, judge, plan_differences
 from scenarios.knowledge.matrix import build_matrix
 from scenarios.knowledge.rows import Matrix
+from scenarios.knowledge.theft import steal
 from scenarios.knowledge.view import matrix_lines
 from scenarios.model.checking import check_document, render_check
 from scenarios.model.filled import filled
@@ -144,6 +146,44 @@ def test_a_filled_file_loads_back_equal() -> None:
     scenario = parse_scenario(STORY, "shown.yaml")
     again = parse_scenario(filled(scenario), "again.yaml")
     assert again.document == scenario.document and len(again.disclosures) == 2 and len(again.asked) == 1
+
+
+def test_a_thief_reads_what_was_disclosed_to_its_victim(evidence: Evidence) -> None:
+    """Keys open carriers too: from the disk, from what the broker carried, and from any other node."""
+    reading = RunReading(evidence.folder)
+    matrix = build_matrix(evidence.folder)
+    theft = steal(reading, matrix, "eve")
+    assert theft.reads == {"disk": ["deal"], "broker": ["deal"], "nodes": ["deal"]}
+    assert cells(matrix)[theft.column] == "● 3/4" and theft.safe == ["other"]
+    early = build_matrix(evidence.folder, "1500ms")
+    assert set(steal(reading, early, "eve").safe) == {"deal", "other"}
+
+
+def test_a_mandatory_reader_gets_the_carriers_and_refuses_nothing(tmp_path: Path) -> None:
+    """What leaves it out would have no effect; and it is told nothing that it does not read anyway."""
+    head = "privacy: {always_to: [carol]}\nparties:"
+    text = STORY.split("expect:")[0].replace("parties:", head) + (
+        "expect:\n  - {check: readers, tx: deal, are: [alice, bob, carol, dave]}\n"
+    )
+    found = evidence_of(tmp_path, text)
+    assert {each.result for each in judge(found)} == {"holds"} and plan_differences(found) == []
+    assert not build_matrix(found.folder).notes
+    events = [
+        json.loads(line)
+        for name in ("carol", "dave", "eve")
+        for line in (found.folder.node(name) / "events.jsonl").read_text().splitlines()
+    ]
+    told = [(each["node"], each["ok"]) for each in events if each["ev"] == "priv.disclose"]
+    assert sorted(told) == [("dave", True), ("dave", True), ("eve", True)]
+
+
+def test_secrets_that_were_shown_may_be_held_by_their_receivers(evidence: Evidence) -> None:
+    """The scan finds what was not shown at a receiver, and does not accuse it of what was."""
+    holders = {each.value: each.readers for each in evidence.secrets.all}
+    assert holders["raw cotton bales"] == {"alice", "bob", "dave"}
+    assert holders["nobody needs to know this"] == {"alice"}
+    carriers = [each for each in evidence.secrets.all if each.readers == {"bob", "dave", "eve"}]
+    assert {each.kind for each in carriers} == {"content key", "salt", "text"}
 
 
 # What is not as the records or the steps say.
