@@ -63,12 +63,25 @@ def _rows(
         for ordered, transaction in node.private():
             public.setdefault(ordered.id, transaction)
     if only is not None:
-        return [(found, public.get(found.id)) for found in map(reading.find, only)]
+        chosen = [reading.find(tx) for tx in only]
+        for found in chosen:
+            _refuse_public(reading, found)
+        return [(found, public.get(found.id)) for found in chosen]
     for label in reading.labels:
         if label.kind:
             continue  # A public record, or a carrier that no ledger has yet.
         public.setdefault(bytes.fromhex(label.tx), None)
     return [(Found(identifier, reading.label(identifier)), each) for identifier, each in public.items()]
+
+
+def _refuse_public(reading: RunReading, found: Found) -> None:
+    ordered = reading.highest().transactions.get(found.id)
+    if ordered is not None and not isinstance(ordered.transaction, PrivateTransaction):
+        raise PrivityError(
+            "E-TX",
+            f"{reading.name_of(ordered)} is public: everybody reads all of it",
+            next=f"privity show tx {reading.name_of(ordered)}",
+        )
 
 
 class Trials:

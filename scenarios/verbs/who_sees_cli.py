@@ -12,11 +12,14 @@ from node.errors import CHECK_FAILED
 from node.run_folder import LATEST, RunFolder
 from node.run_reading import RunReading
 from node.terminal import needs_ascii, quiet_pipe
+from node.text import plain
 from node.verbs.completion import node_names, run_numbers, transaction_names
+from node.verbs.show_acts import act_line, acts_about
 from scenarios.knowledge.difference import difference, difference_lines
 from scenarios.knowledge.matrix import matrix_of
 from scenarios.knowledge.metadata import metadata_of
 from scenarios.knowledge.moments import At
+from scenarios.knowledge.rows import Matrix
 from scenarios.knowledge.theft import steal, theft_lines
 from scenarios.knowledge.view import csv_text, matrix_lines, metadata_lines, notes_lines, transaction_lines
 
@@ -96,6 +99,7 @@ def who_sees(
             lines = transaction_lines(
                 matrix, learned[0] if learned else None, on_chain=on_chain, ascii_only=spell
             )
+            lines += [plain(line, ascii_only=spell) for line in _on_record(reading, matrix)]
             lines += metadata_lines(learned, matrix, ascii_only=spell) if metadata else []
             print("\n".join(lines))
         else:
@@ -106,6 +110,18 @@ def who_sees(
     if as_json or as_csv:
         for line in notes_lines(matrix):
             print(line, file=sys.stderr)
+
+
+def _on_record(reading: RunReading, matrix: Matrix) -> list[str]:
+    """What the ledger said by then of disclosures and requests of the one transaction."""
+    node, (row,) = reading.highest(), matrix.rows
+    lines: list[str] = []
+    for ordered, act in acts_about(node, row.id):
+        block = node.block(ordered.height)
+        assert block is not None
+        if matrix.at.reached(block.header.time_ms - reading.network.created_ms, ordered.height):
+            lines.append(f"{'' if lines else 'on record':<11}{act_line(ordered.height, act)}")
+    return lines
 
 
 def _refuse_beside(flag: str, value: str | None, others: dict[str, bool]) -> None:

@@ -22,6 +22,7 @@ from scenarios.model.filled import filled
 from scenarios.model.lints import lints
 from scenarios.model.loading import parse_scenario
 from scenarios.model.plan import plan
+from tests.command_line import Privity
 from tests.scenarios.virtual_evidence import evidence_of
 
 STORY = """\
@@ -184,6 +185,17 @@ def test_secrets_that_were_shown_may_be_held_by_their_receivers(evidence: Eviden
     assert holders["nobody needs to know this"] == {"alice"}
     carriers = [each for each in evidence.secrets.all if each.readers == {"bob", "dave", "eve"}]
     assert {each.kind for each in carriers} == {"content key", "salt", "text"}
+
+
+def test_who_sees_tells_what_is_on_record_by_then(evidence: Evidence, privity: Privity) -> None:
+    """Beside the cells; and a record itself is public, so there is nothing to find out."""
+    home = evidence.folder.path.parents[1]
+    said = privity(home, "who-sees", "deal").out
+    assert 'on record  block 4: eve asked bob to be shown it: "audit rule 7"' in said.splitlines()[-3]
+    assert 'bob showed 3 of the fields of it to dave, eve: "audit rule 7"' in said
+    assert "on record" not in privity(home, "who-sees", "deal", "--at", "500ms").out
+    refused = privity(home, "who-sees", "part")
+    assert refused.code != 0 and "part is public" in refused.err and "privity show tx part" in refused.err
 
 
 # What is not as the records or the steps say.
