@@ -208,6 +208,18 @@ def test_of_a_transaction_that_is_not_there_before_nothing_is_believed(world: Wo
     assert told(world, "eve") == [(False, "not_on_the_ledger_before")]
 
 
+def test_what_is_ordered_behind_its_carrier_is_no_proof_either(world: World) -> None:
+    """A function of the chain: looked at late, when both are there, it is refused all the same."""
+    sealed = sealed_for(NETWORK, DEAL, seed="late")
+    disclosing = showing(sealed, "amount")
+    world.withhold_blobs("eve")
+    world.settle([submit_act(world, disclosing.record), world.submit(disclosing.carrier)])
+    world.settle([world.submit(sealed)])
+    world.tap = lambda receiver, topic, data: data
+    world.run_until(lambda: bool(told(world, "eve")))
+    assert told(world, "eve") == [(False, "not_on_the_ledger_before")]
+
+
 def test_shown_once_it_is_refused_the_second_time(world: World, tmp_path: Path) -> None:
     """P46: when sender and nonce are forgotten, the receiver still remembers the package; also restarted."""
     sealed = deal(world)

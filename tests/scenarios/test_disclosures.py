@@ -198,6 +198,18 @@ def test_who_sees_tells_what_is_on_record_by_then(evidence: Evidence, privity: P
     assert refused.code != 0 and "part is public" in refused.err and "privity show tx part" in refused.err
 
 
+def test_other_verbs_know_records_and_carriers(evidence: Evidence, privity: Privity) -> None:
+    """A record lacks nothing to anybody; a carrier is listed by what it shows."""
+    home = evidence.folder.path.parents[1]
+    assert "has arrived" in privity(home, "why", "ask").out
+    party = privity(home, "show", "party", "eve", "--as", "eve", "--json").document
+    assert (party["sent"], party["reads"], party["shown"]) == ([], [], ["deal"])
+    assert privity(home, "show", "party", "bob", "--json").document["sent"] == []
+    page = privity(home, "show", "tx", "part").out
+    assert "bob showed 3 of the fields of deal to dave, eve" in page and "answers     request" in page
+    assert "price" not in page
+
+
 # What is not as the records or the steps say.
 
 UNPLANNED = STORY.split("expect:")[0] + "expect:\n  - {check: agreement}\n"
