@@ -61,7 +61,7 @@ def _recall_proposal(state: State, record: ProposalRecord) -> None:
     if vote.sequence <= state.low_watermark:
         # Not what is above the window: the certificate that had moved it may be lost, the promise is not.
         return
-    slot = state.slot(vote.sequence)
+    slot = state.recalled_slot(vote.sequence)
     slot.batches[vote.digest] = proposal.batch
     if vote.view != state.voting_view:
         return
@@ -77,7 +77,7 @@ def _recall_prepared(state: State, record: PreparedRecord) -> None:
     certificate = record.certificate
     if certificate.sequence <= state.low_watermark:
         return
-    slot = state.slot(certificate.sequence)
+    slot = state.recalled_slot(certificate.sequence)
     known = slot.prepared_certificate
     if known is None or certificate.view > known.view:
         slot.prepared_certificate = certificate
@@ -96,7 +96,7 @@ def _recall_vote(state: State, record: VoteRecord) -> None:
         return
     if vote.view != state.voting_view or vote.sequence <= state.low_watermark:
         return
-    slot = state.slot(vote.sequence)
+    slot = state.recalled_slot(vote.sequence)
     slot.own.append(signed)
     if not isinstance(vote, PrePrepare):
         votes = slot.prepares if isinstance(vote, Prepare) else slot.commits

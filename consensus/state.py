@@ -184,6 +184,15 @@ class State:
             slot = self.slots[sequence] = Slot(sequence, self.prepares_needed, self.quorum)
         return slot
 
+    def recalled_slot(self, sequence: int) -> Slot:
+        """The slot of what was promised before a restart, however far up: it was inside the window of then.
+
+        Proof of the checkpoint that had moved the window may have come in a message that is on no record (R20).
+        """
+        if sequence not in self.slots:
+            self.slots[sequence] = Slot(sequence, self.prepares_needed, self.quorum)
+        return self.slots[sequence]
+
     def outside_watermarks(self, sequence: int) -> bool:
         return not self.low_watermark < sequence <= self.high_watermark
 

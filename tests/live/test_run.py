@@ -53,6 +53,7 @@ KEYS = {
     "expectations": list,
     "plan": dict,
     "canaries": dict,
+    "incidents": list,
     "run_dir": str,
     "trace_hash": type(None),
     "faults": list,

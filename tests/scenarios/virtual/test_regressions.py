@@ -26,6 +26,7 @@ SEEDS = {
     362: "own block votes repeated for ever after catching up by certificates",
     1829: "the same at another size",
     3230: "a proposal forgotten, because a power cut took the certificate that had moved the window",
+    9323: "a promise far above the window that a restart found, whose proof was on no record",
     2562: "a checker that took for recorded what a power cut had taken away",
 }
 
