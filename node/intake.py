@@ -23,7 +23,7 @@ class Intake:
             return "already executed"
         if Mempool.window_of(transaction)[1] <= self._ledger.height:
             return "expired"
-        return "payload missing" if packet.blob is None else None
+        return "payload missing" if packet.blob is None and not self._network.off_chain else None
 
     def refused(self, packet: TransactionPacket) -> str | None:
         """Why a transaction is none of this network's, or None. The signature is checked last (R26)."""
@@ -31,6 +31,8 @@ class Intake:
         if isinstance(transaction, ConsortiumTransaction):
             # The only one there can be until membership changes: the one that this node trusts anyway.
             return None if transaction == self._network.transaction else "other consortium"
+        if self._network.off_chain and packet.blob is not None:
+            return "payload belongs to its readers"
         core = transaction.header.core
         key = self._network.verify_key(core.sender)
         if key is None:

@@ -41,6 +41,7 @@ from consensus.votes import (
 from node.canonical import decode, encode
 from node.chain.block import BlockHeader
 from node.consortium import ConsortiumTransaction, Network
+from node.delivery.packets import DeliveryPacket
 from node.envelopes.transaction import Blob, PrivateTransaction
 
 Meta = msgspec.Meta
@@ -100,7 +101,16 @@ class Inclusion(Wire, frozen=True, tag=6):
     block_certificate: BlockCertificate
 
 
-Packet = Signed | Proposal | FetchedBatch | TransactionPacket | CommittedBatch | SignedInquiry | Inclusion
+Packet = (
+    Signed
+    | Proposal
+    | FetchedBatch
+    | TransactionPacket
+    | CommittedBatch
+    | SignedInquiry
+    | Inclusion
+    | DeliveryPacket
+)
 
 
 class Frame(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):

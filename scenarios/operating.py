@@ -21,13 +21,14 @@ from consensus.quorum import weak_quorum
 from node.chain.store import MISSING, PENDING, Store
 from node.client import Client
 from node.consortium import Network
+from node.delivery.outgoing import Outgoing, hand_over
 from node.envelopes.entropy import Entropy
 from node.envelopes.envelope import seal
 from node.envelopes.keys import PartyKeys
 from node.errors import PrivityError
 from node.logs.events import EventLog
 from node.run_folder import Label, RunFolder
-from node.wire import Inclusion
+from node.wire import Inclusion, TransactionPacket, encode
 from scenarios.faults.hands import Hands
 from scenarios.faults.record import FaultRecord
 from scenarios.faults.timeline import Timeline
@@ -290,11 +291,26 @@ class Operator(ABC):
         return {tx: step.id for step in self.scenario.steps for tx in step.transactions}
 
     async def _play_step(self, name: str, sends: Sequence[PlannedSend]) -> None:
+        handing: list[asyncio.Task[bool]] = []
         for send in sends:
             await self._sleep_until(send.at_ms)
-            self.submit(send)
-        confirmed = await self.confirm([send.id for send in sends])
+            handing.append(asyncio.create_task(self._hand_in(send)))
+            await asyncio.sleep(0)
+        ordered = [send for send, ok in zip(sends, await asyncio.gather(*handing), strict=True) if ok]
+        confirmed = await self.confirm([send.id for send in ordered]) if ordered else 0
         self._tell(name, sends, confirmed)
+
+    async def _hand_in(self, send: PlannedSend) -> bool:
+        """Submit a planned transaction; False if its readers' nodes gave too few receipts, which is told."""
+        try:
+            await self.submit(send)
+        except PrivityError as error:
+            if error.code != "E-RECEIPTS":
+                raise
+            self.events.emit("step.refused", "warn", id=send.id, err=error.code)
+            self.say("step", f"{send.at_ms / 1000:>4g}s  send      {send.id:<12} {error.what}   {error.code}")
+            return False
+        return True
 
     async def _replay(self, step: Replay) -> None:
         """Hand in an earlier transaction once more, and see that it leads to nothing before going on."""
@@ -310,8 +326,12 @@ class Operator(ABC):
         due = self.network.created_ms + at_ms
         await asyncio.sleep(max(0.0, (due - self.clock_ms()) / 1000))
 
-    def submit(self, send: PlannedSend) -> Sent:
-        """Seal one planned transaction as its sender, with a canary leaf, and publish it."""
+    async def submit(self, send: PlannedSend) -> Sent:
+        """Seal one planned transaction as its sender, with a canary leaf, and publish it.
+
+        With off-chain payloads its readers' nodes get the blob first; raises PrivityError E-RECEIPTS when too
+        few of them say so, and then nothing is published.
+        """
         network, keys = self.network, self.keys[send.sender]
         fields = dict(send.fields) | {"_canary": self.entropy(16)}
         sealed = seal(
@@ -327,7 +347,7 @@ class Operator(ABC):
         )
         self.secrets.add_sealed(sealed, frozenset((send.sender, *send.readers)))
         tx, at_ms = sealed.transaction.id, self.clock_ms() - network.created_ms
-        packet = self.client.submit(sealed.transaction, sealed.blob)
+        packet = encode(TransactionPacket(sealed.transaction, None if network.off_chain else sealed.blob))
         sent = self.sent[send.id] = Sent(send, tx, at_ms, packet)
         self.folder.add_transaction(Label(send.id, tx.hex(), send.sender, send.readers, at_ms))
         self.events.emit(
@@ -338,6 +358,10 @@ class Operator(ABC):
             readers_n=len(send.readers),
             bytes=sealed.transaction.header.core.size_bucket,
         )
+        if network.off_chain:
+            outgoing = Outgoing(network, sealed, keys, send.readers, self.client.inbox)
+            await hand_over(self.client, outgoing, send.id, network.rules.receipt_timeout_ms / 1000)
+        self.client.submit(sealed.transaction, None if network.off_chain else sealed.blob)
         return sent
 
     async def confirm(self, names: Sequence[str], within_s: float = CONFIRM_S) -> int:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from node.client import Client
+from node.delivery.outgoing import Outgoing, hand_over
 from node.envelopes.envelope import Sealed, seal
 from node.envelopes.keys import PartyKeys
 from node.errors import WRONG_USAGE, PrivityError
@@ -98,7 +99,8 @@ async def send(
     """Seal, publish, and wait for the proof. `keys` are the sender's.
 
     Raises PrivityError: E-NOT-RUNNING and E-BROKER when surely nothing was sent, E-UNCONFIRMED when it may
-    have been ordered all the same, E-PAYLOAD and E-LIMIT for what cannot be sealed.
+    have been ordered all the same, E-RECEIPTS when too few readers' nodes have it and nothing was ordered,
+    E-PAYLOAD and E-LIMIT for what cannot be sealed.
     """
     async with connected(reading) as client:
         statuses = await client.statuses([(order.sender, keys.signing)], STATUS_S)
@@ -115,7 +117,11 @@ async def send(
             reading.folder.add_transaction(
                 Label(id=order.label, tx=identifier.hex(), sender=order.sender, to=order.to, t=max(0, now_ms))
             )
-            client.submit(sealed.transaction, sealed.blob)
+            if reading.network.off_chain:
+                outgoing = Outgoing(reading.network, sealed, keys, order.to, client.inbox)
+                name = order.label or short_id(identifier)
+                await hand_over(client, outgoing, name, reading.network.rules.receipt_timeout_ms / 1000)
+            client.submit(sealed.transaction, None if reading.network.off_chain else sealed.blob)
             core = sealed.transaction.header.core
             log.emit(
                 "tx.submit",

@@ -1,7 +1,8 @@
 """The privacy matrix that a scenario announces: who will hold what of each transaction when all is done.
 
 Rows are transactions, columns are the parties and the broker. With `payload: on_chain` every node stores
-every ciphertext, and the broker carries it, so whoever is not a reader holds ciphertext without a key.
+every ciphertext, so whoever is not a reader holds ciphertext without a key; with `off_chain` the ledger holds
+hashes, and who is not a reader has no more than that. The broker carries the ciphertext either way.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from scenarios.model.plan import PlannedSend
 from scenarios.model.scenario import Scenario
 
 BROKER = "broker"
-_READS, _CIPHERTEXT = "●", "○"
+_READS, _CIPHERTEXT, _COMMITMENT = "●", "○", "#"
 _SENDER, _NAMED = "S", "N"
 
 
@@ -41,11 +42,14 @@ def columns(scenario: Scenario) -> tuple[str, ...]:
 def predicted(scenario: Scenario, sends: Iterable[PlannedSend]) -> tuple[Row, ...]:
     """A row for each planned transaction, in the order of sending."""
     return tuple(
-        Row(send.id, {column: _cell(send, column) for column in columns(scenario)}) for send in sends
+        Row(send.id, {column: _cell(scenario, send, column) for column in columns(scenario)})
+        for send in sends
     )
 
 
-def _cell(send: PlannedSend, column: str) -> Cell:
+def _cell(scenario: Scenario, send: PlannedSend, column: str) -> Cell:
     if column == send.sender:
         return Cell(_READS, _SENDER)
-    return Cell(_READS, _NAMED) if column in send.readers else Cell(_CIPHERTEXT)
+    if column in send.readers:
+        return Cell(_READS, _NAMED)
+    return Cell(_CIPHERTEXT if column == BROKER or scenario.payload == "on_chain" else _COMMITMENT)

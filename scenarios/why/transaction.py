@@ -7,7 +7,15 @@ from typing import Any
 
 from node.chain import store
 from node.chain.ledger import EXECUTED
-from node.chain.store import DELIVERED, MISSING, NO_PAYLOAD, NOT_PARTY, PENDING, UNREADABLE
+from node.chain.store import (
+    DELIVERED,
+    MISSING,
+    NO_PAYLOAD,
+    NOT_DELIVERED,
+    NOT_PARTY,
+    PENDING,
+    UNREADABLE,
+)
 from node.errors import CHECK_FAILED, FINE, UNCONFIRMED
 from scenarios.model.plan import PlannedSend
 from scenarios.why import diagnosis as states
@@ -100,7 +108,11 @@ def _readers(known: Known, network: Diagnosis, wanted: Submitted) -> tuple[Reade
         if named:
             is_reader = node.name in named
         else:
-            is_reader = indexed is not None and indexed.payload not in (NOT_PARTY, NO_PAYLOAD)
+            is_reader = indexed is not None and indexed.payload not in (
+                NOT_PARTY,
+                NOT_DELIVERED,
+                NO_PAYLOAD,
+            )
         if is_reader:
             state = ABSENT if indexed is None else indexed.payload
             since_ms = known.lacking_ms.get((node.name, wanted.tx.hex()[:8]))
