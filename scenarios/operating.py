@@ -59,6 +59,7 @@ class Sent:
     at_ms: int
     packet: bytes = field(repr=False)
     proof: Inclusion | None = None
+    refused: str = ""  # The code of what kept it from being handed in for ordering.
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +299,8 @@ class Operator(ABC):
             await asyncio.sleep(0)
         ordered = [send for send, ok in zip(sends, await asyncio.gather(*handing), strict=True) if ok]
         confirmed = await self.confirm([send.id for send in ordered]) if ordered else 0
-        self._tell(name, sends, confirmed)
+        if ordered or len(sends) > 1:
+            self._tell(name, sends, confirmed)
 
     async def _hand_in(self, send: PlannedSend) -> bool:
         """Submit a planned transaction; False if its readers' nodes gave too few receipts, which is told."""
@@ -307,6 +309,7 @@ class Operator(ABC):
         except PrivityError as error:
             if error.code != "E-RECEIPTS":
                 raise
+            self.sent[send.id].refused = error.code
             self.events.emit("step.refused", "warn", id=send.id, err=error.code)
             self.say("step", f"{send.at_ms / 1000:>4g}s  send      {send.id:<12} {error.what}   {error.code}")
             return False

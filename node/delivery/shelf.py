@@ -40,7 +40,7 @@ class Shelf:
         self._entries: dict[bytes, _Entry] = {}
         self._used: dict[str, tuple[int, int]] = {}
         for path in self._folder.iterdir():
-            delivery = _read(path)
+            delivery = read_delivery(path)
             if delivery is None or delivery.transaction.id.hex() != path.name:
                 path.unlink(missing_ok=True)  # Half written, or nothing of ours.
             else:
@@ -69,7 +69,7 @@ class Shelf:
 
     def get(self, identifier: bytes) -> BlobDelivery | None:
         """What was handed over for a transaction, or None if it is not here."""
-        return _read(self._path(identifier)) if identifier in self._entries else None
+        return read_delivery(self._path(identifier)) if identifier in self._entries else None
 
     def remove(self, identifier: bytes) -> None:
         """Take a blob away: it is in its place now, or its transaction was given up."""
@@ -94,7 +94,8 @@ class Shelf:
         return self._folder / identifier.hex()
 
 
-def _read(path: Path) -> BlobDelivery | None:
+def read_delivery(path: Path) -> BlobDelivery | None:
+    """What lies in one file of the transient store; None if it is gone or damaged."""
     with contextlib.suppress(FileNotFoundError, DecodeError):
         return decode(BlobDelivery, path.read_bytes(), _LIMIT)
     return None

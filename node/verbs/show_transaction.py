@@ -32,7 +32,7 @@ class TransactionView:
     """A transaction as seen from one folder. `access` is one of the words above.
 
     `leaves` and `readers` are there for a reader alone, and `left_out`: readers whom the policy demands and
-    the sender left out; `transaction` and `block` once it is ordered.
+    the sender left out; `transaction` and `block` once it is ordered. `off_chain` is the network's policy.
     """
 
     found: Found
@@ -43,6 +43,7 @@ class TransactionView:
     leaves: tuple[Leaf, ...] = ()
     readers: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    off_chain: bool = False
 
     def __repr__(self) -> str:
         return f"TransactionView({self.found.name}, {self.access})"
@@ -63,7 +64,8 @@ def view_transaction(reading: RunReading, found: Found, seen_as: str | None) -> 
         reading, seen_as, found.id, ok=opened is not None, err="E-NOT-PARTY" if access == NOT_PARTY else None
     )
     if opened is None:
-        return TransactionView(found, seen_as, transaction, block, access)
+        off_chain = reading.network.off_chain
+        return TransactionView(found, seen_as, transaction, block, access, off_chain=off_chain)
     readers = _readers(reading, node, transaction, found.id, opened)
     # What Privity itself puts beside the fields (a run's canary) is no part of what was said.
     leaves = tuple(leaf for leaf in opened.payload.leaves if not str(leaf.path[0]).startswith("_"))
@@ -179,7 +181,11 @@ def _content(view: TransactionView) -> list[str]:
         text = f"not visible: {view.seen_as} is not a named party"
         return [_right(_line("content", text), "E-NOT-PARTY")]
     if view.access == NO_CIPHERTEXT:
-        return [_line("content", f"not visible yet: the ciphertext has not reached {view.seen_as}")]
+        lines = [_line("content", f"not visible yet: the ciphertext has not reached {view.seen_as}")]
+        if view.off_chain:
+            text = "payloads go to their readers alone: if it is one, its node is asking the others for it"
+            lines.append(_line("", text))
+        return lines
     if view.access == UNREADABLE:
         return [_line("content", "unreadable: it opens, and is not what the sender committed to")]
     fields = field_lines(view.leaves) or ["(no fields)"]

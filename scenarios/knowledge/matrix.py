@@ -7,6 +7,7 @@ chain order, columns are the parties as in the genesis, and then the broker.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -180,6 +181,12 @@ class _Column:
     def _cell(self, row: Row) -> Cell:
         ordered = self._node.transactions.get(row.id)
         since = self._gained.get(row.id.hex()) or self._ordered_since(ordered)
+        waiting = None if ordered is not None else self._node.transient(row.id)
+        if waiting is not None and row.id.hex() in self._held and self._key is not None:
+            # Handed over and not ordered (yet): it can be read all the same.
+            with contextlib.suppress(NotAParty, Unreadable):
+                unseal(waiting.transaction, waiting.blob, self._key)
+                return Cell(READS, self._reason(waiting.transaction), since)
         # A blob of which nothing is noted lies there now, and from nobody knows when.
         if row.transaction is not None and (
             row.id.hex() in self._held or (self._matrix.at.is_end and self._node.has_blob(row.id))
@@ -210,7 +217,10 @@ class _Column:
                 f"{row.name}: {self._name} holds a key, and what it opens is not what the sender committed to"
             )
             return Cell(CIPHERTEXT, "", since)
-        return Cell(READS, SENDER if transaction.header.core.sender == self._name else NAMED, since)
+        return Cell(READS, self._reason(transaction), since)
+
+    def _reason(self, transaction: PrivateTransaction) -> str:
+        return SENDER if transaction.header.core.sender == self._name else NAMED
 
     def _ordered_since(self, ordered: Ordered | None) -> Since | None:
         """The time of its block, where nothing tells when exactly this node executed it."""

@@ -79,7 +79,9 @@ def transaction_lines(
     return [plain(line.rstrip(), ascii_only=ascii_only) for line in lines]
 
 
-def metadata_lines(found: Sequence[Metadata], matrix: Matrix, *, ascii_only: bool = False) -> list[str]:
+def metadata_lines(
+    found: Sequence[Metadata], matrix: Matrix, *, on_chain: bool, ascii_only: bool = False
+) -> list[str]:
     """Who learns sender, recipients, time and size of each transaction."""
     if not found:
         return []
@@ -103,6 +105,11 @@ def metadata_lines(found: Sequence[Metadata], matrix: Matrix, *, ascii_only: boo
     lines.insert(2, "─" * max(map(len, lines)))
     lines.append(f"{BROKER} also sees when each packet passed, its size, and from which connection it came;")
     lines.append("topics and client ids are opaque tokens")
+    if not on_chain:
+        lines.append(
+            f"{BROKER} also sees to which inboxes a ciphertext goes, which answer, and who fetches it:"
+        )
+        lines.append("how many readers there are, and by the token of its inbox each of them")
     return [plain(line, ascii_only=ascii_only) for line in lines]
 
 

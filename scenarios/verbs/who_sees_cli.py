@@ -62,6 +62,7 @@ def who_sees(
     wants_metadata = metadata or (tx is not None and not as_csv and not as_json)
     learned = metadata_of(reading, matrix) if wants_metadata else []
     spell = needs_ascii(sys.stdout, ascii_only)
+    on_chain = not reading.network.off_chain
     with quiet_pipe():
         if as_json:
             document = matrix.document()
@@ -71,15 +72,14 @@ def who_sees(
         elif as_csv:
             print(csv_text(matrix, ascii_only=spell), end="")
         elif tx is not None:
-            on_chain = reading.network.consortium.policy.payload == "on_chain"
             lines = transaction_lines(
                 matrix, learned[0] if learned else None, on_chain=on_chain, ascii_only=spell
             )
-            lines += metadata_lines(learned, matrix, ascii_only=spell) if metadata else []
+            lines += metadata_lines(learned, matrix, on_chain=on_chain, ascii_only=spell) if metadata else []
             print("\n".join(lines))
         else:
             lines = matrix_lines(matrix, ascii_only=spell)
-            lines += metadata_lines(learned, matrix, ascii_only=spell)
+            lines += metadata_lines(learned, matrix, on_chain=on_chain, ascii_only=spell)
             print("\n".join(lines))
     if as_json or as_csv:
         for line in notes_lines(matrix):
