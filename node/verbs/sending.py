@@ -53,6 +53,7 @@ class Receipt:
     proof: Inclusion | None
     took_ms: int
     own_node_answered: bool
+    receipts: tuple[str, ...] = ()  # Off chain: the other readers whose nodes had it before it was ordered.
 
     @property
     def name(self) -> str:
@@ -117,10 +118,12 @@ async def send(
             reading.folder.add_transaction(
                 Label(id=order.label, tx=identifier.hex(), sender=order.sender, to=order.to, t=max(0, now_ms))
             )
+            receipts: tuple[str, ...] = ()
             if reading.network.off_chain:
                 outgoing = Outgoing(reading.network, sealed, keys, order.to, client.inbox)
                 name = order.label or short_id(identifier)
                 await hand_over(client, outgoing, name, reading.network.rules.receipt_timeout_ms / 1000)
+                receipts = tuple(each for each in order.to if each in outgoing.receipts)
             client.submit(sealed.transaction, None if reading.network.off_chain else sealed.blob)
             core = sealed.transaction.header.core
             log.emit(
@@ -146,7 +149,14 @@ async def send(
         finally:
             log.close()
         return Receipt(
-            identifier, order, core.size_bucket, core.slot_bucket, proof, took_ms, own_node_answered=bool(own)
+            identifier,
+            order,
+            core.size_bucket,
+            core.slot_bucket,
+            proof,
+            took_ms,
+            own_node_answered=bool(own),
+            receipts=receipts,
         )
 
 
