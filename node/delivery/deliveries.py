@@ -42,6 +42,7 @@ from node.topics import Topics
 PAUSE_MS = 100
 ANSWER_BYTES = 2 << 20
 REMEMBERED = 8192
+QUICK_AGAIN = 1000  # Of those given up before a restart, the newest.
 AWAITED = (PENDING, MISSING, NOT_DELIVERED)
 
 
@@ -96,8 +97,11 @@ class Deliveries:
         self._to_move = [each for each in self.shelf.identifiers if store.transaction(each) is not None]
         for identifier in store.payloads(MISSING, -1):
             self._want(identifier, now_ms)
-        for identifier in store.payloads(NOT_DELIVERED, -1):
-            # Being back may be the very reason why somebody has it now: quickly first, and then rarely.
+        given_up = store.payloads(NOT_DELIVERED, -1)
+        for identifier in given_up[:-QUICK_AGAIN]:
+            self.reconciler.want_late(identifier, self._sender_of(identifier), now_ms)
+        for identifier in given_up[-QUICK_AGAIN:]:
+            # Being back may be the very reason why somebody has it now.
             self._want(identifier, now_ms)
 
     # What the node calls.
@@ -208,7 +212,7 @@ class Deliveries:
 
     def _keep(self, identifier: bytes, packet: BlobDelivery) -> bool:
         """Whether the blob is on this disk now."""
-        if identifier in self.shelf or self._store.has_blob(identifier):
+        if identifier in self.shelf or self._has(identifier, packet.transaction):
             return True
         core, row = packet.transaction.header.core, self._store.transaction(identifier)
         if row is not None:
@@ -304,8 +308,8 @@ class Deliveries:
         if row is None or row.payload not in AWAITED:
             self._report.drop("batch is not wanted" if row is None else "already executed")
             return
-        if not self._store.has_blob(identifier) or self._blob(identifier) is None:
-            transaction, _ = self._body(identifier)
+        transaction, _ = self._body(identifier)
+        if not self._has(identifier, transaction):
             if check_blob(transaction.header, packet.blob) is not None:
                 self._report.drop("blob does not match")
                 return
@@ -384,6 +388,11 @@ class Deliveries:
         except (OSError, DecodeError):
             return None
 
+    def _has(self, identifier: bytes, transaction: PrivateTransaction) -> bool:
+        """Whether the very blob of this transaction is on the disk, in whichever place."""
+        blob = self._blob(identifier)
+        return blob is not None and check_blob(transaction.header, blob) is None
+
     def _arrived(self, identifier: bytes, blob: Blob) -> None:
         self._store.put_blob(identifier, encode(blob), durable=True)
         self._hold("blob", [identifier])
@@ -391,7 +400,10 @@ class Deliveries:
         self._view.arrived(identifier)
 
     def _want(self, identifier: bytes, now_ms: int, *, known: bool = False) -> None:
-        sender = self._body(identifier)[0].header.core.sender
-        first = self._network.position(sender)
-        assert first is not None
-        self.reconciler.want(identifier, first, now_ms, known=known or sender == self._name)
+        first = self._sender_of(identifier)
+        self.reconciler.want(identifier, first, now_ms, known=known or first == self._own)
+
+    def _sender_of(self, identifier: bytes) -> int:
+        first = self._network.position(self._body(identifier)[0].header.core.sender)
+        assert first is not None, "only members' transactions are ordered"
+        return first

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from consensus.messages import Fetch, FetchRequests, ReplicaMessage, Signed
 from node.canonical import encode
 from node.chain.store import DELIVERED, NOT_DELIVERED
 from node.delivery.packets import (
@@ -22,7 +23,7 @@ from node.delivery.packets import (
 )
 from node.delivery.receipts import bundle, holders_wanted, is_good, open_bundle, open_receipt, seal_receipt
 from node.envelopes.content_key import ContentKey
-from node.wire import TransactionPacket
+from node.wire import CommittedBatch, TransactionPacket, signed_bytes
 from tests.node.network_of_nodes import PARTIES, STRANGER, World, ready, sealed_for
 from tests.node.off_chain_world import (
     REPLY_TO,
@@ -147,6 +148,25 @@ def test_a_blob_on_the_ledgers_topic_is_refused(tmp_path: Path) -> None:
         world.run(1000)
         assert {world.height(name) for name in world.up} == {1}
         assert all(blob_folder(world, name) == set() for name in world.up)
+
+
+def test_bodies_are_given_without_blobs(tmp_path: Path) -> None:
+    """Whoever asks a holder for bodies or blocks, as everybody may, gets headers (P28, P31)."""
+    with ready(tmp_path, off_chain()) as world:
+        tx = send(world, ["bob"])
+        world.settle([tx])
+        world.run_until(lambda: state(world, "ann", tx) == DELIVERED)
+        questions: list[ReplicaMessage] = [FetchRequests(0, (tx,), 3), Fetch(0, 1, 3)]
+        for question in questions:
+            world.said.clear()
+            signature = PARTIES["dan"].signing.sign(signed_bytes(world.network.id, question))
+            world.hand("ann", encode(Signed(question, signature)))
+            bodies: list[TransactionPacket] = []
+            for packet in world.packets("ann"):
+                bodies += [packet] if isinstance(packet, TransactionPacket) else []
+                bodies += packet.transactions if isinstance(packet, CommittedBatch) else []
+            assert tx in [body.transaction.id for body in bodies]
+            assert [body.blob for body in bodies] == [None] * len(bodies)
 
 
 def test_a_failing_key_is_no_answer_and_no_not_mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,22 @@ def test_a_reader_killed_after_its_receipt_still_has_what_it_promised(tmp_path: 
         world.run_until(lambda: state(world, "ann", tx) == DELIVERED)
 
 
+def test_a_blob_that_rotted_on_the_disk_is_got_again(tmp_path: Path) -> None:
+    """Another blob in its place, or half of it: it does not pass for the right one, and is replaced."""
+    with ready(tmp_path, off_chain()) as world:
+        known = [send(world, ["bob"], seed=number) for number in range(3)]
+        world.settle(known)
+        world.run_until(lambda: all(state(world, "bob", tx) == DELIVERED for tx in known))
+        right = [(tmp_path / "bob" / "blobs" / tx.hex()).read_bytes() for tx in known]
+        world.stop("bob")
+        (tmp_path / "bob" / "blobs" / known[0].hex()).write_bytes(right[1])
+        (tmp_path / "bob" / "blobs" / known[2].hex()).write_bytes(right[2][:50])
+        (tmp_path / "bob" / "index.sqlite").unlink()
+        world.start("bob")
+        world.run_until(lambda: all(state(world, "bob", tx) == DELIVERED for tx in known))
+        assert [(tmp_path / "bob" / "blobs" / tx.hex()).read_bytes() for tx in known] == right
+
+
 def test_a_client_that_dies_before_ordering_leaves_nothing_behind(tmp_path: Path) -> None:
     """The blob goes from the transient store with the last height at which it could be ordered."""
     with ready(tmp_path, off_chain()) as world:
