@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from consensus.messages import Fetch, FetchRequests, ReplicaMessage, Signed
 from node.canonical import encode
@@ -35,6 +36,7 @@ from tests.node.off_chain_world import (
     send,
     state,
 )
+from tests.node.peer_bytes import damaged
 
 
 def ask(world: World, asker: str, node: str, wanted: list[bytes], *, signed_by: str | None = None) -> None:
@@ -167,6 +169,34 @@ def test_bodies_are_given_without_blobs(tmp_path: Path) -> None:
                 bodies += packet.transactions if isinstance(packet, CommittedBatch) else []
             assert tx in [body.transaction.id for body in bodies]
             assert [body.blob for body in bodies] == [None] * len(bodies)
+
+
+def test_damaged_packets_are_dropped_and_nothing_else_happens(tmp_path: Path) -> None:
+    """Thousands of damages to every kind of packet of a delivery: a reason for each, and the node goes on."""
+    with ready(tmp_path, off_chain()) as world:
+        tx = send(world, ["bob"])
+        world.settle([tx])
+        world.run_until(lambda: state(world, "bob", tx) == DELIVERED)
+        world.run(3000)
+        sealed = sealed_for(world.network, {"amount": 1}, to=["bob"], seed="other")
+        out = outgoing(world.network, sealed, ["bob"])
+        ask(world, "bob", "ann", [tx])
+        right = [out.deliveries()[0][1], out.passing_on()[0][1], encode(answers(world, "ann")[0][1])]
+        request = BlobRequest(0, (tx,))
+        signature = PARTIES["ann"].signing.sign(request_bytes(world.network.id, request))
+        right += [encode(SignedBlobRequest(request, signature)), encode(SealedReceipt(0, bytes(150)))]
+        before = blob_folder(world, "bob")
+        dropped = 0
+
+        @settings(max_examples=600, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @given(damaged(right))
+        def tried(data: bytes) -> None:
+            nonlocal dropped
+            dropped += sum(world.hand("bob", data).values())
+
+        tried()
+        assert dropped > 400 and not world.node("bob").failed
+        assert blob_folder(world, "bob") <= before | {out.tx.hex()}
 
 
 def test_a_failing_key_is_no_answer_and_no_not_mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
