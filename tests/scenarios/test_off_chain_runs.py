@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from node.errors import FINE, UNCONFIRMED
+from node.run_folder import RunFolder
+from scenarios.knowledge.broker_view import read_broker
 from scenarios.model.loading import parse_scenario
 from scenarios.model.plan import plan
 from scenarios.model.prediction import predicted
@@ -61,6 +63,9 @@ def test_the_matrix_is_as_predicted(privity: Privity, tmp_path: Path) -> None:
         "erin": "#",
         "broker": "○",
     }
+    folder = RunFolder.find(tmp_path)
+    carried = read_broker(folder.capture).carried  # By what passed, not by what must have passed.
+    assert set(carried) == {bytes.fromhex(label.tx) for label in folder.transactions()}
     seen = privity(tmp_path, "who-sees", "rent", "--metadata").out
     assert "who fetches it" in seen and "it lies on every ledger" not in seen
     shown = privity(tmp_path, "show", "tx", "rent", "--as", "dave").out
