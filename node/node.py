@@ -34,7 +34,7 @@ from node.chain.books import Books
 from node.chain.journal import Journal
 from node.chain.ledger import Ledger, key_of
 from node.chain.recovery import recover
-from node.chain.store import DELIVERED, MISSING, NOT_PARTY, PENDING, REFUSED, UNREADABLE, Store
+from node.chain.store import DELIVERED, REFUSED, Store
 from node.consortium import Network
 from node.delivery.deliveries import Deliveries
 from node.delivery.packets import DeliveryPacket
@@ -45,7 +45,7 @@ from node.intake import Intake
 from node.key_use import has_lost_its_disk
 from node.logs.events import EventLog
 from node.mempool import Mempool
-from node.private_view import Looked, PrivateView
+from node.private_view import PrivateView
 from node.reporting import Numbers, Reporter
 from node.topics import Topics
 from node.wire import (
@@ -314,41 +314,8 @@ class Node:
             self._stop_voting(error)
             return
         for looked in found:
-            if looked.state == DELIVERED:
-                self.report.emit("priv.deliver", tx=looked.id, h=looked.height)
-            elif looked.state == MISSING:
-                self._report_missing(looked)
-            elif looked.state == PENDING:
-                sender = self._answers.body(looked.id)[0].header.core.sender
-                self.report.emit("priv.withheld", "warn", tx=looked.id, h=looked.height, party=sender)
-            elif looked.state == UNREADABLE:
-                self.report.emit(
-                    "priv.decrypt",
-                    "error",
-                    tx=looked.id,
-                    h=looked.height,
-                    reason_code="commitment does not match",
-                )
-            elif looked.state == REFUSED:
-                self.report.emit(
-                    "priv.decrypt",
-                    "error",
-                    tx=looked.id,
-                    h=looked.height,
-                    reason_code="mandatory reader left out",
-                )
-            elif looked.state == NOT_PARTY:
-                self.report.emit(
-                    "priv.denied", "debug", tx=looked.id, h=looked.height, reason_code="not a party"
-                )
-
-    def _report_missing(self, looked: Looked) -> None:
-        """A warning where the payload is surely for us; with off-chain payloads only its sender can tell."""
-        lvl = "warn"
-        if self._deliveries is not None:
-            sender = self._answers.body(looked.id)[0].header.core.sender
-            lvl = "warn" if sender == self._name else "debug"
-        self.report.emit("priv.missing", lvl, tx=looked.id, h=looked.height)
+            sender = self._answers.body(looked.id)[0].header.core.sender if self._deliveries else None
+            self.report.payload(looked, sender)
 
     @property
     def has_idle_work(self) -> bool:

@@ -91,6 +91,7 @@ class Deliveries:
         self._receipts = KeptReceipts(folder)
         self.reconciler = Reconciler(len(network.members), own)
         self.denied: Counter[str] = Counter()  # Blobs asked for by who is no reader, by party.
+        self._told: OrderedDict[tuple[str, bytes], None] = OrderedDict()
         # The key and the readers of transactions seen lately: whoever serves must know both.
         self._known: OrderedDict[bytes, tuple[ContentKey, frozenset[str]]] = OrderedDict()
         self._answered_ms: dict[int, int] = {}
@@ -273,13 +274,12 @@ class Deliveries:
         """Give what was asked for to a reader of it, as the content key tells; nothing to anybody else."""
         asker = self._network.names[request.replica]
         inbox, size = self._topics.inbox_of(request.replica), 0
-        denied: list[bytes] = []
         for identifier in dict.fromkeys(request.wanted):
             if self._store.transaction(identifier) is None or (found := self._known_of(identifier)) is None:
                 continue
             key, readers = found
             if asker not in readers:
-                denied.append(identifier)
+                self._deny(asker, identifier)
                 continue
             blob = self._blob(identifier)
             if blob is None:
@@ -292,15 +292,18 @@ class Deliveries:
             if size > ANSWER_BYTES:
                 break
             self._send(inbox, packet)
-        if denied:
-            self.denied[asker] += len(denied)
-            self._report.emit(
-                "priv.denied",
-                tx=denied[0],
-                from_=asker,
-                count=self.denied[asker],
-                reason_code="not a party",
-            )
+
+    def _deny(self, asker: str, identifier: bytes) -> None:
+        """Count and tell that who is no reader asked; nodes ask again by themselves, so loudly once."""
+        self.denied[asker] += 1
+        lvl = "debug" if (asker, identifier) in self._told else "info"
+        self._told[asker, identifier] = None
+        if len(self._told) > REMEMBERED:
+            self._told.popitem(last=False)
+        count = self.denied[asker]
+        self._report.emit(
+            "priv.denied", lvl, tx=identifier, from_=asker, count=count, reason_code="not a party"
+        )
 
     def _on_answer(self, packet: BlobAnswer) -> None:
         identifier = packet.transaction.id
