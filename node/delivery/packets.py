@@ -91,6 +91,15 @@ class BlobAnswer(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fi
 
 
 DeliveryPacket = BlobDelivery | SealedReceipt | ReceiptsUnderKey | SignedBlobRequest | BlobAnswer
+_TAGS = frozenset(
+    kind.__struct_config__.tag
+    for kind in (BlobDelivery, SealedReceipt, ReceiptsUnderKey, SignedBlobRequest, BlobAnswer)
+)
+
+
+def is_delivery(data: bytes) -> bool:
+    """Whether a packet says that it is one of these; whether it is any good is for the decoder."""
+    return len(data) > 1 and data[1] in _TAGS  # An array whose first element is its kind.
 
 
 def delivery_bytes(network: bytes, tx: bytes, reply_to: bytes) -> bytes:

@@ -29,7 +29,7 @@ UNDELIVERED, ARRIVED = "undelivered", "delivered"
 ABSENT = "absent"  # A reader's node does not hold the block yet.
 
 _STATE_WORDS = {
-    PENDING: "has it, and has not looked at it yet",
+    PENDING: "has it, and has not looked at it yet, or has too few receipts for it",
     MISSING: "lacks the payload and asks for it",
     NOT_DELIVERED: "lacks the payload, and nobody that is up has given it",
     UNREADABLE: "cannot open it: it does not meet its commitment",

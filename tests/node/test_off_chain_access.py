@@ -14,17 +14,19 @@ from node.delivery.packets import (
     BlobAnswer,
     BlobDelivery,
     BlobRequest,
+    DeliveryPacket,
     Receipt,
     SealedReceipt,
     SignedBlobRequest,
     SignedReceipt,
     delivery_bytes,
+    is_delivery,
     receipt_bytes,
     request_bytes,
 )
 from node.delivery.receipts import bundle, holders_wanted, is_good, open_bundle, open_receipt, seal_receipt
 from node.envelopes.content_key import ContentKey
-from node.wire import CommittedBatch, TransactionPacket, signed_bytes
+from node.wire import CommittedBatch, TransactionPacket, decode_packet, signed_bytes
 from tests.node.network_of_nodes import PARTIES, STRANGER, World, ready, sealed_for
 from tests.node.off_chain_world import (
     REPLY_TO,
@@ -36,7 +38,7 @@ from tests.node.off_chain_world import (
     send,
     state,
 )
-from tests.node.peer_bytes import damaged
+from tests.node.peer_bytes import PACKETS, damaged
 
 
 def ask(world: World, asker: str, node: str, wanted: list[bytes], *, signed_by: str | None = None) -> None:
@@ -172,6 +174,13 @@ def test_bodies_are_given_without_blobs(tmp_path: Path) -> None:
                 bodies += packet.transactions if isinstance(packet, CommittedBatch) else []
             assert tx in [body.transaction.id for body in bodies]
             assert [body.blob for body in bodies] == [None] * len(bodies)
+
+
+def test_the_kind_of_a_packet_shows_in_its_bytes() -> None:
+    """By it the live node keeps deliveries out of the queue of votes (R37)."""
+    kinds = [(is_delivery(data), isinstance(decode_packet(data), DeliveryPacket)) for data in PACKETS]
+    assert kinds.count((True, True)) == 5 and kinds.count((False, False)) == len(kinds) - 5
+    assert not is_delivery(b"") and not is_delivery(b"\x94")
 
 
 def test_damaged_packets_are_dropped_and_nothing_else_happens(tmp_path: Path) -> None:
