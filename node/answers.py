@@ -111,6 +111,12 @@ class Answers:
         assert isinstance(transaction, PrivateTransaction)
         return transaction, row.height
 
+    def private(self, identifier: bytes) -> PrivateTransaction | None:
+        """An executed private transaction; None if there is none with this id."""
+        row = self._store.transaction(identifier)
+        transaction = None if row is None else self._body(row)
+        return transaction if isinstance(transaction, PrivateTransaction) else None
+
     def _body(self, row: TransactionRow) -> AnyTransaction:
         # Neighbours are asked for one after the other, and a record holds up to a batch of them.
         at, bodies = self._last_bodies

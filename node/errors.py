@@ -25,6 +25,12 @@ class Explanation:
 
 
 CATALOGUE: dict[str, Explanation] = {
+    "E-ANSWER": Explanation(
+        "a question has no answer",
+        WRONG_USAGE,
+        "`privity init --ask` asks seven questions. On a terminal it asks again until an answer can be\n"
+        "used; from a pipe it reads one line for each, and stops at the first that cannot.",
+    ),
     "E-BLOCK": Explanation(
         "no such block",
         WRONG_USAGE,
@@ -64,6 +70,13 @@ CATALOGUE: dict[str, Explanation] = {
         SCENARIO_INVALID,
         "An expectation names a fault by the id of its step. Without an id, the third step of a file is\n"
         "fault-3.",
+    ),
+    "E-FIELD": Explanation(
+        "no such field",
+        WRONG_USAGE,
+        "A field is named as `privity show tx` prints it: price, terms.days, parts[0]; the name of a map or\n"
+        "list stands for all that is in it. The message counts the names that were given, never quotes\n"
+        "one.",
     ),
     "E-FILE": Explanation(
         "the scenario file cannot be read",
@@ -109,6 +122,13 @@ CATALOGUE: dict[str, Explanation] = {
         NOT_REACHABLE,
         "Each party has a signing key and a wrapping key, two files of mode 600 that hold two different\n"
         "keys.",
+    ),
+    "E-LEAK": Explanation(
+        "a secret would stand in the report",
+        CHECK_FAILED,
+        "Each report is searched before it is kept, for every payload, salt and key of the run that its\n"
+        "audience may not read. One was found, so the report was not written. Most often a text for people,\n"
+        "such as `about:`, repeats a value of a payload.",
     ),
     "E-LIMIT": Explanation(
         "over a limit",
@@ -213,6 +233,12 @@ CATALOGUE: dict[str, Explanation] = {
         UNCONFIRMED,
         "Ready means: block 1 is committed with the same hash on every node. `privity logs --level\n"
         "warn` shows what the nodes miss; a slow machine may simply need longer.",
+    ),
+    "E-REASON": Explanation(
+        "not a usable reason",
+        SCENARIO_INVALID,
+        "A disclosure and a request state their reason on the ledger, in public: one line of 1 to 200\n"
+        "characters, without control or invisible ones. Say nothing private in it.",
     ),
     "E-RUN": Explanation(
         "a run gave no verdict",
@@ -366,6 +392,9 @@ class PrivityError(Exception):
         self.why = why
         self.next = next
         self.exit_code = CATALOGUE[code].exit_code if exit_code is None else exit_code
+        # What Python shows below its traceback, for those who use the library and not the command.
+        for line in self.lines():
+            self.add_note(line)
 
     def lines(self) -> list[str]:
         """The message as a user sees it, without colour: what and where, why, next, code."""

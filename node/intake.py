@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from node.chain.act import ActTransaction, check_act
 from node.chain.ledger import Ledger, key_of
 from node.consortium import ConsortiumTransaction, Network
-from node.envelopes.transaction import check_transaction
+from node.envelopes.transaction import PrivateTransaction, check_transaction
 from node.mempool import Mempool
 from node.wire import AnyTransaction, TransactionPacket
 
@@ -23,7 +24,8 @@ class Intake:
             return "already executed"
         if Mempool.window_of(transaction)[1] <= self._ledger.height:
             return "expired"
-        return "payload missing" if packet.blob is None and not self._network.off_chain else None
+        private = isinstance(transaction, PrivateTransaction) and not self._network.off_chain
+        return "payload missing" if private and packet.blob is None else None
 
     def refused(self, packet: TransactionPacket) -> str | None:
         """Why a transaction is none of this network's, or None. The signature is checked last (R26)."""
@@ -31,6 +33,8 @@ class Intake:
         if isinstance(transaction, ConsortiumTransaction):
             # The only one there can be until membership changes: the one that this node trusts anyway.
             return None if transaction == self._network.transaction else "other consortium"
+        if isinstance(transaction, ActTransaction):
+            return self._refused_act(transaction, packet)
         if self._network.off_chain and packet.blob is not None:
             return "payload belongs to its readers"
         core = transaction.header.core
@@ -43,6 +47,21 @@ class Intake:
             network=self._network.id,
             policy=self._network.policy_hash,
             max_validity=self._network.rules.validity_window,
+            sender_key=key,
+        )
+
+    def _refused_act(self, transaction: ActTransaction, packet: TransactionPacket) -> str | None:
+        key = self._network.verify_key(transaction.act.sender)
+        if key is None:
+            return "unknown sender"
+        if packet.blob is not None:
+            return "act"  # It is all public; whatever lies beside it would be stored for nothing.
+        return check_act(
+            transaction,
+            network=self._network.id,
+            policy=self._network.policy_hash,
+            max_validity=self._network.rules.validity_window,
+            names=frozenset(self._network.names),
             sender_key=key,
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from node.canonical import encode
+from node.chain.act import ActTransaction
 from node.consortium import ConsortiumTransaction
 from node.envelopes.transaction import SLOT_BYTES, Blob, PrivateTransaction, check_blob
 from node.wire import AnyTransaction
@@ -33,7 +34,7 @@ def size_of(transaction: AnyTransaction, *, off_chain: bool = False) -> int:
     `off_chain` payloads no blob travels in a batch.
     """
     size = len(encode(transaction))
-    if off_chain or isinstance(transaction, ConsortiumTransaction):
+    if off_chain or not isinstance(transaction, PrivateTransaction):
         return size
     core = transaction.header.core
     return size + core.size_bucket + core.slot_bucket * SLOT_BYTES
@@ -111,5 +112,7 @@ class Mempool:
         """The heights at which a transaction may be ordered, both included. The consortium's is 1."""
         if isinstance(transaction, ConsortiumTransaction):
             return (1, 1)
+        if isinstance(transaction, ActTransaction):
+            return (transaction.act.valid_from, transaction.act.valid_until)
         core = transaction.header.core
         return (core.valid_from, core.valid_until)

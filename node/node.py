@@ -30,6 +30,7 @@ from consensus.replica import Replica
 from consensus.votes import Commit, Prepare, Request
 from node.answers import Answers
 from node.canonical import DecodeError, encode
+from node.chain.act import Request as RequestToSee
 from node.chain.books import Books
 from node.chain.journal import Journal
 from node.chain.ledger import Ledger, key_of
@@ -38,6 +39,7 @@ from node.chain.store import DELIVERED, REFUSED, Store
 from node.consortium import Network
 from node.delivery.deliveries import Deliveries
 from node.delivery.packets import DeliveryPacket
+from node.disclosures import Disclosures
 from node.envelopes.keys import PartyKeys
 from node.envelopes.transaction import PrivateTransaction, check_blob
 from node.errors import WRONG_USAGE, PrivityError
@@ -145,7 +147,8 @@ class Node:
         self._answers = Answers(
             self._journal, self._store, self._mempool, self.topics, send, off_chain=network.off_chain
         )
-        self.private_view = PrivateView(network, self._store, keys.wrapping, self._answers.body)
+        disclosures = Disclosures(network, self._store, name, self._answers.private)
+        self.private_view = PrivateView(network, self._store, keys.wrapping, self._answers.body, disclosures)
         self._deliveries: Deliveries | None = None
         if network.off_chain:
             self._deliveries = Deliveries(
@@ -306,6 +309,10 @@ class Node:
             # Noted before it is recorded: after a stop in between it is noted again, and never not at all.
             opened = [(looked.id, looked.height) for looked in found if looked.state in OPENED]
             self._books.hold("key", opened, self._since_ms)
+            shown = [
+                (each.judged.tx, each.height) for each in found if each.judged and not each.judged.refused
+            ]
+            self._books.hold("shown", shown, self._since_ms)
             self.private_view.record(found)
             if self._deliveries is not None:
                 for looked in found:
@@ -316,6 +323,8 @@ class Node:
         for looked in found:
             sender = self._answers.body(looked.id)[0].header.core.sender if self._deliveries else None
             self.report.payload(looked, sender)
+            if looked.state == DELIVERED and looked.judged is not None:
+                self.report.disclosed(looked.judged, looked.height)
 
     @property
     def has_idle_work(self) -> bool:
@@ -527,6 +536,10 @@ class Node:
                 self._deliveries.ordered(identifier)
             self.private_view.ordered(identifier, waiting, height)
             self.report.emit("tx.commit", "debug", tx=identifier, h=height)
+        for identifier, act in executed.acts:
+            self.report.emit("tx.commit", "debug", tx=identifier, h=height)
+            if isinstance(act.deed, RequestToSee) and act.deed.of == self._name:
+                self.report.emit("priv.request", tx=act.deed.tx, h=height, party=act.sender)
         self.report.emit(
             "block.commit",
             h=height,

@@ -23,6 +23,7 @@ from node.chain.store import (
     Store,
 )
 from node.consortium import Network
+from node.disclosures import Disclosures, Judged
 from node.envelopes.envelope import NotAParty, Opened, Unreadable, readers_of, unseal
 from node.envelopes.keys import WrappingKey
 from node.envelopes.transaction import Blob, PrivateTransaction, check_blob, decode_blob
@@ -38,12 +39,14 @@ class Looked:
     id: bytes
     height: int
     state: str
+    judged: Judged | None = None  # What a carrier of a disclosure brought.
 
 
 class PrivateView:
     """The payload states of one party.
 
-    `body` gives the transaction with an id, as it was ordered, and its height. `look` takes a few payloads
+    `body` gives the transaction with an id, as it was ordered, and its height; `disclosures` judges what
+    carriers bring. `look` takes a few payloads
     at a time, in chain order, whenever the driver has nothing more urgent; `record` makes it lasting.
     """
 
@@ -53,8 +56,10 @@ class PrivateView:
         store: Store,
         key: WrappingKey,
         body: Callable[[bytes], tuple[PrivateTransaction, int]],
+        disclosures: Disclosures,
     ) -> None:
         self._network = network
+        self._disclosures = disclosures
         self._store = store
         self._key = key
         self._body = body
@@ -124,13 +129,13 @@ class PrivateView:
             fresh = self._fresh.pop(identifier, None)
             if fresh is None:
                 transaction, height = self._body(identifier)
-                state = self._look(identifier, transaction, None)
+                state, judged = self._look(identifier, transaction, None)
             else:
                 waiting, height = fresh
                 assert isinstance(waiting.transaction, PrivateTransaction)
                 self._fresh_bytes -= len(waiting.blob or b"")
-                state = self._look(identifier, waiting.transaction, waiting.blob)
-            looked.append(Looked(identifier, height, state))
+                state, judged = self._look(identifier, waiting.transaction, waiting.blob)
+            looked.append(Looked(identifier, height, state, judged))
         return looked
 
     def record(self, looked: Sequence[Looked]) -> None:
@@ -148,28 +153,30 @@ class PrivateView:
         if looked:
             self._store.set_payloads([(one.id, one.state) for one in looked])
 
-    def _look(self, identifier: bytes, transaction: PrivateTransaction, encoded: bytes | None) -> str:
+    def _look(
+        self, identifier: bytes, transaction: PrivateTransaction, encoded: bytes | None
+    ) -> tuple[str, Judged | None]:
         try:
             encoded = encoded or self._store.get_blob(identifier)
             if encoded is None:
-                return MISSING
+                return MISSING, None
             blob = decode_blob(encoded)
             opened = unseal(transaction, blob, self._key)
             if self._leaves_out_a_reader(transaction, blob, opened):
-                return REFUSED
+                return REFUSED, None
             if self.enough is not None and not self.enough(identifier, transaction, blob, opened):
-                return PENDING
+                return PENDING, None
         except NotAParty:
-            return NOT_PARTY
+            return NOT_PARTY, None
         except Unreadable:
             # A blob that is not the one ordered says nothing of the sender; the right one is asked for.
-            return UNREADABLE if check_blob(transaction.header, blob) is None else MISSING
+            return (UNREADABLE if check_blob(transaction.header, blob) is None else MISSING), None
         except DecodeError:
-            return MISSING
+            return MISSING, None
         except Exception:
             # Whatever a key store or a disk raises: "cannot tell" must not pass for "not mine" (P33).
-            return UNKNOWN
-        return DELIVERED
+            return UNKNOWN, None
+        return DELIVERED, self._disclosures.judge(identifier, transaction, opened.payload)
 
     def _leaves_out_a_reader(self, transaction: PrivateTransaction, blob: Blob, opened: Opened) -> bool:
         """Whether the policy demands a reader who has no slot. Every reader can tell: slots follow from K."""

@@ -9,6 +9,7 @@ from typing import Any
 from consensus.output import Note
 from node.chain.store import DELIVERED, MISSING, NOT_PARTY, PENDING, REFUSED, UNREADABLE
 from node.consortium import Network
+from node.disclosures import Judged
 from node.logs.events import EventLog
 from node.private_view import Looked
 
@@ -133,6 +134,16 @@ class Reporter:
         if not self._is_flood(reason):
             self.emit("tx.reject", "warn", reason_code=reason)
         self.drop(reason, sender)
+
+    def disclosed(self, judged: Judged, height: int) -> None:
+        """Tell what a carrier brought: fields that match the ledger, or something that is refused."""
+        about: dict[str, Any] = {"tx": judged.tx, "h": height, "party": judged.discloser}
+        if not judged.refused:
+            self.emit("priv.disclose", ok=True, **about)
+            return
+        self.drop(judged.refused, judged.discloser)
+        if not self._is_flood(judged.refused):
+            self.emit("priv.disclose", "warn", ok=False, reason_code=judged.refused, **about)
 
     def duplicate(self, tx: bytes) -> None:
         """Tell that a transaction came again after its execution."""

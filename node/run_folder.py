@@ -3,7 +3,7 @@
     .privity/runs/0007/          (PRIVITY_HOME instead of .privity)
         run.json  genesis.json  verdict.json  events.jsonl (merged)
         broker/                  the broker's own files, its log, the recorder's capture
-        faults.jsonl  trace.digests (of a virtual run)
+        faults.jsonl  trace.digests (of a virtual run)  report.html (if the scenario has it searched)
         operator/                what the operator knows: scenario, as it is and filled in, plan, submitted
                                  transactions, own events
         nodes/<party>/           keys, journal, index, blobs, events of one party
@@ -45,7 +45,10 @@ def privity_home() -> Path:
     return Path(os.environ.get("PRIVITY_HOME") or ".privity")
 
 
-class Label(msgspec.Struct, frozen=True, rename={"sender": "as"}):
+RECORD, CARRIER = "record", "carrier"
+
+
+class Label(msgspec.Struct, frozen=True, rename={"sender": "as"}, omit_defaults=True):
     """A submitted transaction: what the operator calls it, and what the ledger does."""
 
     id: str
@@ -53,6 +56,7 @@ class Label(msgspec.Struct, frozen=True, rename={"sender": "as"}):
     sender: str
     to: tuple[str, ...]
     t: int  # Milliseconds since genesis.
+    kind: str = ""  # A private transaction of its own; RECORD, or CARRIER of a disclosure.
 
 
 class RunFolder:
@@ -135,6 +139,11 @@ class RunFolder:
     def events(self) -> Path:
         """The events of all nodes, merged."""
         return self.path / EVENTS
+
+    @property
+    def report(self) -> Path:
+        """The public report, of a run that is to search it for secrets."""
+        return self.path / "report.html"
 
     @property
     def broker(self) -> Path:

@@ -39,6 +39,7 @@ from consensus.votes import (
     Signature,
 )
 from node.canonical import decode, encode
+from node.chain.act import ActTransaction
 from node.chain.block import BlockHeader
 from node.consortium import ConsortiumTransaction, Network
 from node.delivery.packets import DeliveryPacket
@@ -46,7 +47,7 @@ from node.envelopes.transaction import Blob, PrivateTransaction
 
 Meta = msgspec.Meta
 Token = Annotated[bytes, Meta(min_length=8, max_length=8)]
-AnyTransaction = PrivateTransaction | ConsortiumTransaction
+AnyTransaction = PrivateTransaction | ConsortiumTransaction | ActTransaction
 
 MAX_PACKET = 4 << 20
 MAX_FRAME = 6 << 20

@@ -51,13 +51,19 @@ def read_chains(folder: RunFolder, names: list[str]) -> list[Chain]:
     return chains
 
 
+def holders_at(chains: list[Chain], height: int) -> dict[tuple[bytes, bytes], list[str]]:
+    """Who holds which block at this height, by hash and state root; two keys are a contradiction."""
+    holders: dict[tuple[bytes, bytes], list[str]] = {}
+    for chain in chains:
+        if block := chain.blocks.get(height):
+            holders.setdefault((block.hash, block.state_root), []).append(chain.node)
+    return holders
+
+
 def first_disagreement(chains: list[Chain]) -> str | None:
     """Where two nodes hold different blocks at one height, lowest height first; None if nowhere."""
     for height in range(1, max((chain.height for chain in chains), default=0) + 1):
-        holders: dict[tuple[bytes, bytes], list[str]] = {}
-        for chain in chains:
-            if block := chain.blocks.get(height):
-                holders.setdefault((block.hash, block.state_root), []).append(chain.node)
+        holders = holders_at(chains, height)
         if len(holders) > 1:
             groups = "; ".join(
                 f"{key[0].hex()[:8]} at {' '.join(nodes)}" for key, nodes in sorted(holders.items())

@@ -21,9 +21,9 @@ from consensus.quorum import weak_quorum
 from node.chain.store import MISSING, PENDING, Store
 from node.client import Client
 from node.consortium import Network
-from node.delivery.outgoing import Outgoing, hand_over
+from node.delivery.outgoing import submit
 from node.envelopes.entropy import Entropy
-from node.envelopes.envelope import seal
+from node.envelopes.envelope import Sealed, seal
 from node.envelopes.keys import PartyKeys
 from node.errors import PrivityError
 from node.logs.events import EventLog
@@ -34,9 +34,11 @@ from scenarios.faults.record import FaultRecord
 from scenarios.faults.timeline import Timeline
 from scenarios.founding import make_keys, write_operator_files
 from scenarios.leaks.run_secrets import RunSecrets
+from scenarios.model.payloads import CANARY_FIELD
 from scenarios.model.plan import PlannedSend, plan
-from scenarios.model.scenario import Fault, Replay, Scenario
+from scenarios.model.scenario import Ask, Disclose, Fault, Replay, Scenario
 from scenarios.processes.child import ProcessExit
+from scenarios.showing import Showing
 
 READY_S = 60.0
 CONFIRM_S = 30.0
@@ -58,6 +60,7 @@ class Sent:
     tx: bytes
     at_ms: int
     packet: bytes = field(repr=False)
+    sealed: Sealed | None = field(default=None, repr=False)
     proof: Inclusion | None = None
     refused: str = ""  # The code of what kept it from being handed in for ordering.
 
@@ -115,6 +118,7 @@ class Operator(ABC):
         self.secrets = RunSecrets()
         self.sent: dict[str, Sent] = {}
         self.replayed: dict[str, Replayed] = {}  # By the id of the step.
+        self.showing = Showing(self)
         self.views: dict[str, int] = {}
         self.crashed: list[ProcessExit] = []  # By themselves, and by no fault of the scenario.
         self.timeline = Timeline(self, folder.faults)
@@ -158,6 +162,10 @@ class Operator(ABC):
     def height(self) -> int:
         """The highest height that a weak quorum of voters has claimed, or a certificate has shown."""
         return self._height
+
+    def saw_height(self, height: int) -> None:
+        """Hear of a height that a certificate has shown."""
+        self._height = max(self._height, height)
 
     def blame(self, fault: Fault, names: Sequence[str]) -> None:  # noqa: B027
         """Hear who may lie, or forget, from now on. Live nobody needs to know beforehand."""
@@ -259,6 +267,8 @@ class Operator(ABC):
             by_step.setdefault(self._step_of[send.id], []).append(send)
         steps = [asyncio.create_task(self._play_step(name, sends)) for name, sends in by_step.items()]
         steps += [asyncio.create_task(self._replay(step)) for step in self.scenario.replays]
+        shown: list[Disclose | Ask] = [*self.scenario.disclosures, *self.scenario.asked]
+        steps += [asyncio.create_task(self._show(step)) for step in shown]
         faults = asyncio.create_task(self.timeline.play(self.scenario.faults))
         watch = asyncio.create_task(self._watch_heights())
         try:
@@ -325,6 +335,10 @@ class Operator(ABC):
             self.events.emit("step.done", id=step.id, ok=True)
         self.say("step", f"{step.at_ms / 1000:>4g}s  replay    {step.id:<12} {step.tx}")
 
+    async def _show(self, step: Disclose | Ask) -> None:
+        await self._sleep_until(step.at_ms)
+        await self.showing.play(step, CONFIRM_S + (self._patience_s() if self.scenario.faults else 0.0))
+
     async def _sleep_until(self, at_ms: int) -> None:
         due = self.network.created_ms + at_ms
         await asyncio.sleep(max(0.0, (due - self.clock_ms()) / 1000))
@@ -336,7 +350,7 @@ class Operator(ABC):
         few of them say so, and then nothing is published.
         """
         network, keys = self.network, self.keys[send.sender]
-        fields = dict(send.fields) | {"_canary": self.entropy(16)}
+        fields = dict(send.fields) | {CANARY_FIELD: self.entropy(16)}
         sealed = seal(
             fields,
             readers=[self.keys[name].wrapping.public for name in (send.sender, *send.readers)],
@@ -351,7 +365,7 @@ class Operator(ABC):
         self.secrets.add_sealed(sealed, frozenset((send.sender, *send.readers)))
         tx, at_ms = sealed.transaction.id, self.clock_ms() - network.created_ms
         packet = encode(TransactionPacket(sealed.transaction, None if network.off_chain else sealed.blob))
-        sent = self.sent[send.id] = Sent(send, tx, at_ms, packet)
+        sent = self.sent[send.id] = Sent(send, tx, at_ms, packet, sealed)
         self.folder.add_transaction(Label(send.id, tx.hex(), send.sender, send.readers, at_ms))
         self.events.emit(
             "tx.submit",
@@ -361,10 +375,7 @@ class Operator(ABC):
             readers_n=len(send.readers),
             bytes=sealed.transaction.header.core.size_bucket,
         )
-        if network.off_chain:
-            outgoing = Outgoing(network, sealed, keys, send.readers, self.client.inbox)
-            await hand_over(self.client, outgoing, send.id, network.rules.receipt_timeout_ms / 1000)
-        self.client.submit(sealed.transaction, None if network.off_chain else sealed.blob)
+        await submit(self.client, network, sealed, keys, send.readers, send.id)
         return sent
 
     async def confirm(self, names: Sequence[str], within_s: float = CONFIRM_S) -> int:

@@ -19,11 +19,12 @@ from node.run_folder import RunFolder
 from scenarios import VERSION
 from scenarios.chains import read_chains
 from scenarios.faults.record import read as read_faults
-from scenarios.judging import Evidence, Judgement, incidents, judge
+from scenarios.judging import Evidence, Judgement, incidents, judge, predicted
 from scenarios.kept import keep, keep_options
 from scenarios.live import LiveRun
 from scenarios.model.scenario import Scenario
 from scenarios.operating import Operator, Options, Say
+from scenarios.report.writing import searched_for, write_draft, write_of_run
 from scenarios.verdict import verdict_of, write_verdict
 from scenarios.virtual.loop import VirtualLoop
 from scenarios.virtual.run import VirtualRun
@@ -161,7 +162,9 @@ class Session:
     def judge(self, settled: bool) -> Judged:
         """The verdict on what there is now."""
         run, evidence = self.run, self.evidence(settled)
-        judgements = judge(evidence)
+        if searched := searched_for(self.scenario):
+            write_draft(self.folder)
+        judgements = [*judge(evidence), *predicted(evidence)]
         document = verdict_of(
             evidence,
             judgements,
@@ -172,8 +175,11 @@ class Session:
         words = {"holds": "expect.pass", "broken": "expect.fail", "unconfirmed": "expect.unknown"}
         with contextlib.closing(run.operator_log()) as events:
             for judgement in judgements:
-                events.emit(words[judgement.result])
+                events.emit(words[judgement.result], id=judgement.check, line=judgement.line)
         with contextlib.suppress(PrivityError):
             merge_events(self.folder)
         write_verdict(self.folder.verdict, document)
+        leaks = any(each.check == "no_plaintext" and each.result == "broken" for each in judgements)
+        if searched and not leaks:  # Else what was found stays as it is, to be looked at.
+            write_of_run(self.folder, self.folder.report, run.secrets.all)
         return Judged(document, judgements, incidents(evidence))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from node.errors import PrivityError
+from node.text import did_you_mean
 from scenarios.chains import read_chains
 from scenarios.faults.given import given_fault
 from scenarios.faults.record import FaultRecord
@@ -80,8 +81,12 @@ class Steering:
         run = self.session.run
         for name in (sender, *to):
             if name not in run.keys:
-                names = ", ".join(run.keys)
-                raise PrivityError("E-PARTY", "no such party", where=name, why=f"there are {names}")
+                near = did_you_mean(name, run.keys)
+                raise PrivityError(
+                    "E-PARTY",
+                    f"no party named {name}" + (f"; {near}" if near else ""),
+                    why=f"there are {', '.join(run.keys)}",
+                )
         while identifier is None or identifier in run.sent:
             if identifier is not None:
                 raise PrivityError("E-ID", "this id is taken", where=identifier)
@@ -144,12 +149,14 @@ class Steering:
             if (height is None or run.height >= height) and (view is None or reached >= view):
                 return
             if loop.time() >= deadline:
+                waits = any(sent.proof is None for sent in run.sent.values())
+                idle = "" if waits else "; nothing was sent that waits, and an idle network keeps its primary"
                 raise PrivityError(
                     "E-TIMEOUT",
                     f"not within {within_s:g} s: "
                     + ("" if height is None else f"height {height} ")
                     + ("" if view is None else f"view {view}"),
-                    why=f"height {run.height}, view {reached}",
+                    why=f"height {run.height}, view {reached}" + (idle if view is not None else ""),
                     next=f"privity why --run {self.folder.number}",
                 )
             await asyncio.sleep(LOOK_S)

@@ -15,7 +15,7 @@ from scenarios.judging import Evidence, Judgement, incidents, plan_differences, 
 SCHEMA = "privity.run/1"
 ALL_STORES = frozenset(("logs", "broker", "ledgers"))
 EXIT_CODES = {"pass": FINE, "fail": CHECK_FAILED, "unconfirmed": UNCONFIRMED}
-_MARKS = {"holds": "✓", "broken": "✗", "unconfirmed": "?"}
+MARKS = {"holds": "✓", "broken": "✗", "unconfirmed": "?"}
 
 
 def verdict_of(
@@ -64,13 +64,14 @@ def verdict_of(
         ],
         "faults": _faults(evidence),
         "plan": {"transactions": len(hexes), "differing": len(differing), "first": differing[:5]},
+        "incidents": incidents(evidence),
         "canaries": {"searched": canaries.searched, "found": len(canaries.found)},
         "run_dir": str(evidence.folder.path),
     }
     if waits := len(waiting(evidence)):  # For a fault that lasts to the end, and is expected to stop it.
         document["transactions"] |= {"refused": document["transactions"]["refused"] - waits, "waiting": waits}
     document["verdict"] = (
-        "fail" if evidence.invariants else _word(document, judgements, bool(incidents(evidence)))
+        "fail" if evidence.invariants else _word(document, judgements, bool(document["incidents"]))
     )
     return document
 
@@ -110,16 +111,21 @@ def write_verdict(path: Path, document: dict[str, Any]) -> None:
     replace_private(path, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def in_words(
-    document: dict[str, Any], judgements: list[Judgement], incidents: list[str], command: str
-) -> list[str]:
-    """The verdict as `privity run` prints it; `command` is what repeats the run."""
-    counts = {result: sum(j.result == result for j in judgements) for result in _MARKS}
-    total = len(judgements)
-    transactions, canaries = document["transactions"], document["canaries"]
-    parts = [f"PASS {counts['holds']}"]
-    parts += [f"FAIL {counts['broken']}"] if counts["broken"] else []
-    parts += [f"UNCONFIRMED {counts['unconfirmed']}"] if counts["unconfirmed"] else []
+def counted_in(document: dict[str, Any]) -> str:
+    """`PASS 6 · FAIL 1 of 7`. What fails a run need not be an expectation; then it must not say PASS."""
+    results = [expectation["result"] for expectation in document["expectations"]]
+    holds, total, verdict = results.count("holds"), len(results), document["verdict"]
+    if verdict != "pass" and holds == total:
+        return f"{verdict.upper()} although {holds} of {total} hold" if total else verdict.upper()
+    parts = [f"PASS {holds}"]
+    for word, result in (("FAIL", "broken"), ("UNCONFIRMED", "unconfirmed")):
+        parts += [f"{word} {results.count(result)}"] if result in results else []
+    return f"{' · '.join(parts)} of {total}"
+
+
+def facts_of(document: dict[str, Any]) -> str:
+    """What run it was, in a few numbers."""
+    transactions = document["transactions"]
     facts = [
         f"seed {document['seed']}",
         f"{document['voters']} voters",
@@ -129,15 +135,23 @@ def in_words(
     ]
     if "virtual_seconds" in document:
         facts.append(f"{document['virtual_seconds']:.0f} s virtual")
-    lines = [f"{' · '.join(parts)} of {total}       {' · '.join(facts)}"]
+    return " · ".join(facts)
+
+
+def in_words(
+    document: dict[str, Any], judgements: list[Judgement], incidents: list[str], command: str
+) -> list[str]:
+    """The verdict as `privity run` prints it; `command` is what repeats the run."""
+    canaries = document["canaries"]
+    lines = [f"{counted_in(document)}       {facts_of(document)}"]
     for judgement in judgements:
-        place = f"{document['file']}:{judgement.line}"
-        lines.append(f"{_MARKS[judgement.result]} {place}  {judgement.check}  {judgement.detail}")
+        # What a program sent is in no line of the file.
+        place = f"{document['file']}:{judgement.line}" if judgement.line else document["file"]
+        lines.append(f"{MARKS[judgement.result]} {place}  {judgement.check}  {judgement.detail}")
         if judgement.more:
             lines.append(f"    see   {judgement.more}")
     lines += [_fault_line(document["file"], fault) for fault in document["faults"] if _remarkable(fault)]
     lines += [f"? run  {incident}" for incident in incidents]
-    lines += [f"✗ plan  {difference}" for difference in document["plan"]["first"]]
     mark = "✗" if canaries["found"] else "✓"
     found = f"{canaries['found']} of {canaries['searched']} secrets found"
     lines.append(f"{mark} canary scan: {found} in logs, broker capture, ledgers")

@@ -7,7 +7,6 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -40,7 +39,7 @@ class Privity:
     def __call__(self, home: Path, *arguments: str, stdin: bytes = b"") -> Outcome:
         self._monkeypatch.setenv("PRIVITY_HOME", str(home))
         self._monkeypatch.setattr(sys, "argv", ["privity", *arguments])
-        self._monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(stdin)))
+        self._monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), "utf-8"))
         self._capsys.readouterr()
         try:
             code = cli.main()

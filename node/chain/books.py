@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from consensus.certificates import BlockCertificate
 from consensus.output import Decision, ProposalRecord, Record
+from node.chain.act import Act, ActTransaction
 from node.chain.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
 from node.chain.ledger import EXECUTED, Applied, Ledger
 from node.chain.recovery import Recovered, block_row, transaction_row
@@ -17,11 +18,12 @@ from node.mempool import Mempool, Waiting
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """A block that was executed and written down, and its private transactions that took effect, in order."""
+    """A block that was executed and written down, and what took effect of it: private transactions, acts."""
 
     record: BlockRecord
     applied: Applied
     private: tuple[tuple[bytes, Waiting], ...]
+    acts: tuple[tuple[bytes, Act], ...]
 
 
 class Books:
@@ -84,12 +86,18 @@ class Books:
         stored = [(identifier, height) for identifier, waiting in found if waiting.blob_stored]
         self.hold("blob", stored, since_ms)
         self._store.add_block(block_row(record, applied.block, at), rows)
+        effective = [entry for entry, outcome in results if outcome == EXECUTED]
         private = tuple(
             (identifier, waiting)
-            for (identifier, waiting), outcome in results
-            if outcome == EXECUTED and isinstance(waiting.transaction, PrivateTransaction)
+            for identifier, waiting in effective
+            if isinstance(waiting.transaction, PrivateTransaction)
         )
-        return Executed(record, applied, private)
+        acts = tuple(
+            (identifier, waiting.transaction.act)
+            for identifier, waiting in effective
+            if isinstance(waiting.transaction, ActTransaction)
+        )
+        return Executed(record, applied, private, acts)
 
     def certify(self, certificate: BlockCertificate) -> None:
         """Put a block certificate beside its block."""

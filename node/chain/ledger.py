@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from consensus.votes import Batch
 from node.canonical import encode
+from node.chain.act import ActTransaction
 from node.chain.block import NO_PARENT, BlockHeader
 from node.consortium import ConsortiumTransaction, Network
 from node.wire import AnyTransaction
@@ -37,6 +38,8 @@ def key_of(transaction: AnyTransaction, network: Network) -> Key:
     """The at-most-once key of a transaction: its sender and nonce."""
     if isinstance(transaction, ConsortiumTransaction):
         return (network.members[0].name, bytes(16))
+    if isinstance(transaction, ActTransaction):
+        return (transaction.act.sender, transaction.act.nonce)
     return (transaction.header.core.sender, transaction.header.core.nonce)
 
 

@@ -19,6 +19,7 @@ import msgspec
 from consensus.certificates import BlockCertificate, CommitCertificate
 from consensus.votes import Batch
 from node.canonical import DecodeError
+from node.chain.act import Act, ActTransaction
 from node.chain.block import BlockHeader
 from node.chain.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
 from node.chain.ledger import EXECUTED, Ledger
@@ -108,6 +109,12 @@ class NodeReading:
             if isinstance(ordered.transaction, PrivateTransaction):
                 yield ordered, ordered.transaction
 
+    def acts(self) -> Iterator[tuple[Ordered, Act]]:
+        """The public acts on the ledger that took effect, in chain order."""
+        for ordered in self.transactions.values():
+            if ordered.executed and isinstance(ordered.transaction, ActTransaction):
+                yield ordered, ordered.transaction.act
+
     def blob(self, identifier: bytes) -> Blob | None:
         """The blob of a transaction as it lies in the folder; None if it is missing or cannot be decoded."""
         try:
@@ -148,7 +155,7 @@ def read_node(folder: Path, network: Network) -> NodeReading:
     reading = NodeReading(folder.name, folder)
     try:
         # First what grows last: whoever holds something has it on the chain that is read next.
-        reading.holdings = _holdings(folder / "holdings.jsonl")
+        reading.holdings = read_holdings(folder)
         journal = Journal.open_read_only(folder / "journal", network.id)
     except FileNotFoundError:
         if not folder.is_dir():
@@ -203,10 +210,11 @@ def _replay(journal: Journal, reading: NodeReading, network: Network) -> None:
     ]
 
 
-def _holdings(path: Path) -> list[Holding]:
+def read_holdings(folder: Path) -> list[Holding]:
+    """What a node has noted of what it gained and erased, oldest first."""
     holdings = []
     try:
-        lines = path.read_bytes().splitlines()
+        lines = (folder / "holdings.jsonl").read_bytes().splitlines()
     except FileNotFoundError:
         return []
     for line in lines:

@@ -37,6 +37,9 @@ CREATE TABLE IF NOT EXISTS block (
 CREATE TABLE IF NOT EXISTS tx (
     id BLOB PRIMARY KEY, height INTEGER NOT NULL, position INTEGER NOT NULL, outcome TEXT NOT NULL,
     body_at INTEGER NOT NULL, body_position INTEGER NOT NULL, payload TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS package (
+    discloser TEXT NOT NULL, nonce BLOB NOT NULL, carrier BLOB NOT NULL,
+    PRIMARY KEY (discloser, nonce)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS tx_by_height ON tx (height, position);
 CREATE INDEX IF NOT EXISTS tx_by_payload ON tx (payload) WHERE payload IN ('pending', 'missing', 'unknown');
 """
@@ -188,6 +191,14 @@ class Store:
                 "UPDATE tx SET payload = ? WHERE id = ?",
                 [(state, identifier) for identifier, state in states],
             )
+
+    def first_carrier(self, discloser: str, nonce: bytes, carrier: bytes) -> bytes:
+        """The carrier that brought this package first: the one given, if none did before."""
+        self._db.execute("INSERT OR IGNORE INTO package VALUES (?, ?, ?)", (discloser, nonce, carrier))
+        found = self._db.execute(
+            "SELECT carrier FROM package WHERE discloser = ? AND nonce = ?", (discloser, nonce)
+        )
+        return bytes(found.fetchone()[0])
 
     def count_payloads(self) -> dict[str, int]:
         """How many payloads are in each state. Reads the whole index."""

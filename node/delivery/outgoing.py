@@ -90,6 +90,22 @@ class Outgoing:
         return self._topics.inbox_of(place)
 
 
+async def submit(
+    client: Client, network: Network, sealed: Sealed, keys: PartyKeys, readers: Collection[str], label: str
+) -> frozenset[str]:
+    """Publish a sealed transaction, off chain after its readers' nodes have it; who gave a receipt for it.
+
+    Raises PrivityError E-RECEIPTS: then nothing was published.
+    """
+    if not network.off_chain:
+        client.submit(sealed.transaction, sealed.blob)
+        return frozenset()
+    outgoing = Outgoing(network, sealed, keys, readers, client.inbox)
+    await hand_over(client, outgoing, label, network.rules.receipt_timeout_ms / 1000)
+    client.submit(sealed.transaction, None)
+    return frozenset(outgoing.receipts)
+
+
 async def hand_over(client: Client, outgoing: Outgoing, label: str, timeout_s: float) -> None:
     """Deliver until there are enough receipts, and pass them on; the caller orders the header then.
 

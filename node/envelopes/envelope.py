@@ -89,11 +89,13 @@ def seal(
     valid_until: int,
     signing_key: SigningKey,
     entropy: Entropy,
+    nonce: bytes | None = None,
 ) -> Sealed:
     """Encrypt the fields so that each of the readers, and nobody else, can read them, and sign.
 
     `readers` holds the sender's own key too, in any order; a key that comes twice counts once. `network`
-    and `policy` are 32 bytes, the validity window is in heights, both ends included. Raises PrivityError:
+    and `policy` are 32 bytes, the validity window is in heights, both ends included. `nonce` is 16 fresh
+    bytes, drawn here unless the content has to name them. Raises PrivityError:
     E-PAYLOAD for fields that no payload can hold, E-LIMIT for too much or for too many readers.
     """
     different = tuple(dict.fromkeys(readers))
@@ -107,7 +109,7 @@ def seal(
         )
     payload = Payload.build(fields, entropy)
     plaintext = payload.plaintext()
-    nonce, key = entropy(NONCE_BYTES), ContentKey(entropy(CONTENT_KEY_BYTES))
+    nonce, key = nonce or entropy(NONCE_BYTES), ContentKey(entropy(CONTENT_KEY_BYTES))
     core = CoreHeader(
         network=network,
         version=VERSION,

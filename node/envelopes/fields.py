@@ -11,7 +11,9 @@ number.
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -23,6 +25,7 @@ NAME_LIMIT = 64
 """Characters of a field's name; at least one."""
 
 Path = tuple[str | int, ...]
+_PLAIN_NAME = re.compile(r"\w[\w-]*")
 _LEAST, _MOST = -(2**63), 2**63 - 1
 
 
@@ -81,6 +84,28 @@ def allowed(value: object) -> bool:
     if isinstance(value, int):
         return _LEAST <= value <= _MOST
     return value is None or isinstance(value, str | bytes) or (isinstance(value, dict | list) and not value)
+
+
+def path_text(path: Path) -> str:
+    """`terms.parts[0]`."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+
+
+def field_text(path: Path) -> str:
+    """The same with quotation marks around a name that could be misread."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            name = step if _PLAIN_NAME.fullmatch(step) else json.dumps(step)
+            text += f".{name}" if text else name
+    return text
+
+
+def lies_in(path: Path, name: str) -> bool:
+    """Whether a path is the field of this name, as `field_text` writes it, or a part of it."""
+    return any(field_text(path[:length]) == name for length in range(1, len(path) + 1))
 
 
 def _walk(value: object, path: Path, place: tuple[int, ...], leaves: list[tuple[Path, object]]) -> None:

@@ -7,7 +7,7 @@ two below n. All hashes are SHA-256, 32 bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -62,6 +62,46 @@ class Tree:
                 node = self._inner(beside, node) if place & 1 else self._inner(node, beside)
             place, last = place // 2, last // 2
         return next(rest, None) is None and node == root
+
+    def beside(self, leaves: Sequence[bytes], places: Iterable[int]) -> tuple[bytes, ...]:
+        """The hashes beside the ways from several leaves up to the root: lowest level first, left to right.
+
+        Each stands there once, and none that follows from the leaves themselves. Raises IndexError.
+        """
+        known = set(places)
+        if not known or not known <= set(range(len(leaves))):
+            raise IndexError(f"places of {len(leaves)} leaves")
+        level, found = list(leaves), []
+        while len(level) > 1:
+            for place in sorted(known):
+                if place ^ 1 < len(level) and place ^ 1 not in known:
+                    found.append(level[place ^ 1])
+            level, known = self._level_above(level), {place // 2 for place in known}
+        return tuple(found)
+
+    def root_over(self, known: Mapping[int, bytes], size: int, beside: Sequence[bytes]) -> bytes | None:
+        """The root of a tree of `size` leaves, of which these are known by place, with what `beside` gave.
+
+        None if there are too few or too many hashes beside them, or a place is none. Never raises.
+        """
+        if not known or not all(0 <= place < size for place in known):
+            return None
+        level, rest = dict(known), iter(beside)
+        while size > 1:
+            for place in sorted(level):
+                if place ^ 1 < size and place ^ 1 not in level:
+                    hash_beside = next(rest, None)
+                    if hash_beside is None or len(hash_beside) != HASH_BYTES:
+                        return None
+                    level[place ^ 1] = hash_beside
+            # The last node of an odd level has nothing beside it and rises as it is.
+            level = {
+                place // 2: self._inner(level[place], level[place + 1]) if place + 1 < size else level[place]
+                for place in level
+                if not place & 1
+            }
+            size = (size + 1) // 2
+        return level[0] if next(rest, None) is None else None
 
     def _inner(self, left: bytes, right: bytes) -> bytes:
         return sha256(self.inner_prefix + left + right).digest()

@@ -5,10 +5,12 @@ master salt exists. With H = SHA-256:
 
     leaf          H(0x00 | canonical MessagePack [salt, path, value])
     inner node    H(0x01 | left | right)
-    payload root  H(0x02 | number of real leaves, 4 bytes | salt, 16 bytes | tree root | owner, 32 bytes)
+    count         H(0x03 | number of real leaves, 4 bytes | salt, 16 bytes)
+    payload root  H(0x02 | count, 32 bytes | tree root | owner, 32 bytes)
 
 The leaves, sorted by path, are followed by random 32-byte nodes up to 4, 8, 16 ... 256, so the shape of
-the tree tells nothing about the number of fields. `owner` is a digest of network, sender and nonce: a
+the tree tells nothing about the number of fields; the number has a hash of its own, so that showing some
+leaves does not tell how many more there are. `owner` is a digest of network, sender and nonce: a
 commitment that somebody else copies into a transaction of his own can never be opened there, not even
 with the leaves and paths that the true owner discloses later (cf. ENS, ensdomains/ens#43).
 
@@ -41,7 +43,7 @@ LEAST_NODES = 4
 SIZE_BUCKETS = tuple(256 << step for step in range(9))
 TREE = Tree(leaf_prefix=b"\x00", inner_prefix=b"\x01")
 
-_ROOT_PREFIX = b"\x02"
+_ROOT_PREFIX, _COUNT_PREFIX = b"\x02", b"\x03"
 _LENGTH_BYTES = 4
 
 _Salt = Annotated[bytes, msgspec.Meta(min_length=SALT_BYTES, max_length=SALT_BYTES)]
@@ -135,8 +137,11 @@ class Payload:
 
     def root(self, owner: bytes) -> bytes:
         """The commitment of the public header, for the owner that the header names (32 bytes)."""
-        count = len(self.leaves).to_bytes(4, "big")
-        return sha256(_ROOT_PREFIX + count + self.salt + self.tree_root + owner).digest()
+        return payload_root(self.count_hash(), self.tree_root, owner)
+
+    def count_hash(self) -> bytes:
+        """The commitment to the number of leaves, 32 bytes."""
+        return sha256(_COUNT_PREFIX + len(self.leaves).to_bytes(4, "big") + self.salt).digest()
 
     def fields(self) -> dict[str, Any]:
         """The fields as the sender gave them: new maps and lists each time."""
@@ -148,6 +153,11 @@ class Payload:
 
     def __repr__(self) -> str:
         return "Payload(secret)"
+
+
+def payload_root(count_hash: bytes, tree_root: bytes, owner: bytes) -> bytes:
+    """The commitment of a public header from its parts, 32 bytes each."""
+    return sha256(_ROOT_PREFIX + count_hash + tree_root + owner).digest()
 
 
 def node_count(leaves: int) -> int:

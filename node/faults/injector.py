@@ -15,6 +15,7 @@ from collections.abc import Callable
 from random import Random
 
 from node.canonical import DecodeError
+from node.chain.act import ActTransaction
 from node.consortium import Network
 from node.envelopes.transaction import PrivateTransaction
 from node.faults.fault import (
@@ -162,9 +163,14 @@ class Injector:
             said = decode_packet(packet)
         except DecodeError:
             return False  # The node drops it, and tells why.
-        if not isinstance(said, TransactionPacket) or not isinstance(said.transaction, PrivateTransaction):
+        if not isinstance(said, TransactionPacket):
             return False
-        sender = said.transaction.header.core.sender
+        if isinstance(said.transaction, PrivateTransaction):
+            sender = said.transaction.header.core.sender
+        elif isinstance(said.transaction, ActTransaction):
+            sender = said.transaction.act.sender
+        else:
+            return False
         censoring = [fault for fault in self._censors if sender in fault.parties]
         for fault in censoring:
             self.touched[fault.id] += 1

@@ -152,6 +152,7 @@ _CHECKS: dict[str, Check] = {
     "dur_ms": _count,
     "fault": _label,
     "hint": _hint,
+    "line": _count,  # Of the scenario file.
 }
 FIELD_NAMES = tuple(_CHECKS)
 # What a reader may rely on: the types of the values as they stand in a file.

@@ -148,6 +148,7 @@ class Lines:
             outcome = {True: "ok ✓", False: "failed ✗"}.get(event.get("ok", ""), "")
         yield f"{outcome} {event.get('err', '')}".strip()
         yield event.get("hint", "")
+        yield f"line {event['line']}" if "line" in event else ""
         if "fault" in event and event["fault"] != self._subject(event):
             yield f"by fault {event['fault']}"
 

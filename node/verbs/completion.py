@@ -16,6 +16,11 @@ from node.run_folder import LATEST, OPERATOR, RunFolder, privity_home
 _RUN_OPTIONS = ("run", "run_number")
 
 
+def one_of(*words: str) -> Callable[[str], list[str]]:
+    """The words of a closed set."""
+    return lambda incomplete: _beginning(words, incomplete)
+
+
 def run_numbers(incomplete: str) -> list[str]:
     """The numbers of all runs, newest first."""
     runs = privity_home() / "runs"

@@ -19,7 +19,7 @@ from node.logs.view import Follower, Reading, follow, json_line, read_run_events
 from node.run_folder import LATEST, OPERATOR, RunFolder, tx_digits
 from node.terminal import colour_wanted, needs_ascii, paint, quiet_pipe
 from node.text import did_you_mean
-from node.verbs.completion import log_names, run_numbers, transaction_names
+from node.verbs.completion import log_names, one_of, run_numbers, transaction_names
 
 POLL_S = 0.1
 
@@ -59,7 +59,10 @@ def logs(
         list[str] | None,
         typer.Option(metavar="'pbft.*'", help="Only these events.", autocompletion=_event_names),
     ] = None,
-    level: Annotated[str, typer.Option(help=f"At least this level: {', '.join(LEVELS)}.")] = "debug",
+    level: Annotated[
+        str,
+        typer.Option(help=f"At least this level: {', '.join(LEVELS)}.", autocompletion=one_of(*LEVELS)),
+    ] = "debug",
     gaps: Annotated[
         str | None, typer.Option(metavar="1s", help="A line where nothing happened for so long.")
     ] = None,

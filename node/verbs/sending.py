@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from node.client import Client
-from node.delivery.outgoing import Outgoing, hand_over
+from node.delivery.outgoing import submit
 from node.envelopes.envelope import Sealed, seal
 from node.envelopes.keys import PartyKeys
 from node.errors import WRONG_USAGE, PrivityError
@@ -118,13 +118,9 @@ async def send(
             reading.folder.add_transaction(
                 Label(id=order.label, tx=identifier.hex(), sender=order.sender, to=order.to, t=max(0, now_ms))
             )
-            receipts: tuple[str, ...] = ()
-            if reading.network.off_chain:
-                outgoing = Outgoing(reading.network, sealed, keys, order.to, client.inbox)
-                name = order.label or short_id(identifier)
-                await hand_over(client, outgoing, name, reading.network.rules.receipt_timeout_ms / 1000)
-                receipts = tuple(each for each in order.to if each in outgoing.receipts)
-            client.submit(sealed.transaction, None if reading.network.off_chain else sealed.blob)
+            name = order.label or short_id(identifier)
+            given = await submit(client, reading.network, sealed, keys, order.to, name)
+            receipts = tuple(each for each in order.to if each in given)
             core = sealed.transaction.header.core
             log.emit(
                 "tx.submit",

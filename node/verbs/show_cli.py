@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from consensus.messages import Status
+from node.chain.act import ActTransaction
 from node.errors import NOT_ALLOWED, UNCONFIRMED, WRONG_USAGE, PrivityError
 from node.run_folder import LATEST, RunFolder
 from node.run_reading import CONSORTIUM, RunReading
@@ -18,12 +19,14 @@ from node.terminal import needs_ascii, quiet_pipe
 from node.text import plain
 from node.verbs.completion import node_names, run_numbers, shown_names
 from node.verbs.run_client import connected
+from node.verbs.show_acts import act_document, act_page
 from node.verbs.show_ledger import block_lines, node_lines, party_lines, view_block, view_node, view_party
 from node.verbs.show_transaction import (
     NOT_ORDERED,
     NOT_PARTY,
     PUBLIC,
     READS,
+    SHOWN,
     consortium_lines,
     transaction_document,
     transaction_lines,
@@ -112,10 +115,16 @@ def _transaction(
             "readers": None,
         }
         return lines, document, 0
+    node = reading.highest() if seen_as is None else reading.node(seen_as)
+    ordered = node.transactions.get(reading.find(name).id)
+    if ordered is not None and isinstance(ordered.transaction, ActTransaction):
+        act = ordered.transaction.act
+        document = {"schema": "privity.show-act/1", "run": reading.folder.number, "seen_as": seen_as}
+        return act_page(reading, node, ordered, act), document | act_document(ordered, act), 0
     view = view_transaction(reading, reading.find(name), seen_as)
     lines, document = transaction_lines(view), transaction_document(reading, view)
     # Not being allowed is one thing; not being able to tell yet is another.
-    exits = {READS: 0, PUBLIC: 0, NOT_PARTY: NOT_ALLOWED}
+    exits = {READS: 0, SHOWN: 0, PUBLIC: 0, NOT_PARTY: NOT_ALLOWED}
     missing = UNCONFIRMED if view.access != NOT_ORDERED or seen_as is not None else 0
     return lines, document, exits.get(view.access, missing)
 

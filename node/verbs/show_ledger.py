@@ -7,11 +7,12 @@ from typing import Any
 
 from consensus.messages import Status
 from consensus.quorum import quorum
+from node.chain.act import Disclosure
 from node.chain.reading import NodeReading, StoredBlock
 from node.chain.store import PAYLOAD_STATES
 from node.envelopes.envelope import NotAParty, Unreadable, unseal
 from node.errors import WRONG_USAGE, PrivityError
-from node.run_reading import RunReading, note_reading, short_id
+from node.run_reading import Found, RunReading, note_reading, short_id
 from node.text import clean
 
 BLOCK_SCHEMA = "privity.show-block/1"
@@ -66,11 +67,12 @@ def _transactions(reading: RunReading, node: NodeReading, block: StoredBlock) ->
     for identifier, outcome in zip(block.batch.requests, block.outcomes, strict=True):
         ordered = node.transactions[identifier]
         core = getattr(getattr(ordered.transaction, "header", None), "core", None)
+        act = getattr(ordered.transaction, "act", None)
         rows.append(
             {
                 "tx": identifier.hex(),
                 "name": reading.name_of(ordered),
-                "sender": None if core is None else core.sender,
+                "sender": getattr(core or act, "sender", None),
                 "size_bytes": None if core is None else core.size_bucket,
                 "outcome": outcome,
             }
@@ -104,9 +106,9 @@ def block_lines(block: dict[str, Any]) -> list[str]:
     lines.append(_line("transactions", f"  {len(rows)}").rstrip())
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
-        facts = (
-            "public" if row["sender"] is None else f"sender {row['sender']}   {row['size_bytes']} B padded"
-        )
+        public = "public" if row["sender"] is None else f"public, by {row['sender']}"
+        padded = f"sender {row['sender']}   {row['size_bytes']} B padded"
+        facts = public if row["size_bytes"] is None else padded
         repeat = "" if row["outcome"] == "executed" else "   no effect: it is a repeat"
         lines.append(f"  {row['name']:<{width}}   {_short(row['tx'])}   {facts}{repeat}")
     return lines
@@ -176,9 +178,12 @@ def view_party(reading: RunReading, name: str, seen_as: str | None) -> dict[str,
     member = reading.network.members[position]
     node, key = reading.node(name), reading.keys(name).wrapping
     sent, received, others = [], [], 0
+    carriers = {act.deed.carrier for _, act in node.acts() if isinstance(act.deed, Disclosure)}
     itself = seen_as == name
     for ordered, transaction in node.private():
         shown = reading.name_of(ordered)
+        if ordered.id in carriers:
+            continue  # What it shows is listed by what it shows.
         if transaction.header.core.sender == name:
             sent.append(shown)
         if not itself:
@@ -208,7 +213,18 @@ def view_party(reading: RunReading, name: str, seen_as: str | None) -> dict[str,
         "seen_as": seen_as,
         "reads": received if itself else None,
         "cannot_read": others if itself else None,
+        "shown": _shown_to(reading, node, name) if itself else None,
     }
+
+
+def _shown_to(reading: RunReading, node: NodeReading, name: str) -> list[str]:
+    """What others have shown to this party, by the records on its own ledger."""
+    found = [
+        act.deed.tx
+        for _, act in node.acts()
+        if isinstance(act.deed, Disclosure) and name in act.deed.receivers
+    ]
+    return [Found(tx, reading.label(tx)).name for tx in dict.fromkeys(found)]
 
 
 def party_lines(party: dict[str, Any]) -> list[str]:
@@ -228,6 +244,7 @@ def _reading_lines(party: dict[str, Any]) -> list[str]:
         return [_line("may read", f"not visible; --as {party['party']} shows it")]
     return [
         _line("may read", _names(party["reads"])),
+        *([_line("was shown", _names(party["shown"]))] if party["shown"] else []),
         _line("not for it", f"{party['cannot_read']} of the transactions on its ledger"),
     ]
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from node.chain.reading import NodeReading, StoredBlock
+from node.canonical import DecodeError
+from node.chain.act import Act, Disclosure
+from node.chain.reading import NodeReading, Ordered, StoredBlock
+from node.envelopes.disclosure import Shown, check, is_said, package_in
 from node.envelopes.envelope import NotAParty, Opened, Unreadable, readers_of, unseal
-from node.envelopes.fields import Path
+from node.envelopes.fields import Path, path_text
 from node.envelopes.payload import Leaf
 from node.envelopes.transaction import PrivateTransaction
+from node.errors import PrivityError
 from node.run_reading import CONSORTIUM, Found, RunReading, note_reading, short_id
 from node.text import clean
+from node.verbs.show_acts import act_document, act_line, acts_about
 
 SCHEMA = "privity.show-tx/1"
 LABEL_WIDTH = 12
@@ -25,6 +31,7 @@ NO_CIPHERTEXT = "the ciphertext is not here"
 NOT_ORDERED = "not on this ledger"
 UNREADABLE = "does not match its commitment"
 PUBLIC = "public view"
+SHOWN = "shown later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,8 @@ class TransactionView:
     """A transaction as seen from one folder. `access` is one of the words above.
 
     `leaves` and `readers` are there for a reader alone, and `left_out`: readers whom the policy demands and
-    the sender left out; `transaction` and `block` once it is ordered. `off_chain` is the network's policy.
+    the sender left out; `transaction` and `block` once it is ordered. `acts` are the public records about it,
+    of disclosures and requests; `off_chain` is the network's policy.
     """
 
     found: Found
@@ -43,6 +51,7 @@ class TransactionView:
     leaves: tuple[Leaf, ...] = ()
     readers: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    acts: tuple[tuple[Ordered, Act], ...] = ()
     off_chain: bool = False
 
     def __repr__(self) -> str:
@@ -57,21 +66,26 @@ def view_transaction(reading: RunReading, found: Found, seen_as: str | None) -> 
     block = None if ordered is None else node.block(ordered.height)
     if not isinstance(transaction, PrivateTransaction):
         return TransactionView(found, seen_as, None, None, NOT_ORDERED)
+    acts = tuple(acts_about(node, found.id))
     if seen_as is None:
-        return TransactionView(found, None, transaction, block, PUBLIC)
+        return TransactionView(found, None, transaction, block, PUBLIC, acts=acts)
     access, opened = _open(reading, node, transaction, found.id, seen_as)
-    note_reading(
-        reading, seen_as, found.id, ok=opened is not None, err="E-NOT-PARTY" if access == NOT_PARTY else None
-    )
+    shown = _shown(reading, node, transaction, acts, seen_as) if access == NOT_PARTY else ()
+    if shown:
+        access = SHOWN
+    able = opened is not None or access == SHOWN
+    note_reading(reading, seen_as, found.id, ok=able, err="E-NOT-PARTY" if access == NOT_PARTY else None)
+    if shown:
+        return TransactionView(found, seen_as, transaction, block, access, shown, acts=acts)
     if opened is None:
         off_chain = reading.network.off_chain
-        return TransactionView(found, seen_as, transaction, block, access, off_chain=off_chain)
+        return TransactionView(found, seen_as, transaction, block, access, acts=acts, off_chain=off_chain)
     readers = _readers(reading, node, transaction, found.id, opened)
     # What Privity itself puts beside the fields (a run's canary) is no part of what was said.
-    leaves = tuple(leaf for leaf in opened.payload.leaves if not str(leaf.path[0]).startswith("_"))
+    leaves = tuple(leaf for leaf in opened.payload.leaves if is_said(leaf.path))
     wanted = reading.network.consortium.policy.always_to
     left_out = tuple(name for name in wanted if readers and name not in readers)
-    return TransactionView(found, seen_as, transaction, block, access, leaves, readers, left_out)
+    return TransactionView(found, seen_as, transaction, block, access, leaves, readers, left_out, acts)
 
 
 def _open(
@@ -86,6 +100,32 @@ def _open(
         return NOT_PARTY, None
     except Unreadable as error:
         return (NO_CIPHERTEXT if error.reason.startswith("blob_") else UNREADABLE), None
+
+
+def _shown(
+    reading: RunReading,
+    node: NodeReading,
+    transaction: PrivateTransaction,
+    acts: Sequence[tuple[Ordered, Act]],
+    name: str,
+) -> tuple[Leaf, ...]:
+    """The fields that disclosures on the record have shown to this party, each proved; as in the payload."""
+    found: dict[Path, Leaf] = {}
+    for _, act in acts:
+        if not isinstance(act.deed, Disclosure) or name not in act.deed.receivers:
+            continue
+        ordered, blob = node.transactions.get(act.deed.carrier), node.blob(act.deed.carrier)
+        if ordered is None or blob is None or not isinstance(ordered.transaction, PrivateTransaction):
+            continue
+        with suppress(NotAParty, Unreadable, DecodeError, PrivityError):
+            payload = unseal(ordered.transaction, blob, reading.keys(name).wrapping).payload
+            package = package_in(payload.fields())
+            if package is None:
+                continue
+            shown = check(package, transaction.header, ordered.transaction.header.core, name)
+            if isinstance(shown, Shown):
+                found |= {leaf.path: leaf for leaf in shown.leaves if is_said(leaf.path)}
+    return tuple(found[path] for path in sorted(found, key=path_text))
 
 
 def _readers(
@@ -124,8 +164,12 @@ def transaction_lines(view: TransactionView) -> list[str]:
     whom = f"readers {', '.join(view.readers)}" if view.readers else "recipients hidden"
     facts = (f"{short_id(core.payload_root)}… (salted)", f"sender {core.sender}", whom)
     lines.append(_line("commitment", "     ".join((*facts, f"size {core.size_bucket} B (padded)"))))
+    for number, (ordered, act) in enumerate(view.acts):
+        lines.append(_line("on record" if number == 0 else "", act_line(ordered.height, act)))
     if view.access == NOT_PARTY:
         lines.append(_line(f"{view.seen_as} can", f"check that it is on the ledger   {_check(view)}"))
+        ask = f'privity request {view.found.name} --as {view.seen_as} --of {core.sender} --reason "…"'
+        lines.append(_line("", f"ask to be shown it             {ask}"))
         lines.append(f"{'exit 6':>{_WIDTH + 6}}")
     return lines
 
@@ -134,7 +178,7 @@ def transaction_document(reading: RunReading, view: TransactionView) -> dict[str
     """The same as a document of schema `privity.show-tx/1`; `content` is null for whoever may not read."""
     transaction, block = view.transaction, view.block
     content = None
-    if view.access == READS:
+    if view.access in (READS, SHOWN):
         content = [{"path": list(leaf.path), "value": _json_value(leaf.value)} for leaf in view.leaves]
     document: dict[str, Any] = {
         "schema": SCHEMA,
@@ -146,6 +190,7 @@ def transaction_document(reading: RunReading, view: TransactionView) -> dict[str
         "access": view.access,
         "content": content,
         "readers": list(view.readers) or None,
+        "acts": [act_document(ordered, act) for ordered, act in view.acts],
     }
     if transaction is not None and block is not None:
         core = transaction.header.core
@@ -202,11 +247,6 @@ def field_lines(leaves: Sequence[Leaf]) -> list[str]:
     rows = [(clean(path_text(leaf.path)), clean(value_text(leaf.value))) for leaf in leaves]
     width = max((len(path) for path, _ in rows), default=0)
     return [f"{path:<{width}}  {value}".rstrip() for path, value in rows]
-
-
-def path_text(path: Path) -> str:
-    """`terms.parts[0]`."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
 
 
 def value_text(value: object) -> str:

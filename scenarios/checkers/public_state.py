@@ -15,7 +15,7 @@ import msgpack
 from scenarios.checkers.facts import Facts
 
 BODIES_RECORD, BLOCK_RECORD = 4, 5
-PRIVATE, CONSORTIUM = 1, 2
+PRIVATE, CONSORTIUM, ACT = 1, 2, 3
 NO_PARENT = bytes(32)
 Key = tuple[str, bytes]
 
@@ -79,8 +79,9 @@ class PublicState:
             key = (self._founder, bytes(16))
             genuine = _hashed(b"privity/v1/network", content) == self._facts.network_id
         else:
-            signed = b"privity/v1/tx\0" + _packed(content)
-            key = (content[0][3], content[0][4])
+            domain, fields = (b"act", content[2:4]) if kind == ACT else (b"tx", content[0][3:5])
+            signed = b"privity/v1/" + domain + b"\0" + _packed(content)
+            key = (fields[0], fields[1])
             genuine = self._facts.check(self._signing.get(key[0], -1), signature, signed)
         self._bodies[hashlib.sha256(signed).digest()] = key, genuine
 

@@ -7,8 +7,7 @@ comes on top of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import networkx
+from typing import TYPE_CHECKING
 
 from node.faults import fault as kinds
 from scenarios.model.scenario import NetworkConditions
@@ -23,6 +22,9 @@ from scenarios.virtual.topology import (
     preset,
     uniform,
 )
+
+if TYPE_CHECKING:
+    import networkx
 
 LOSSY_US = (500, 20_000)
 LOSSY_CHANCES = {"loss": 0.05, "duplicate": 0.03, "reorder": 0.05}

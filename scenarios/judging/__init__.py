@@ -9,9 +9,10 @@ from scenarios.judging.evidence import Evidence, artefacts
 from scenarios.judging.incidents import incidents, vacuous, waiting
 from scenarios.judging.judgement import Judgement, Outcome
 from scenarios.judging.judges import judge
-from scenarios.judging.knowledge import plan_differences
+from scenarios.judging.predicted import PREDICTED, plan_differences, predicted
 
 __all__ = [
+    "PREDICTED",
     "Evidence",
     "Judgement",
     "Outcome",
@@ -19,6 +20,7 @@ __all__ = [
     "incidents",
     "judge",
     "plan_differences",
+    "predicted",
     "vacuous",
     "waiting",
 ]

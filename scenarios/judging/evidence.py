@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from node.consortium import Network
+from node.envelopes.fields import Path
 from node.errors import PrivityError
 from node.run_folder import RunFolder
 from node.run_reading import RunReading
@@ -15,11 +16,13 @@ from scenarios.faults.record import FaultRecord, faulty, isolated
 from scenarios.judging.course import Course, read_course
 from scenarios.judging.journals import Kept, read_kept
 from scenarios.judging.recorded import heard_all
-from scenarios.knowledge.matrix import Matrix, matrix_of
+from scenarios.knowledge.matrix import matrix_of
 from scenarios.knowledge.metadata import Metadata, metadata_of
 from scenarios.knowledge.moments import At
+from scenarios.knowledge.rows import Matrix
 from scenarios.leaks.canaries import Artefact, ScanBroken, ScanResult, scan
 from scenarios.leaks.run_secrets import RunSecrets
+from scenarios.model.prediction import fields_read
 from scenarios.model.scenario import END, Moment, Scenario
 from scenarios.operating import Replayed, Sent
 
@@ -100,6 +103,27 @@ class Evidence:
             tx in chain.executed for chain in self.following_chains
         )
 
+    def planned_fields(self, sent: Sent, name: str) -> set[Path]:
+        """What a party reads of this transaction in the end, by the steps."""
+        shown = [each for each in self.scenario.disclosures if each.tx == sent.planned.id]
+        return fields_read(sent.planned, name, shown)
+
+    def planned_readers(self, sent: Sent) -> set[str]:
+        """Who reads every field in the end, by the steps."""
+        every = self.planned_fields(sent, sent.planned.sender)
+        named = {sent.planned.sender, *sent.planned.readers}
+        whole = {name for name in self.network.names if self.planned_fields(sent, name) == every}
+        return named | whole if every else named
+
+    def shown_in_part(self, sent: Sent) -> set[str]:
+        """To whom the steps show some fields of this transaction."""
+        return {
+            name
+            for disclosure in self.scenario.disclosures
+            if disclosure.tx == sent.planned.id and disclosure.fields is not None
+            for name in disclosure.receivers
+        }
+
     # When.
 
     @property
@@ -174,7 +198,7 @@ class Evidence:
         return self._recorded
 
     def scan(self, stores: frozenset[str]) -> ScanResult:
-        """Look for every secret of the run in these stores: logs, broker, ledgers."""
+        """Look for every secret of the run in these stores: logs, broker, ledgers, report."""
         if stores not in self._scans:
             found = artefacts(self.folder, stores)
             try:
@@ -215,4 +239,6 @@ def artefacts(folder: RunFolder, stores: frozenset[str]) -> list[Artefact]:
         found += [Artefact(folder.run_json, None), Artefact(folder.genesis, None)]
     if "broker" in stores:
         found.append(Artefact(folder.broker, None))
+    if "report" in stores:
+        found.append(Artefact(folder.report, None))
     return [artefact for artefact in found if artefact.path.exists()]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from scenarios.judging.evidence import Evidence
 from scenarios.judging.judgement import Judgement, Outcome, judged, names, seconds
-from scenarios.knowledge.matrix import NOTHING
 from scenarios.knowledge.metadata import Metadata
+from scenarios.knowledge.rows import NOTHING
 from scenarios.model.prediction import BROKER
 from scenarios.model.scenario import END, Denied, MetadataKnown, Moment, NoPlaintext, Readers
 from scenarios.operating import Sent
@@ -20,12 +20,17 @@ def readers(evidence: Evidence, wanted: Readers) -> Judgement:
 
     def compare(sent: Sent) -> Found:
         matrix = evidence.matrix(wanted.at)
-        reading = matrix.readers(sent.tx.hex())
+        tx, what = sent.tx.hex(), "it" if wanted.field is None else "this field"
+        reading = matrix.readers(tx, wanted.field)
         said = f"expected {names(wanted.parties)}"
         if extra := reading - set(wanted.parties):
-            return "broken", f"{said}; {names(extra)} can read it too"
+            return "broken", f"{said}; {names(extra)} can read {what} too"
+        # A part that the steps say is shown to somebody makes nobody a reader of all of it.
+        shown = evidence.shown_in_part(sent) if wanted.field is None else set()
+        if extra := matrix.partly_reading(tx, wanted.field) - set(wanted.parties) - shown:
+            return "broken", f"{said}; {names(extra)} can read a part of {what}"
         if lacking := set(wanted.parties) - reading - matrix.untried:
-            return _lacking(evidence, lacking), f"{said}; {names(lacking)} cannot read it"
+            return _lacking(evidence, lacking), f"{said}; {names(lacking)} cannot read {what}"
         if matrix.untried:
             return "unconfirmed", _untried(matrix.untried)
         return "holds", f"read by {names(reading)}"
@@ -40,6 +45,8 @@ def denied(evidence: Evidence, wanted: Denied) -> Judgement:
         matrix = evidence.matrix(wanted.at)
         if reading := matrix.readers(sent.tx.hex()) & set(wanted.parties):
             return "broken", f"{names(reading)} can read it"
+        if reading := matrix.partly_reading(sent.tx.hex()) & set(wanted.parties):
+            return "broken", f"{names(reading)} can read a part of it"
         if unsure := matrix.untried & set(wanted.parties):
             return "unconfirmed", _untried(unsure)
         return "holds", f"denied to {names(wanted.parties)}"
@@ -92,7 +99,7 @@ def _each(
     moment = "" if at == END else f" at {seconds(at)}"
     for name in wanted.transactions:
         sent = evidence.sent.get(name)
-        if sent is None or not _ordered(evidence, sent, at):
+        if sent is None or not ordered(evidence, sent, at):
             outcome: Outcome = "unconfirmed"
             detail = "it was not ordered by then" if sent else "it was never sent"
         else:
@@ -108,7 +115,7 @@ def _each(
     return judged(wanted, "holds", f"{wanted.tx}: {last}" if count == 1 else f"{wanted.tx}: all {count}")
 
 
-def _ordered(evidence: Evidence, sent: Sent, at: Moment) -> bool:
+def ordered(evidence: Evidence, sent: Sent, at: Moment) -> bool:
     """Whether all who follow had it on their ledgers by then: who cannot read what is not there?"""
     tx, matrix = sent.tx.hex(), evidence.matrix(at)
     if not evidence.executed_everywhere(sent) or tx not in matrix:
@@ -118,6 +125,8 @@ def _ordered(evidence: Evidence, sent: Sent, at: Moment) -> bool:
 
 def no_plaintext(evidence: Evidence, wanted: NoPlaintext) -> Judgement:
     """No payload, salt or key lies where its readers are not."""
+    if "report" in wanted.stores and not evidence.folder.report.exists():
+        return judged(wanted, "unconfirmed", "there is no report to search")
     result = evidence.scan(frozenset(wanted.stores))
     if result.found:
         first = result.found[0]
@@ -129,20 +138,3 @@ def no_plaintext(evidence: Evidence, wanted: NoPlaintext) -> Judgement:
         return judged(wanted, "unconfirmed", "the recorder missed a part of what the broker carried")
     where = ", ".join(wanted.stores)
     return judged(wanted, "holds", f"0 of {result.searched} secrets found in {where}")
-
-
-def plan_differences(evidence: Evidence) -> list[str]:
-    """Transactions whose readers at the end are not those of the drawn plan, each in words.
-
-    A reader that a fault keeps away, or made forget, need not have it.
-    """
-    differences = []
-    matrix = evidence.matrix(END)
-    for name, sent in evidence.sent.items():
-        if not _ordered(evidence, sent, END):
-            continue
-        reading = matrix.readers(sent.tx.hex())
-        planned = {sent.planned.sender, *sent.planned.readers}
-        if reading - planned or planned - reading - evidence.excused:
-            differences.append(f"{name}: planned {names(planned)}, can read {names(reading)}")
-    return differences

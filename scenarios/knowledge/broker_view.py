@@ -8,7 +8,7 @@ from pathlib import Path
 
 from node.canonical import DecodeError
 from node.delivery.packets import BlobAnswer, BlobDelivery
-from node.envelopes.transaction import PrivateTransaction, check_blob
+from node.envelopes.transaction import Blob, PrivateTransaction, check_blob
 from node.wire import CommittedBatch, TransactionPacket, decode_frame, decode_packet
 from scenarios.processes.capture import read_capture, summarize
 
@@ -36,18 +36,28 @@ def read_broker(capture: Path, offset_ms: int = 0) -> BrokerView:
     if not capture.exists():
         return view
     view.recorded = True
+    for t_ms, transaction, _ in carried_blobs(capture, offset_ms):
+        view.carried.setdefault(transaction.id, t_ms)
+    summary = summarize(capture)
+    view.truncated = summary.truncated
+    view.complete = summary.gaps == 0 and not summary.truncated
+    return view
+
+
+def carried_blobs(capture: Path, offset_ms: int = 0) -> Iterator[tuple[int, PrivateTransaction, Blob]]:
+    """Every ciphertext that passed and is the one its header speaks of, and when; times as in `read_broker`.
+
+    Nothing if there is no capture. The same one comes as often as it passed.
+    """
+    if not capture.exists():
+        return
     for captured in read_capture(capture):
         for packet in _transactions(captured.payload):
             transaction, blob = packet.transaction, packet.blob
             if blob is None or not isinstance(transaction, PrivateTransaction):
                 continue
-            identifier = transaction.id
-            if identifier not in view.carried and check_blob(transaction.header, blob) is None:
-                view.carried[identifier] = captured.t_ms + offset_ms
-    summary = summarize(capture)
-    view.truncated = summary.truncated
-    view.complete = summary.gaps == 0 and not summary.truncated
-    return view
+            if check_blob(transaction.header, blob) is None:
+                yield captured.t_ms + offset_ms, transaction, blob
 
 
 def _transactions(frame: bytes) -> Iterator[TransactionPacket]:

@@ -7,108 +7,24 @@ chain order, columns are the parties as in the genesis, and then the broker.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from contextlib import suppress
+from functools import cached_property
 
 from node.chain.reading import NodeReading, Ordered
 from node.envelopes.envelope import NotAParty, Unreadable, unseal
 from node.envelopes.keys import WrappingKey
-from node.envelopes.transaction import PrivateTransaction
+from node.envelopes.payload import Payload
+from node.envelopes.transaction import Blob, PrivateTransaction, check_blob
 from node.errors import PrivityError
 from node.run_folder import RunFolder
 from node.run_reading import Found, RunReading
 from scenarios.knowledge.broker_view import BrokerView, read_broker
+from scenarios.knowledge.disclosures import Carriers
 from scenarios.knowledge.moments import At
+from scenarios.knowledge.opening import How, Knowledge, Since, of_payload
+from scenarios.knowledge.rows import CIPHERTEXT, COMMITMENT, NAMED, NOTHING, SENDER, Cell, Matrix, Row
 from scenarios.model.prediction import BROKER
-
-SCHEMA = "privity.matrix/1"
-WHOLE = "*"
-READS, CIPHERTEXT, COMMITMENT, NOTHING = "●", "○", "#", "·"
-SENDER, NAMED = "S", "N"
-
-
-class Since(NamedTuple):
-    """When something was gained: ms since genesis, and the height of the node then (None for the broker)."""
-
-    t_ms: int
-    height: int | None
-
-
-class Cell(NamedTuple):
-    """What one holds of a transaction, why, and since when; symbols and reasons as in node/cells.py."""
-
-    symbol: str
-    reason: str = ""
-    since: Since | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One transaction. `name` is its label or 8 hex digits; `transaction` is None if no ledger has it."""
-
-    id: bytes
-    name: str
-    transaction: PrivateTransaction | None
-    cells: dict[str, Cell]
-
-    def having(self, *symbols: str) -> list[str]:
-        """The columns with one of these symbols, in order."""
-        return [column for column, cell in self.cells.items() if cell.symbol in symbols]
-
-
-@dataclass(slots=True)
-class Matrix:
-    """Who held what at one moment. `notes` say in words what the cells cannot."""
-
-    run: str
-    at: At
-    columns: tuple[str, ...]
-    rows: list[Row] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    untried: set[str] = field(default_factory=set)  # Parties of whom it cannot be told what they read.
-    _by_name: dict[str, Row] = field(default_factory=dict, repr=False)
-
-    def add(self, row: Row) -> None:
-        """Append a row."""
-        self.rows.append(row)
-        self._by_name[row.id.hex()] = row
-        self._by_name.setdefault(row.name, row)
-
-    def row(self, tx: str) -> Row:
-        """The row of a transaction, by name or by its 64 hex digits. Raises KeyError."""
-        return self._by_name[tx]
-
-    def __contains__(self, tx: str) -> bool:
-        return tx in self._by_name
-
-    def readers(self, tx: str) -> set[str]:
-        """The parties that read the content. The broker is given no key, so it is never one of them: that
-        none passed it is for the leak scan to show.
-        """
-        return set(self.row(tx).having(READS))
-
-    def ordered(self, tx: str) -> bool:
-        """Whether every party's own ledger had this transaction at that moment."""
-        return not set(self.row(tx).having(NOTHING)) - {BROKER}
-
-    def document(self) -> dict[str, Any]:
-        """The matrix as a document of schema `privity.matrix/1`; `since` has seconds since genesis."""
-        return {
-            "schema": SCHEMA,
-            "run": self.run,
-            "at": str(self.at),
-            "columns": list(self.columns),
-            "rows": [
-                {
-                    "tx": row.name,
-                    "field": WHOLE,
-                    "cells": {column: _cell_document(cell) for column, cell in row.cells.items()},
-                }
-                for row in self.rows
-            ],
-        }
 
 
 def build_matrix(folder: RunFolder, at: str | At = "end", only: Iterable[str] | None = None) -> Matrix:
@@ -120,15 +36,21 @@ def build_matrix(folder: RunFolder, at: str | At = "end", only: Iterable[str] | 
     return matrix_of(RunReading(folder), at if isinstance(at, At) else At.parse(at), only)
 
 
-def matrix_of(reading: RunReading, at: At, only: Iterable[str] | None = None) -> Matrix:
-    """The same, for a run that is read already."""
+def matrix_of(
+    reading: RunReading, at: At, only: Iterable[str] | None = None, trials: Trials | None = None
+) -> Matrix:
+    """The same, for a run that is read already; `trials` are kept by who asks at many moments."""
+    trials = trials or Trials(reading)
     parties = tuple(reading.network.names)
     matrix = Matrix(reading.folder.number, at, (*parties, BROKER))
     for found, transaction in _rows(reading, only):
-        matrix.add(Row(found.id, found.name, transaction, {}))
+        matrix.add(Row(found.id, found.name, transaction))
+    carriers = Carriers(reading, matrix)
     for name in parties:
-        _Column(reading, matrix, name).fill()
-    _fill_broker(reading, matrix)
+        _Column(reading, matrix, name, carriers, trials).fill()
+    _fill_broker(reading, matrix, trials.broker)
+    if only is None:
+        carriers.drop_rows()
     return matrix
 
 
@@ -141,23 +63,85 @@ def _rows(
         for ordered, transaction in node.private():
             public.setdefault(ordered.id, transaction)
     if only is not None:
-        return [(found, public.get(found.id)) for found in map(reading.find, only)]
+        chosen = [reading.find(tx) for tx in only]
+        for found in chosen:
+            _refuse_public(reading, found)
+        return [(found, public.get(found.id)) for found in chosen]
     for label in reading.labels:
+        if label.kind:
+            continue  # A public record, or a carrier that no ledger has yet.
         public.setdefault(bytes.fromhex(label.tx), None)
     return [(Found(identifier, reading.label(identifier)), each) for identifier, each in public.items()]
+
+
+def _refuse_public(reading: RunReading, found: Found) -> None:
+    ordered = reading.highest().transactions.get(found.id)
+    if ordered is not None and not isinstance(ordered.transaction, PrivateTransaction):
+        raise PrivityError(
+            "E-TX",
+            f"{reading.name_of(ordered)} is public: everybody reads all of it",
+            next=f"privity show tx {reading.name_of(ordered)}",
+        )
+
+
+class Trials:
+    """What comes of each party's key on each blob of its own, and what the broker carried, found out once.
+
+    Only when something was held differs from moment to moment: keys, and blobs that are not erased, do not.
+    """
+
+    def __init__(self, reading: RunReading) -> None:
+        self._reading = reading
+        self._outcomes: dict[tuple[str, bytes], Payload | NotAParty | Unreadable] = {}
+        self._keys: dict[str, WrappingKey | PrivityError] = {}
+
+    @cached_property
+    def broker(self) -> BrokerView:
+        """What the recorder saw the broker carry."""
+        return read_broker(self._reading.folder.capture, capture_offset_ms(self._reading))
+
+    def key(self, name: str) -> WrappingKey:
+        """The party's wrapping key. Raises E-KEYS."""
+        if name not in self._keys:
+            try:
+                self._keys[name] = self._reading.keys(name).wrapping
+            except PrivityError as error:
+                self._keys[name] = error
+        found = self._keys[name]
+        if isinstance(found, PrivityError):
+            raise found
+        return found
+
+    def payload(self, name: str, identifier: bytes, transaction: PrivateTransaction, blob: Blob) -> Payload:
+        """What a party's key makes of the blob in its own folder. Raises NotAParty, Unreadable, E-KEYS."""
+        found = self._outcomes.get((name, identifier))
+        if found is None:
+            try:
+                found = unseal(transaction, blob, self.key(name)).payload
+            except (NotAParty, Unreadable) as outcome:
+                found = outcome
+            self._outcomes[name, identifier] = found
+        if isinstance(found, Exception):
+            raise found
+        return found
 
 
 class _Column:
     """One party's column: its folder, its key, and nothing that is anybody else's."""
 
-    def __init__(self, reading: RunReading, matrix: Matrix, name: str) -> None:
+    def __init__(
+        self, reading: RunReading, matrix: Matrix, name: str, carriers: Carriers, trials: Trials
+    ) -> None:
         self._matrix = matrix
+        self._trials = trials
+        self._carriers = carriers
         self._name = name
         self._node: NodeReading = reading.node(name)
         self._created_ms = reading.network.created_ms
-        self._key: WrappingKey | None = None
+        self._has_key = False
         try:
-            self._key = reading.keys(name).wrapping
+            trials.key(name)
+            self._has_key = True
         except PrivityError as error:
             matrix.untried.add(name)
             matrix.notes.append(f"{name} reads nothing here, because its keys cannot be used: {error.why}")
@@ -174,53 +158,64 @@ class _Column:
                     self._held.discard(holding.tx)
 
     def fill(self) -> None:
-        """Add this party's cell to every row."""
+        """Say of every row what this party holds, and what it can read."""
         for row in self._matrix.rows:
-            row.cells[self._name] = self._cell(row)
+            since, blob = self._since(row), self._blob(row)
+            row.held[self._name] = self._held_of(row, blob, since)
+            row.learn(self._name, self._unsealed(row, blob, since))
+        # What was shown in carriers, also in those that the matrix is not about.
+        rows = {row.id for row in self._matrix.rows}
+        for ordered, transaction in self._node.private():
+            if ordered.id not in rows and self._has_key:
+                other = Row(ordered.id, "", transaction)
+                blob = self._blob(other)
+                with suppress(NotAParty, Unreadable):
+                    if blob is not None:
+                        payload = self._trials.payload(self._name, ordered.id, transaction, blob)
+                        self._carriers.bring(self._name, other.id, transaction, payload, self._since(other))
 
-    def _cell(self, row: Row) -> Cell:
+    def _held_of(self, row: Row, blob: Blob | None, since: Since | None) -> Cell:
         ordered = self._node.transactions.get(row.id)
-        since = self._gained.get(row.id.hex()) or self._ordered_since(ordered)
-        waiting = None if ordered is not None else self._node.transient(row.id)
-        if waiting is not None and row.id.hex() in self._held and self._key is not None:
-            # Handed over and not ordered (yet): it can be read all the same.
-            with contextlib.suppress(NotAParty, Unreadable):
-                unseal(waiting.transaction, waiting.blob, self._key)
-                return Cell(READS, self._reason(waiting.transaction), since)
-        # A blob of which nothing is noted lies there now, and from nobody knows when.
-        if row.transaction is not None and (
-            row.id.hex() in self._held or (self._matrix.at.is_end and self._node.has_blob(row.id))
-        ):
-            tried = self._try(row, row.transaction, since)
-            if tried is not None:
-                return tried
+        if row.transaction is not None and blob is not None and not check_blob(row.transaction.header, blob):
+            return Cell(CIPHERTEXT, "", since)
         if since is not None and ordered is not None and self._matrix.at.reached(*_moment(since)):
             return Cell(COMMITMENT, "", since)
         return Cell(NOTHING)
 
-    def _try(self, row: Row, transaction: PrivateTransaction, since: Since | None) -> Cell | None:
-        """What comes of the blob with this party's key; None if the blob is gone or not the one ordered."""
-        blob = self._node.blob(row.id)
-        if blob is None:
-            return None
-        if self._key is None:
-            return Cell(CIPHERTEXT, "", since)
-        try:
-            unseal(transaction, blob, self._key)
-        except NotAParty:
-            return Cell(CIPHERTEXT, "", since)
-        except Unreadable as error:
-            if error.reason.startswith("blob_"):
-                return None
-            self._matrix.untried.add(self._name)
-            self._matrix.notes.append(
-                f"{row.name}: {self._name} holds a key, and what it opens is not what the sender committed to"
-            )
-            return Cell(CIPHERTEXT, "", since)
-        return Cell(READS, self._reason(transaction), since)
+    def _blob(self, row: Row) -> Blob | None:
+        """What lies there of it and was held at that moment."""
+        # A blob of which nothing is noted lies there now, and from nobody knows when.
+        if row.id.hex() in self._held or self._matrix.at.is_end:
+            return self._node.blob(row.id)
+        return None
 
-    def _reason(self, transaction: PrivateTransaction) -> str:
-        return SENDER if transaction.header.core.sender == self._name else NAMED
+    def _unsealed(self, row: Row, blob: Blob | None, since: Since | None) -> Knowledge:
+        """What comes of the blob with this party's key."""
+        transaction = row.transaction
+        if transaction is None and (waiting := self._node.transient(row.id)) and row.id.hex() in self._held:
+            # Handed over and never ordered: it can be read all the same.
+            transaction, blob = waiting.transaction, waiting.blob
+        if transaction is None or blob is None or not self._has_key:
+            return Knowledge()
+        reason = SENDER if transaction.header.core.sender == self._name else NAMED
+        try:
+            payload = self._trials.payload(self._name, row.id, transaction, blob)
+        except NotAParty:
+            return Knowledge()
+        except Unreadable as error:
+            if not error.reason.startswith("blob_"):  # Else the blob is not the one that was ordered.
+                self._matrix.untried.add(self._name)
+                self._matrix.notes.append(
+                    f"{row.name}: {self._name} holds a key, and what it opens is not what the sender"
+                    " committed to"
+                )
+            return Knowledge()
+        self._carriers.bring(self._name, row.id, transaction, payload, since)
+        return of_payload(payload, How(reason, since))
+
+    def _since(self, row: Row) -> Since | None:
+        ordered = self._node.transactions.get(row.id)
+        return self._gained.get(row.id.hex()) or self._ordered_since(ordered)
 
     def _ordered_since(self, ordered: Ordered | None) -> Since | None:
         """The time of its block, where nothing tells when exactly this node executed it."""
@@ -228,13 +223,10 @@ class _Column:
         return None if block is None else Since(block.header.time_ms - self._created_ms, block.height)
 
 
-def _fill_broker(reading: RunReading, matrix: Matrix) -> None:
-    # The capture counts from its own start; run.json says when that was.
-    start_ms = reading.run.get("capture_ms", reading.network.created_ms)
-    view = read_broker(reading.folder.capture, start_ms - reading.network.created_ms)
-    until_ms = _until_ms(reading, matrix.at)
+def _fill_broker(reading: RunReading, matrix: Matrix, view: BrokerView) -> None:
+    until = until_ms(reading, matrix.at)
     for row in matrix.rows:
-        row.cells[BROKER] = _broker_cell(row, view, until_ms)
+        row.held[BROKER] = _broker_cell(row, view, until)
     if not matrix.rows:
         return
     if not view.recorded:
@@ -243,19 +235,25 @@ def _fill_broker(reading: RunReading, matrix: Matrix) -> None:
         matrix.notes.append("the recorder missed a part of what the broker carried: it may hold more")
 
 
-def _broker_cell(row: Row, view: BrokerView, until_ms: int | None) -> Cell:
+def _broker_cell(row: Row, view: BrokerView, until: int | None) -> Cell:
     """No key is tried: the broker has none, and a content key never travels unwrapped."""
     if row.id in view.carried:
         carried_ms = view.carried[row.id]
-        if until_ms is None or carried_ms <= until_ms:
+        if until is None or carried_ms <= until:
             return Cell(CIPHERTEXT, "", Since(carried_ms, None))
         return Cell(NOTHING)
     # Not in the capture, if there is one. But whatever a node got, the broker brought.
-    arrived = [cell.since for cell in row.cells.values() if cell.symbol in (READS, CIPHERTEXT) and cell.since]
+    arrived = [cell.since for cell in row.held.values() if cell.symbol == CIPHERTEXT and cell.since]
     return Cell(CIPHERTEXT, "", Since(min(arrived).t_ms, None)) if arrived else Cell(NOTHING)
 
 
-def _until_ms(reading: RunReading, at: At) -> int | None:
+def capture_offset_ms(reading: RunReading) -> int:
+    """What the times of the capture lack to count from the genesis: run.json says when it began."""
+    created_ms = reading.network.created_ms
+    return int(reading.run.get("capture_ms", created_ms)) - created_ms
+
+
+def until_ms(reading: RunReading, at: At) -> int | None:
     """The broker knows no heights: a block's moment is when the last node had executed it."""
     if at.height is None:
         return at.t_ms
@@ -271,10 +269,3 @@ def _until_ms(reading: RunReading, at: At) -> int | None:
 def _moment(since: Since) -> tuple[int, int]:
     assert since.height is not None, "only the broker knows no height"
     return since.t_ms, since.height
-
-
-def _cell_document(cell: Cell) -> dict[str, Any]:
-    since = None
-    if cell.since is not None:
-        since = {"seconds": round(cell.since.t_ms / 1000, 3), "height": cell.since.height}
-    return {"symbol": cell.symbol, "reason": cell.reason, "since": since}

@@ -9,7 +9,7 @@ from node.envelopes.envelope import NotAParty, Unreadable, readers_of, unseal
 from node.envelopes.transaction import SLOT_BUCKETS
 from node.errors import PrivityError
 from node.run_reading import RunReading
-from scenarios.knowledge.matrix import NOTHING, READS, Matrix, Row
+from scenarios.knowledge.rows import NOTHING, Matrix, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,13 @@ def metadata_of(reading: RunReading, matrix: Matrix) -> list[Metadata]:
     for row in matrix.rows:
         if row.transaction is None:
             continue
-        seen = [column for column in row.cells if row.cells[column].symbol != NOTHING]
+        seen = [column for column, cell in row.cells.items() if cell.symbol != NOTHING]
         core = row.transaction.header.core
         found.append(
             Metadata(
                 name=row.name,
                 sender=seen,
-                recipients_known_to=row.having(READS),
+                recipients_known_to=row.key_holders(),
                 time=seen,
                 size=seen,
                 size_bytes=core.size_bucket,
@@ -82,10 +82,11 @@ def possible_readers(slots: int, others: int) -> tuple[int, int]:
 def _recipients(reading: RunReading, row: Row) -> list[str] | None:
     """Whom a reader finds in the slots, by recomputing them with the content key that he unwrapped."""
     assert row.transaction is not None
-    for name in row.having(READS):
+    for name in row.key_holders():
+        blob = reading.node(name).blob(row.id)
+        if blob is None:
+            continue  # Gone since, or the key came another way.
         try:
-            blob = reading.node(name).blob(row.id)
-            assert blob is not None, "a reader has the blob"
             opened = unseal(row.transaction, blob, reading.keys(name).wrapping)
             wrapping_keys = reading.network.wrapping_keys
             found = readers_of(row.transaction, blob, opened.content_key, wrapping_keys)

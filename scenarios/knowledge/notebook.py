@@ -6,10 +6,9 @@ from dataclasses import fields
 from html import escape
 from typing import Any
 
-from node.cells import cell_text
 from node.errors import PrivityError
 from node.text import clean
-from scenarios.knowledge.matrix import Matrix
+from scenarios.knowledge.rows import Matrix
 from scenarios.knowledge.view import matrix_lines
 
 
@@ -39,8 +38,8 @@ def html_table(matrix: Matrix) -> str:
     lines = [f"<table><caption>Who could read what{escape(when)}, run {escape(matrix.run)}</caption>"]
     lines.append(f'<thead><tr><th scope="col">tx</th>{head}</tr></thead><tbody>')
     for row in matrix.rows:
-        cells = (row.cells[column] for column in matrix.columns)
-        shown = "".join(f"<td>{escape(cell_text(cell.symbol, cell.reason))}</td>" for cell in cells)
+        cells = row.cells
+        shown = "".join(f"<td>{escape(cells[column].text())}</td>" for column in matrix.columns)
         lines.append(f'<tr><th scope="row">{escape(clean(row.name))}</th>{shown}</tr>')
     return "".join([*lines, "</tbody></table>"])
 
@@ -53,9 +52,6 @@ def data_frame(matrix: Matrix) -> Any:
         raise PrivityError(
             "E-PACKAGE", "pandas is not installed", why="only to_pandas needs it", next="pip install pandas"
         ) from None
-    rows = [
-        [cell_text(row.cells[column].symbol, row.cells[column].reason) for column in matrix.columns]
-        for row in matrix.rows
-    ]
+    rows = [[cell.text() for cell in row.cells.values()] for row in matrix.rows]
     index = pandas.Index([row.name for row in matrix.rows], name="tx")
     return pandas.DataFrame(rows, index=index, columns=list(matrix.columns))

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from node.cells import BY_SYMBOL, REASONS, cell_text
 from node.text import clean, plain
-from scenarios.knowledge.matrix import CIPHERTEXT, COMMITMENT, NOTHING, READS, Matrix, Row, Since
 from scenarios.knowledge.metadata import Metadata, possible_readers
+from scenarios.knowledge.opening import Since
+from scenarios.knowledge.rows import CIPHERTEXT, COMMITMENT, NOTHING, READS, WHOLE, Cell, Matrix, Row
 from scenarios.model.prediction import BROKER
 
 GAP = "   "
@@ -31,19 +32,17 @@ def table_lines(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]
     return lines
 
 
-def matrix_lines(matrix: Matrix, *, ascii_only: bool = False) -> list[str]:
-    """All rows as a table, what the symbols mean, and the notes."""
+def matrix_lines(matrix: Matrix, *, fields: bool = False, ascii_only: bool = False) -> list[str]:
+    """All rows as a table, what the symbols mean, and the notes; with `fields` a row for each field too."""
     if not matrix.rows:
         return ["no private transactions yet"]
     rows = [
         (
-            clean(row.name),
-            [
-                cell_text(cell.symbol, cell.reason, ascii_only=ascii_only)
-                for cell in (row.cells[column] for column in matrix.columns)
-            ],
+            clean(row.name) if name == WHOLE else f"  {clean(name)}",
+            [cells[column].text(ascii_only=ascii_only) for column in matrix.columns],
         )
         for row in matrix.rows
+        for name, cells in row.lines(fields=fields)
     ]
     when = "" if matrix.at.is_end else f" at {matrix.at}"
     lines = [f"run {matrix.run}{when}"] if when else []
@@ -69,28 +68,35 @@ def transaction_lines(
     width = max([20, *map(len, names)])
     lines = [f"{clean(row.name):<{LABEL_WIDTH - 1}} content{when}"]
     for (cell, _, since), shown in zip(groups, names, strict=True):
-        symbol, _, reason = cell.partition(" ")
-        text = cell_text(symbol, reason, ascii_only=ascii_only)
-        lines.append(f"  {text:<4} {shown:<{width}}  {_why(symbol, reason, since, shown, on_chain)}")
+        text = cell.text(ascii_only=ascii_only)
+        lines.append(f"  {text:<4} {shown:<{width}}  {_why(cell, since, shown, on_chain)}")
     if metadata is not None and metadata.size:
         lines.append(f"{'metadata':<{LABEL_WIDTH}}{_metadata_sentence(metadata, matrix.columns)}")
-        lines += _inference(metadata, len(matrix.columns) - 1)
+        inferred = inference_of(metadata, len(matrix.columns) - 1)
+        heads = ("inference", *[""] * len(inferred))
+        lines += [f"{head:<{LABEL_WIDTH}}{line}" for head, line in zip(heads, inferred, strict=False)]
     lines += notes_lines(matrix)
     return [plain(line.rstrip(), ascii_only=ascii_only) for line in lines]
 
 
-def metadata_lines(
-    found: Sequence[Metadata], matrix: Matrix, *, on_chain: bool, ascii_only: bool = False
-) -> list[str]:
-    """Who learns sender, recipients, time and size of each transaction."""
-    if not found:
-        return []
+METADATA = ("metadata", "sender", "recipients", "time", "size")
+BROKER_SEES = (
+    f"{BROKER} also sees when each packet passed, its size, and from which connection it came;",
+    "topics and client ids are opaque tokens",
+)
+BROKER_SEES_OFF_CHAIN = (
+    f"{BROKER} also sees to which inboxes a ciphertext goes, which answer, and who fetches it:",
+    "how many readers there are, and by the token of its inbox each of them",
+)
+
+
+def metadata_rows(found: Sequence[Metadata], matrix: Matrix) -> list[tuple[str, ...]]:
+    """For each transaction its name, and who learns what METADATA says."""
 
     def who(columns: Sequence[str]) -> str:
         return _who(columns, matrix.columns)
 
-    titles = ("metadata", "sender", "recipients", "time", "size")
-    rows = [
+    return [
         (
             clean(each.name),
             who(each.sender),
@@ -100,28 +106,31 @@ def metadata_lines(
         )
         for each in found
     ]
-    widths = [max(len(row[i]) for row in (titles, *rows)) for i in range(len(titles))]
-    lines = ["", *(_padded(row, widths) for row in (titles, *rows))]
+
+
+def metadata_lines(
+    found: Sequence[Metadata], matrix: Matrix, *, on_chain: bool, ascii_only: bool = False
+) -> list[str]:
+    """Who learns sender, recipients, time and size of each transaction."""
+    if not found:
+        return []
+    rows = metadata_rows(found, matrix)
+    widths = [max(len(row[i]) for row in (METADATA, *rows)) for i in range(len(METADATA))]
+    lines = ["", *(_padded(row, widths) for row in (METADATA, *rows))]
     lines.insert(2, "─" * max(map(len, lines)))
-    lines.append(f"{BROKER} also sees when each packet passed, its size, and from which connection it came;")
-    lines.append("topics and client ids are opaque tokens")
-    if not on_chain:
-        lines.append(
-            f"{BROKER} also sees to which inboxes a ciphertext goes, which answer, and who fetches it:"
-        )
-        lines.append("how many readers there are, and by the token of its inbox each of them")
+    lines += BROKER_SEES if on_chain else (*BROKER_SEES, *BROKER_SEES_OFF_CHAIN)
     return [plain(line, ascii_only=ascii_only) for line in lines]
 
 
-def csv_text(matrix: Matrix, *, ascii_only: bool = False) -> str:
-    """The cells as CSV (RFC 4180, lines end with a newline)."""
+def csv_text(matrix: Matrix, *, fields: bool = False, ascii_only: bool = False) -> str:
+    """The cells as CSV (RFC 4180, lines end with a newline), with `fields` those of each field too."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["tx", "field", *matrix.columns])
     for row in matrix.rows:
-        cells = (row.cells[column] for column in matrix.columns)
-        shown = [cell_text(cell.symbol, cell.reason, ascii_only=ascii_only) for cell in cells]
-        writer.writerow([clean(row.name), "*", *shown])
+        for name, cells in row.lines(fields=fields):
+            shown = [cells[column].text(ascii_only=ascii_only) for column in matrix.columns]
+            writer.writerow([clean(row.name), plain(clean(name), ascii_only=ascii_only), *shown])
     return out.getvalue()
 
 
@@ -131,46 +140,49 @@ def _padded(row: Sequence[str], widths: Sequence[int]) -> str:
 
 def _legend(matrix: Matrix, ascii_only: bool) -> str:
     """The words for the symbols and letters that occur."""
-    symbols = {cell.symbol for row in matrix.rows for cell in row.cells.values()}
-    reasons = {cell.reason for row in matrix.rows for cell in row.cells.values()}
+    cells = [cell for row in matrix.rows for cell in row.cells.values()]
+    symbols, reasons = {cell.symbol for cell in cells}, {cell.reason for cell in cells if cell.part is None}
     words = [
         f"{cell_text(symbol, ascii_only=ascii_only)} {BY_SYMBOL[symbol].meaning}"
         for symbol in BY_SYMBOL
         if symbol in symbols
     ]
-    return "   ".join([*words, *(f"{reason} {REASONS[reason]}" for reason in REASONS if reason in reasons)])
+    words += [f"{reason} {REASONS[reason]}" for reason in REASONS if reason in reasons]
+    if any(cell.part is not None for cell in cells):
+        words.append("1/2 so many of the fields")
+    return "   ".join(words)
 
 
-def _groups(row: Row) -> list[tuple[str, list[str], list[Since]]]:
+def _groups(row: Row) -> list[tuple[Cell, list[str], list[Since]]]:
     """Columns with the same cell together; the broker always by itself, for it has its own reasons."""
-    groups: dict[tuple[str, bool], tuple[list[str], list[Since]]] = {}
+    groups: dict[tuple[Cell, bool], tuple[list[str], list[Since]]] = {}
     for column, cell in row.cells.items():
-        text = f"{cell.symbol} {cell.reason}".rstrip()
-        columns, since = groups.setdefault((text, column == BROKER), ([], []))
+        columns, since = groups.setdefault((cell._replace(since=None), column == BROKER), ([], []))
         columns.append(column)
         since += [cell.since] if cell.since else []
     order = list(BY_SYMBOL)
     return [
-        (text, columns, since)
-        for (text, _), (columns, since) in sorted(
+        (cell, columns, since)
+        for (cell, _), (columns, since) in sorted(
             groups.items(),
-            key=lambda item: (order.index(item[0][0][0]), item[0][1], item[0][0] != f"{READS} S"),
+            key=lambda item: (order.index(item[0][0].symbol), item[0][1], item[0][0].text() != f"{READS} S"),
         )
     ]
 
 
-def _why(symbol: str, reason: str, since: Sequence[Since], columns: str, on_chain: bool) -> str:
+def _why(cell: Cell, since: Sequence[Since], columns: str, on_chain: bool) -> str:
     if columns == BROKER:
         return {
             CIPHERTEXT: f"carried the ciphertext and the wrapped keys{_at(since)}",
             NOTHING: "carried nothing of it by then",
-        }.get(symbol, BY_SYMBOL[symbol].meaning)
-    if symbol == READS:
-        return f"{REASONS[reason]}{_at(since)}"
-    if symbol == CIPHERTEXT and on_chain:
+        }.get(cell.symbol, BY_SYMBOL[cell.symbol].meaning)
+    if cell.symbol == READS:
+        how = REASONS.get(cell.reason, BY_SYMBOL[READS].meaning)
+        return f"{how}, some of the fields{_at(since)}" if cell.part else f"{how}{_at(since)}"
+    if cell.symbol == CIPHERTEXT and on_chain:
         return f"ciphertext, no key: it lies on every ledger{_at(since)}"
-    if symbol in (CIPHERTEXT, COMMITMENT):
-        return f"{BY_SYMBOL[symbol].meaning}{_at(since)}"
+    if cell.symbol in (CIPHERTEXT, COMMITMENT):
+        return f"{BY_SYMBOL[cell.symbol].meaning}{_at(since)}"
     return "nothing: not ordered there yet"
 
 
@@ -195,7 +207,7 @@ def _metadata_sentence(metadata: Metadata, columns: Sequence[str]) -> str:
     return f"{seen}: sender, time, padded size {metadata.size_bytes} B.  {known}: recipients"
 
 
-def _inference(metadata: Metadata, parties: int) -> list[str]:
+def inference_of(metadata: Metadata, parties: int) -> list[str]:
     """What the slots give away and the padding does not hide; nothing where they tell nothing."""
     lines = []
     least, most = possible_readers(metadata.slots, parties - 1)
@@ -210,5 +222,4 @@ def _inference(metadata: Metadata, parties: int) -> list[str]:
             lines.append(f"the readers also know: a key is there for {' '.join(late)}")
     if metadata.recipients is None and metadata.recipients_known_to:
         lines.append("the readers see that a key slot is wrong, or made for a stranger")
-    heads = ("inference", *[""] * len(lines))
-    return [f"{head:<{LABEL_WIDTH}}{line}" for head, line in zip(heads, lines, strict=False)]
+    return lines

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from node.envelopes.envelope import Sealed
+from dataclasses import replace
+
+from node.disclosing import Disclosing
+from node.envelopes.disclosure import Whole
+from node.envelopes.envelope import Opened, Sealed
 from node.envelopes.keys import PartyKeys
 from scenarios.leaks.canaries import Secret
 from scenarios.leaks.secret_forms import SHORTEST_BYTES
+from scenarios.model.payloads import CANARY_FIELD
 
 
 class RunSecrets:
@@ -20,7 +25,22 @@ class RunSecrets:
         self.all.append(Secret(own, "signing key", keys.signing.secret_bytes()))
         self.all.append(Secret(own, "wrapping key", keys.wrapping.secret_bytes()))
 
-    def add_sealed(self, sealed: Sealed, readers: frozenset[str]) -> None:
+    def add_disclosure(self, made: Disclosing, holders: frozenset[str]) -> None:
+        """What a disclosure shows may be held by its receivers too; its carrier has secrets of its own.
+
+        To be called before anything of it is published.
+        """
+        opening = made.package.opening
+        leaves = opening.leaves if isinstance(opening, Whole) else [leaf for _, leaf in opening.leaves]
+        shown: set[bytes | str] = {leaf.salt for leaf in leaves}
+        shown |= {leaf.value for leaf in leaves if isinstance(leaf.value, str | bytes)}
+        self.all = [
+            replace(secret, readers=secret.readers | holders) if secret.value in shown else secret
+            for secret in self.all
+        ]
+        self.add_sealed(made.carrier, holders)
+
+    def add_sealed(self, sealed: Sealed | Opened, readers: frozenset[str]) -> None:
         """What a sealed payload is made of: canary, texts, every leaf's salt, the content key."""
         self.all.append(Secret(readers, "content key", sealed.content_key))
         for leaf in sealed.payload.leaves:
@@ -29,4 +49,5 @@ class RunSecrets:
             if isinstance(value, str | bytes):
                 size = len(value.encode() if isinstance(value, str) else value)
                 if size >= SHORTEST_BYTES:
-                    self.all.append(Secret(readers, "canary" if leaf.path == ("_canary",) else "text", value))
+                    kind = "canary" if leaf.path == (CANARY_FIELD,) else "text"
+                    self.all.append(Secret(readers, kind, value))

@@ -9,9 +9,9 @@ from node.cells import cell_text
 from node.text import plain
 from scenarios.model.lints import lints
 from scenarios.model.plan import PlannedSend, plan
-from scenarios.model.prediction import Row, columns, predicted
+from scenarios.model.prediction import Cell, Row, columns, predicted
 from scenarios.model.problems import Problem, ScenarioInvalid
-from scenarios.model.scenario import AtHeight, Fault, Load, Scenario
+from scenarios.model.scenario import Ask, AtHeight, Disclose, Fault, Load, Scenario
 from scenarios.model.units import format_duration
 from scenarios.model.warnings import Warning
 
@@ -21,7 +21,12 @@ SCHEMA = "privity.check/1"
 def render_check(scenario: Scenario, ascii: bool = False) -> str:
     """Size of the consortium, predicted matrix, faults and warnings. Shows no value of any payload."""
     sends = plan(scenario)
-    lines = [_headline(scenario), *_matrix(scenario, sends, ascii), *_faults(scenario)]
+    lines = [
+        _headline(scenario),
+        *_matrix(scenario, sends, ascii),
+        *_disclosures(scenario),
+        *_faults(scenario),
+    ]
     lines += _warnings(lints(scenario, sends))
     return "\n".join(plain(line.rstrip(), ascii_only=ascii) for line in lines)
 
@@ -98,7 +103,7 @@ def _cell_of(rows: Sequence[Row], column: str, ascii: bool) -> str:
     cells = {row.cells[column] for row in rows}
     if len(cells) == 1:
         (cell,) = cells
-        return cell_text(cell.symbol, cell.reason, ascii_only=ascii)
+        return cell.text(ascii_only=ascii)
     reads = sum(row.cells[column].symbol == "●" for row in rows)
     return f"{cell_text('●', ascii_only=ascii)} {reads}"
 
@@ -110,6 +115,18 @@ def _faults(scenario: Scenario) -> list[str]:
     second = max((len(identifier) for _, identifier, _ in table), default=0)
     lines = [f"{when:>{first}}  {identifier:<{second}}  {what}" for when, identifier, what in table]
     return ["faults", *lines] if lines else []
+
+
+def _disclosures(scenario: Scenario) -> list[str]:
+    """A line for each disclosure and request, in the order of time: when, its id, who and whom, why."""
+    steps: list[Disclose | Ask] = sorted(
+        [*scenario.disclosures, *scenario.asked], key=lambda step: step.at_ms
+    )
+    table = [(format_duration(step.at_ms), step.id, step.describe()) for step in steps]
+    first = max((len(when) for when, _, _ in table), default=0)
+    second = max((len(identifier) for _, identifier, _ in table), default=0)
+    lines = [f"{when:>{first}}  {identifier:<{second}}  {what}" for when, identifier, what in table]
+    return ["disclosures, on the record", *lines] if lines else []
 
 
 def _start(fault: Fault) -> str:
@@ -129,12 +146,17 @@ def _matrix_document(scenario: Scenario, sends: Sequence[PlannedSend]) -> dict[s
             "tx": row.tx,
             "field": "*",
             "cells": {
-                column: {"symbol": cell.symbol, "reason": cell.reason} for column, cell in row.cells.items()
+                column: {"symbol": cell.symbol, "reason": cell.reason} | _part(cell)
+                for column, cell in row.cells.items()
             },
         }
         for row in predicted(scenario, sends)
     ]
     return {"at": "end", "columns": list(columns(scenario)), "rows": rows}
+
+
+def _part(cell: Cell) -> dict[str, Any]:
+    return {} if cell.part is None else {"part": {"read": cell.part[0], "of": cell.part[1]}}
 
 
 def _error(problem: Problem) -> dict[str, Any]:

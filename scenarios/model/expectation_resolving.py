@@ -21,6 +21,7 @@ from scenarios.model.expectations import (
     StallRule,
     ViewChangesRule,
 )
+from scenarios.model.field_names import lies_in, planned_fields
 from scenarios.model.names import meant
 from scenarios.model.scenario import (
     Agreement,
@@ -30,12 +31,14 @@ from scenarios.model.scenario import (
     Fault,
     Height,
     Latency,
+    Load,
     Messages,
     MetadataKnown,
     NoPlaintext,
     Progress,
     Readers,
     Refused,
+    Send,
     Stall,
     ViewChanges,
 )
@@ -52,11 +55,13 @@ class ExpectationResolver:
         self,
         names: Sequence[str],
         named: Mapping[str, tuple[str, ...]],
+        workload: Sequence[Send | Load],
         faults: Sequence[Fault],
         complaints: Complaints,
     ) -> None:
         self._names = names
         self._named = named
+        self._step_of = {tx: step for step in workload for tx in step.transactions}
         self._faults = {fault.id: fault for fault in faults}
         self._complaints = complaints
 
@@ -86,7 +91,9 @@ class ExpectationResolver:
         match rule:
             case ReadersRule():
                 parties = meant(rule.are, self._names)
-                return Readers(rule.check, path, line, rule.tx, transactions, parties, rule.at)
+                if rule.field is not None:
+                    self._check_field(rule.field, transactions, (*place, "field"))
+                return Readers(rule.check, path, line, rule.tx, transactions, parties, rule.at, rule.field)
             case DeniedRule():
                 parties = meant(rule.as_, self._names)
                 return Denied(rule.check, path, line, rule.tx, transactions, parties, rule.at)
@@ -119,6 +126,14 @@ class ExpectationResolver:
         if word not in self._named:
             self._complaints.at(place, "E-TX", f"{shown(word)} is more than that load sends")
         return self._named.get(word, ())
+
+    def _check_field(self, name: str, transactions: Sequence[str], place: Path) -> None:
+        """Fields are named in the payload alone: of those that are there, no message says more."""
+        steps = {step.id: step for step in map(self._step_of.get, transactions) if step is not None}
+        for step in steps.values():
+            if not any(lies_in(path, name) for path in planned_fields(step)):
+                message = f"{step.id} has no such field; a field is named like terms.parts[0]"
+                self._complaints.at(place, "E-VALUE", message)
 
     def _observers(self, patterns: str | Sequence[str]) -> tuple[str, ...]:
         wanted = [patterns] if isinstance(patterns, str) else patterns

@@ -23,8 +23,8 @@ from scenarios.model.values import (
     refusal,
 )
 
-Store = Literal["logs", "broker", "ledgers"]
-STORES: tuple[Store, ...] = ("logs", "broker", "ledgers")
+Store = Literal["logs", "broker", "ledgers", "report"]
+STORES: tuple[Store, ...] = ("logs", "broker", "ledgers")  # By default: what every run leaves.
 
 
 class AgreementRule(Strict):
@@ -39,6 +39,9 @@ class ReadersRule(Strict):
     check: Literal["readers"]
     tx: TransactionName = Field(description="a send, a load, or one transaction of a load, like traffic-0001")
     are: Parties = Field(description="all who can read it, the sender too")
+    field: str | None = Field(
+        default=None, min_length=1, description="of one field, like terms.price; of all of them by default"
+    )
     at: Moment = Field(default="end", description="when; end by default")
 
 
@@ -56,7 +59,10 @@ class NoPlaintextRule(Strict):
 
     check: Literal["no_plaintext"]
     in_: list[Store] = Field(
-        default=list(STORES), alias="in", min_length=1, description="where to search; all of them by default"
+        default=list(STORES),
+        alias="in",
+        min_length=1,
+        description="where to search; in all but the report by default",
     )
 
 

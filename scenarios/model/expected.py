@@ -20,7 +20,10 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """Exactly `parties` can read each of `transactions` at the moment `at`."""
+    """Exactly `parties` can read each of `transactions` at the moment `at`.
+
+    They read every field; or `field`, if it names one as `field_names.field_text` does.
+    """
 
     check: Literal["readers"]
     path: str
@@ -29,6 +32,7 @@ class Readers:
     transactions: tuple[str, ...]
     parties: tuple[str, ...]
     at: Moment
+    field: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Denied:
 
 @dataclass(frozen=True, slots=True)
 class NoPlaintext:
-    """Nothing secret is found in `stores` (logs, broker, ledgers) where its readers are not."""
+    """Nothing secret is found in `stores` (logs, broker, ledgers, report) where its readers are not."""
 
     check: Literal["no_plaintext"]
     path: str

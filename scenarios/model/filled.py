@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from io import StringIO
 from typing import Any
 
@@ -11,12 +12,23 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from scenarios.model.document import ScenarioDocument
-from scenarios.model.scenario import Scenario
+from scenarios.model.payloads import drawn_range
+from scenarios.model.scenario import Load, Scenario, Send
 from scenarios.model.strict import Strict
 
 _PLAIN_WORDS = re.compile(r"[A-Za-z0-9_]+([ ./-]+[A-Za-z0-9_]+)*", re.ASCII)
 _WIDTH = 1 << 30  # ruamel folds long lines inside keys too, which then are not YAML.
 _COMMENT_COLUMN = 28
+# bool before int, which it is one of.
+_TYPES: tuple[tuple[type, str], ...] = (
+    (str, "text"),
+    (bool, "true or false"),
+    (int, "whole number"),
+    (float, "number"),
+    (bytes, "bytes"),
+    (Mapping, "map"),
+    (list, "list"),
+)
 _COMMENTED = ("network", "consensus", "privacy")
 
 
@@ -25,7 +37,41 @@ def filled(scenario: Scenario) -> str:
 
     It holds the payloads and the broker's password, as the file does: it is for whoever holds the file.
     """
-    plain = _quoted(scenario.document.model_dump(by_alias=True, exclude_none=True))
+    return _filled(scenario.document.model_dump(by_alias=True, exclude_none=True))
+
+
+def masked(scenario: Scenario, readable: Callable[[Send | Load], bool]) -> str:
+    """The same for people who may not read all: `data` as `<private: types>` where no step is `readable`.
+
+    Names of fields are private too, so only the types of the values stand there, in the order of the file.
+    A broker's address that holds a password is left out.
+    """
+    document = scenario.document.model_dump(by_alias=True, exclude_none=True)
+    for step, fields in zip(scenario.steps, document["steps"], strict=True):
+        if isinstance(step, Send | Load) and not readable(step):
+            fields["data"] = f"<private: {_types_of(step) or 'nothing'}>"
+    if "@" in document["network"]["broker"]:
+        document["network"]["broker"] = "<private: address>"
+    return _filled(document)
+
+
+def _types_of(step: Send | Load) -> str:
+    drawn = isinstance(step, Load)
+    return ", ".join(
+        "drawn number" if drawn and drawn_range(value) is not None else _type_of(value)
+        for value in step.data.values()
+    )
+
+
+def _type_of(value: Any) -> str:
+    for kind, word in _TYPES:
+        if isinstance(value, kind):
+            return word
+    return "nothing"
+
+
+def _filled(document: dict[str, Any]) -> str:
+    plain = _quoted(document)
     top = _in_lines(plain)
     for section in _COMMENTED:
         top[section] = _commented(plain[section], ScenarioDocument.model_fields[section].annotation)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from scenarios.model.disclosure_steps import DiscloseStep, RequestStep
 from scenarios.model.document import (
     ConsensusSection,
     MetadataSection,
@@ -55,10 +56,17 @@ from scenarios.model.fault_steps import (
 )
 from scenarios.model.not_yet import STEP_KEYS
 from scenarios.model.source import Path, Source, text_of
-from scenarios.model.steps import LoadStep, RandomReaders, SendStep
+from scenarios.model.steps import LoadStep, RandomReaders, ReplayStep, SendStep
 from scenarios.model.strict import Strict
 
-STEPS: dict[str, type[Strict]] = {"send": SendStep, "load": LoadStep, "fault": FaultStep}
+STEPS: dict[str, type[Strict]] = {
+    "send": SendStep,
+    "load": LoadStep,
+    "replay": ReplayStep,
+    "disclose": DiscloseStep,
+    "request": RequestStep,
+    "fault": FaultStep,
+}
 FAULTS: dict[str, type[Strict]] = {
     "crash": CrashStep,
     "restart": RestartStep,
@@ -177,7 +185,7 @@ def _public_keys(source: Source, path: Path) -> list[str]:
     model = model_at(source, path)
     if model is None:
         return ["do"] if len(path) == 2 else []
-    return [key for key in keys_of(model) if key != "data"]
+    return [key for key in keys_of(model) if key not in ("data", "fields")]
 
 
 def _names_groups(source: Source, path: Path) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from consensus.quorum import max_faulty
+from node.envelopes.fields import flatten, lies_in
 from scenarios.model.fault_lints import fault_lints
 from scenarios.model.payloads import searched_texts
 from scenarios.model.plan import PlannedSend
-from scenarios.model.scenario import END, Denied, Load, Readers, Scenario
+from scenarios.model.prediction import fields_read, shown_by_tx
+from scenarios.model.scenario import END, Denied, Disclose, Load, Readers, Scenario
 from scenarios.model.warnings import Warning
 from scenarios.model.wording import listed
 
@@ -65,17 +67,36 @@ def _contradicted_rules(scenario: Scenario, sends: Sequence[PlannedSend]) -> Ite
     for rule in scenario.expectations:
         if isinstance(rule, Readers | Denied):
             due = [by_id[tx] for tx in rule.transactions if rule.at == END or by_id[tx].at_ms < int(rule.at)]
-            against = next((send for send in due if not _as_predicted(rule, send)), None)
+            made = [each for each in scenario.disclosures if rule.at == END or each.at_ms < int(rule.at)]
+            shown = shown_by_tx(made)
+            against = next((send for send in due if not _as_predicted(scenario, rule, send, shown)), None)
             if against is not None:
-                names = [name for name in scenario.names if name in (against.sender, *against.readers)]
-                able = f"the steps let {listed(names)} read {against.id}"
-                message = f"the rule in line {rule.line} will be broken: {able}"
+                able = _able(scenario, rule, against, shown)
+                names = [name for name in scenario.names if name in able]
+                what = f"the steps let {listed(names)} read {against.id}"
+                message = f"the rule in line {rule.line} will be broken: {what}"
                 yield Warning("W-EXPECT", message, rule.line)
 
 
-def _as_predicted(rule: Readers | Denied, send: PlannedSend) -> bool:
-    able = {send.sender, *send.readers}
+def _as_predicted(
+    scenario: Scenario, rule: Readers | Denied, send: PlannedSend, shown: Mapping[str, Sequence[Disclose]]
+) -> bool:
+    able = _able(scenario, rule, send, shown)
     return able == set(rule.parties) if isinstance(rule, Readers) else able.isdisjoint(rule.parties)
+
+
+def _able(
+    scenario: Scenario, rule: Readers | Denied, send: PlannedSend, shown: Mapping[str, Sequence[Disclose]]
+) -> set[str]:
+    """Who reads what the rule speaks of: every field, or the one it names; of a denial, any at all."""
+    read = {name: fields_read(send, name, shown.get(send.id, ())) for name in scenario.names}
+    if isinstance(rule, Denied):
+        return {name for name, fields in read.items() if fields}
+    every = {path for path, _ in flatten(send.fields)}
+    if rule.field is not None:
+        field = rule.field
+        every = {path for path in every if lies_in(path, field)}
+    return {send.sender, *send.readers} | {name for name, fields in read.items() if every and every <= fields}
 
 
 def _public_already(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator[Warning]:

@@ -48,9 +48,11 @@ def parse_scenario(text: str, file: str, default_name: str = "scenario") -> Scen
     problems += _repeated_identifiers(source, identifiers) + _fields_without_value(source)
     faults = _doing(source, identifiers, "fault")
     replays = _doing(source, identifiers, "replay")
+    others = {*faults, *replays}
+    others.update(*(_doing(source, identifiers, kind) for kind in ("disclose", "request")))
     known = Known(
         _party_names(source),
-        tuple(name for name in identifiers if name not in faults and name not in replays),
+        tuple(name for name in identifiers if name not in others),
         _doing(source, identifiers, "load"),
         faults,
         replays,

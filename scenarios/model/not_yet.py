@@ -20,9 +20,7 @@ STEP_KEYS = {
 }
 STEPS = {
     "open": "opening a seal",
-    "disclose": "disclosing to further readers",
     "aggregate": "totals over private values",
-    "request": "asking for a disclosure",
 }
 CHECKS = {
     "opened": "the check that a seal was opened",
@@ -35,7 +33,6 @@ VALUES: Mapping[Path, Mapping[str, str]] = {
     ("privacy", "metadata", "size"): {"exact": "sizes without padding", "public": "sizes without padding"},
 }
 TRIGGERS = {"height": "waiting for a height", "view": "waiting for a view"}
-STORES = {"report": "the search of the report"}
 
 
 class NotYet(NamedTuple):
@@ -75,9 +72,6 @@ def _in_expectations(source: Source) -> Iterator[NotYet]:
     for path in _items(source, "expect"):
         yield from _value(source, (*path, "check"), CHECKS, covers=path)
         yield from _keys(source, (*path, "at"), TRIGGERS, covers=1)
-        stores = source.value((*path, "in"))
-        for index in range(len(stores) if isinstance(stores, list) else 0):
-            yield from _value(source, (*path, "in", index), STORES)
 
 
 def _items(source: Source, section: str) -> list[Path]:

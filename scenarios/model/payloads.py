@@ -12,6 +12,8 @@ from node.errors import PrivityError
 from scenarios.model.units import Range, UnitError, parse_range
 
 FILLER = "filler"
+# The random bytes that each run puts beside the fields, to look for wherever they must not be.
+CANARY_FIELD = "_canary"
 
 
 class PayloadError(ValueError):
@@ -33,7 +35,7 @@ def check_payload(data: object) -> dict[str, Any]:
             message = f"a payload has at most {LEAF_LIMIT} values, of which the canary is one"
             raise PayloadError("E-LIMIT", message)
         # As large as it will be when sealed. Which salts it has makes no difference to that.
-        Payload.build({**data, "_canary": bytes(SALT_BYTES)}, bytes).plaintext()
+        Payload.build({**data, CANARY_FIELD: bytes(SALT_BYTES)}, bytes).plaintext()
     except PrivityError as error:
         raise PayloadError(error.code, error.what) from None
     return data

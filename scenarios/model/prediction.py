@@ -7,16 +7,20 @@ hashes, and who is not a reader has no more than that. The broker carries the ci
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from node.cells import cell_text
+from node.envelopes.disclosure import select_paths
+from node.envelopes.fields import Path, flatten
+from scenarios.model.disclosures import Disclose
 from scenarios.model.plan import PlannedSend
 from scenarios.model.scenario import Scenario
 
 BROKER = "broker"
 _READS, _CIPHERTEXT, _COMMITMENT = "●", "○", "#"
-_SENDER, _NAMED = "S", "N"
+_SENDER, _NAMED, _DISCLOSED = "S", "N", "D"
 
 
 class Cell(NamedTuple):
@@ -24,6 +28,13 @@ class Cell(NamedTuple):
 
     symbol: str
     reason: str = ""
+    part: tuple[int, int] | None = None  # Of who reads some fields only: how many, of how many.
+
+    def text(self, *, ascii_only: bool = False) -> str:
+        """`● S`, `○`, `● 2/5`."""
+        if self.part is None:
+            return cell_text(self.symbol, self.reason, ascii_only=ascii_only)
+        return f"{cell_text(self.symbol, ascii_only=ascii_only)} {self.part[0]}/{self.part[1]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +52,45 @@ def columns(scenario: Scenario) -> tuple[str, ...]:
 
 def predicted(scenario: Scenario, sends: Iterable[PlannedSend]) -> tuple[Row, ...]:
     """A row for each planned transaction, in the order of sending."""
+    by_tx = shown_by_tx(scenario.disclosures)
     return tuple(
-        Row(send.id, {column: _cell(scenario, send, column) for column in columns(scenario)})
+        Row(
+            send.id,
+            {column: _cell(scenario, send, column, by_tx.get(send.id, ())) for column in columns(scenario)},
+        )
         for send in sends
     )
 
 
-def _cell(scenario: Scenario, send: PlannedSend, column: str) -> Cell:
+def shown_by_tx(disclosures: Iterable[Disclose]) -> dict[str, list[Disclose]]:
+    """The disclosures of each transaction, in their order."""
+    found: dict[str, list[Disclose]] = {}
+    for disclosure in disclosures:
+        found.setdefault(disclosure.tx, []).append(disclosure)
+    return found
+
+
+def fields_read(send: PlannedSend, column: str, disclosures: Iterable[Disclose]) -> set[Path]:
+    """The fields of a transaction that a party reads once these disclosures of it have been made."""
+    paths = [path for path, _ in flatten(send.fields)]
+    if column == send.sender or column in send.readers:
+        return set(paths)
+    found: set[Path] = set()
+    for disclosure in disclosures:
+        if column in disclosure.receivers:
+            wanted = disclosure.fields
+            found |= set(paths) if wanted is None else {paths[at] for at in select_paths(paths, wanted)}
+    return found
+
+
+def _cell(scenario: Scenario, send: PlannedSend, column: str, disclosures: Sequence[Disclose]) -> Cell:
     if column == send.sender:
         return Cell(_READS, _SENDER)
     if column in send.readers:
         return Cell(_READS, _NAMED)
-    return Cell(_CIPHERTEXT if column == BROKER or scenario.payload == "on_chain" else _COMMITMENT)
+    shown = [each for each in disclosures if column in each.receivers]
+    if not shown:
+        return Cell(_CIPHERTEXT if column == BROKER or scenario.payload == "on_chain" else _COMMITMENT)
+    read, of = len(fields_read(send, column, shown)), len(flatten(send.fields))
+    # Whoever is shown all fields one by one cannot tell that there are no others, but reads them all.
+    return Cell(_READS, _DISCLOSED) if read == of else Cell(_READS, _DISCLOSED, (read, of))

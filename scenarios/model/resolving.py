@@ -9,13 +9,16 @@ from random import Random
 from node.envelopes.transaction import SLOT_BUCKETS
 from scenarios.model.complaints import Complaints
 from scenarios.model.conditions import conditions_of
+from scenarios.model.disclosure_resolving import check_disclosures
+from scenarios.model.disclosure_steps import DiscloseStep, RequestStep
+from scenarios.model.disclosures import Ask, Disclose, disclosure_of, with_reasons
 from scenarios.model.document import ScenarioDocument
 from scenarios.model.expectation_resolving import ExpectationResolver
 from scenarios.model.fault_resolving import FaultResolver
 from scenarios.model.fault_steps import FaultStep
 from scenarios.model.names import expand, meant, wrong_with_identifier
 from scenarios.model.payloads import FILLER, PayloadError, check_payload, telling_words
-from scenarios.model.plan import drawn
+from scenarios.model.plan import drawn, plan
 from scenarios.model.problems import Problem
 from scenarios.model.scenario import Fault, Load, Party, Replay, Scenario, Send, Step
 from scenarios.model.source import Path, Source
@@ -23,6 +26,7 @@ from scenarios.model.steps import LoadStep, RandomReaders, ReplayStep, SendStep
 from scenarios.model.units import Range
 from scenarios.model.values import MAX_LOAD
 
+AnyStep = SendStep | LoadStep | ReplayStep | DiscloseStep | RequestStep | FaultStep
 MAX_OTHER_READERS = SLOT_BUCKETS[-1] - 1
 
 
@@ -50,10 +54,11 @@ class _Resolver:
         if document.crypto == "seeded" and document.network.transport == "mqtt":
             message = "keys of a live run are never drawn from the seed; that needs transport: memory"
             self.complaints.at(("crypto",), "E-VALUE", message)
-        steps = tuple(self._step(index, step) for index, step in enumerate(document.steps))
+        steps = with_reasons([self._step(index, step) for index, step in enumerate(document.steps)])
         transactions = self._transactions(steps)
         faults = [step for step in steps if isinstance(step, Fault)]
-        expectations = ExpectationResolver(self._names, transactions, faults, self.complaints)
+        workload = [step for step in steps if isinstance(step, Send | Load)]
+        expectations = ExpectationResolver(self._names, transactions, workload, faults, self.complaints)
         self._check_identifiers(steps)
         self._check_replays(steps, transactions)
         return Scenario(
@@ -86,7 +91,7 @@ class _Resolver:
     def _line(self, path: Path) -> int:
         return self._source.entries[path].value.line
 
-    def _step(self, index: int, step: SendStep | LoadStep | ReplayStep | FaultStep) -> Step:
+    def _step(self, index: int, step: AnyStep) -> Step:
         assert step.id, "every step has been given an id"
         path: Path = ("steps", index)
         line = self._line(path)
@@ -94,6 +99,8 @@ class _Resolver:
             return self._faults.fault(step, path, line)
         if isinstance(step, ReplayStep):
             return Replay(step.id, line, step.at, step.tx)
+        if isinstance(step, DiscloseStep | RequestStep):
+            return disclosure_of(step, line, self._names)
         if isinstance(step, SendStep):
             named = dict.fromkeys((*meant(step.to, self._names), *self._always_to))
             readers = tuple(name for name in named if name != step.as_)
@@ -209,4 +216,8 @@ class _Resolver:
 def resolve(document: ScenarioDocument, source: Source) -> tuple[Scenario, list[Problem]]:
     """The scenario of a document, good only if there are no problems with it."""
     resolver = _Resolver(document, source)
-    return resolver.scenario(), resolver.complaints.problems
+    scenario, complaints = resolver.scenario(), resolver.complaints
+    later = {index: step for index, step in enumerate(scenario.steps) if isinstance(step, Disclose | Ask)}
+    if later and not complaints.problems:  # What cannot be drawn cannot be shown to anybody.
+        check_disclosures(later, plan(scenario), complaints)
+    return scenario, complaints.problems

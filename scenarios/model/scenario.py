@@ -8,6 +8,7 @@ from typing import Any
 
 from consensus.quorum import max_faulty, quorum
 from scenarios.model.conditions import NetworkConditions
+from scenarios.model.disclosures import Ask, Disclose
 from scenarios.model.document import ScenarioDocument
 from scenarios.model.expected import (
     END,
@@ -33,9 +34,11 @@ from scenarios.model.units import Range, Rate
 __all__ = [
     "END",
     "Agreement",
+    "Ask",
     "AtHeight",
     "AtView",
     "Denied",
+    "Disclose",
     "EvidenceKept",
     "Expectation",
     "Fault",
@@ -132,7 +135,7 @@ class Replay:
         return ()
 
 
-Step = Send | Load | Replay | Fault
+Step = Send | Load | Replay | Disclose | Ask | Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,18 @@ class Scenario:
     def replays(self) -> tuple[Replay, ...]:
         """The steps that hand in something once more, in the order of the file."""
         return tuple(step for step in self.steps if isinstance(step, Replay))
+
+    @property
+    def disclosures(self) -> tuple[Disclose, ...]:
+        """The steps that show something to further parties, in the order of time."""
+        found = [step for step in self.steps if isinstance(step, Disclose)]
+        return tuple(sorted(found, key=lambda step: step.at_ms))
+
+    @property
+    def asked(self) -> tuple[Ask, ...]:
+        """The steps that ask to be shown something, in the order of time."""
+        found = [step for step in self.steps if isinstance(step, Ask)]
+        return tuple(sorted(found, key=lambda step: step.at_ms))
 
     @property
     def faults(self) -> tuple[Fault, ...]:

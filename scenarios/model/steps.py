@@ -1,4 +1,4 @@
-"""The steps of a scenario: `send`, one private transaction, `load`, many drawn ones, and `fault`."""
+"""The steps of a scenario: `send`, one private transaction, `load`, many drawn ones, `replay`, and others."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
 
+from scenarios.model.disclosure_steps import DiscloseStep, RequestStep
 from scenarios.model.fault_steps import AnyFault
 from scenarios.model.strict import Strict
 from scenarios.model.units import Rate
@@ -135,4 +136,6 @@ class ReplayStep(Strict):
     tx: TransactionName = Field(description="a send that is earlier, or one transaction of a load")
 
 
-Step = Annotated[SendStep | LoadStep | ReplayStep | AnyFault, Field(discriminator="do")]
+Step = Annotated[
+    SendStep | LoadStep | ReplayStep | DiscloseStep | RequestStep | AnyFault, Field(discriminator="do")
+]

@@ -13,6 +13,7 @@ import msgspec
 
 from node.errors import PrivityError
 from node.private_files import make_private_folder, replace_private
+from scenarios.judging import PREDICTED
 from scenarios.model.loading import parse_scenario
 from scenarios.model.scenario import Scenario
 from scenarios.operating import Options
@@ -136,11 +137,9 @@ def broken_by(judged: Judged, frozen_by: str) -> list[Broken]:
     found = [Broken(frozen_by, judged.incidents[0])] if frozen_by else []
     if leaks := document["canaries"]["found"]:
         found.append(Broken("canary scan", f"{leaks} secrets found"))
-    if differing := document["plan"]["first"]:
-        found.append(Broken("plan", differing[0]))
     for unsure, result in ((False, "broken"), (True, "unconfirmed")):
         found += [
-            Broken(each.check, each.detail, each.line, place, unsure)
+            Broken(each.check, each.detail, each.line, -1 if each.check == PREDICTED else place, unsure)
             for place, each in enumerate(judged.judgements)
             if each.result == result
         ]

@@ -13,6 +13,7 @@ from scenarios.repeating.once import Broken, Outcome
 
 SCHEMA = "privity.campaign/1"
 _EXIT_CODES = {"pass": FINE, "fail": CHECK_FAILED, "unconfirmed": UNCONFIRMED}
+FEW = 3  # Failures that are shown whatever broke in them.
 _QUANTILES = {"min": 0.0, "median": 0.5, "p90": 0.9, "max": 1.0}
 
 
@@ -114,10 +115,23 @@ def in_words(document: dict[str, Any]) -> list[str]:
     for name in ("blocks", "view_changes"):
         values = " · ".join(f"{word} {value}" for word, value in document[name].items())
         lines.append(f"  {name.replace('_', ' '):<13} {values}")
-    for failure in document["failures"]:
+    shown = _worth_showing(document)
+    for failure in shown:
         lines.append(f"    again {failure['again']}")
         if failure["kept"]:
             lines.append(f"    kept  {failure['kept']}")
+    if rest := len(document["failures"]) - len(shown):
+        lines.append(f"    and {rest} more alike; --json lists all, the newest are kept in {document['dir']}")
     if kept := [failure["kept"] for failure in document["failures"] if failure["kept"]]:
-        lines.append(f"    next  privity shrink {kept[-1]}")
+        lines.append(f"    next  privity shrink {kept[0]}")
     return lines
+
+
+def _worth_showing(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """The first failure of each kind, and the first few of all: a long list of one hides the others."""
+    firsts = {entry["first_seed"] for entry in document["broken"]}
+    return [
+        failure
+        for place, failure in enumerate(document["failures"])
+        if place < FEW or failure["seed"] in firsts
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +20,7 @@ from scenarios.model.filled import filled
 from scenarios.model.loading import load_scenario, parse_scenario
 from scenarios.model.problems import ScenarioInvalid
 from scenarios.model.schema import schema_text
-from scenarios.verbs.not_built import refuse_flag
+from scenarios.verbs.asking_cli import written_by_answers
 
 SCHEMA_FILE = Path(".privity") / "scenario-1.schema.json"
 
@@ -59,20 +60,26 @@ def init(
             help="Set a key, as in consensus.block_every=500ms; may be repeated.",
         ),
     ] = None,
-    ask: Annotated[bool, typer.Option("--ask", help="Not built yet.", hidden=True)] = False,
+    ask: Annotated[
+        bool,
+        typer.Option("--ask", help="Seven plain questions: a scenario and a sheet of requirements."),
+    ] = False,
 ) -> None:
     """Write a scenario to begin with, and its JSON Schema for editors."""
-    refuse_flag("init", "--ask", ask)
     known = templates()
     if list_:
         width = max(map(len, known))
         for name, text in known.items():
             print(f"{name:<{width}}  {_story(name, text)}")
         return
+    if ask:
+        _write(written_by_answers(output))
+        return
     if template not in known:
+        near = did_you_mean(template, known)
         raise PrivityError(
             "E-TEMPLATE",
-            f"no template named {template}{did_you_mean(template, known)}",
+            f"no template named {template}" + (f"; {near}" if near else ""),
             next="privity init --list",
         )
     path = output or Path(f"{template}.yaml")
@@ -80,11 +87,18 @@ def init(
     if set_:
         text = with_settings(text, set_, str(path))
         parse_scenario(text, str(path), default_name=path.stem)  # Nothing is written that does not load.
+    _write({path: text})
+
+
+def _write(texts: Mapping[Path, str]) -> None:
+    """Write new files, the scenario first, and the schema beside them."""
+    path = next(iter(texts))
     try:
         SCHEMA_FILE.parent.mkdir(exist_ok=True)
         SCHEMA_FILE.write_text(schema_text(), encoding="utf-8")
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        for path, text in texts.items():
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
     except FileExistsError:
         raise PrivityError(
             "E-FILE",
@@ -101,8 +115,9 @@ def init(
             why=error.strerror or "",
             exit_code=WRONG_USAGE,
         ) from None
-    print(f"wrote {path}")
-    print(f"next: privity check {path} · privity run {path}")
+    scenario = next(iter(texts))
+    print(f"wrote {' and '.join(map(str, texts))}")
+    print(f"next: privity check {scenario} · privity run {scenario}")
 
 
 def check(

@@ -51,9 +51,10 @@ def explain(
         return
     entry = CATALOGUE.get(code.upper())
     if entry is None:
+        near = did_you_mean(code.upper(), CATALOGUE)
         raise PrivityError(
             "E-CODE",
-            f"no such code{did_you_mean(code.upper(), CATALOGUE)}",
+            f"no code named {code}" + (f"; {near}" if near else ""),
             next="privity explain lists them all",
         )
     exit_code = f"   exit {entry.exit_code}" if code.upper().startswith("E-") else ""

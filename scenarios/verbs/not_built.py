@@ -10,10 +10,7 @@ from node.errors import WRONG_USAGE, PrivityError
 
 VERBS = {
     "open": "unsealing what openers hold together",
-    "disclose": "adding readers later",
     "verify": "checking evidence offline",
-    "report": "one HTML file of a run",
-    "request": "asking for a disclosure",
     "aggregate": "totals over private values",
     "export": "events as csv, parquet, shiviz or mermaid",
     "ui": "the dashboard",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import shlex
 import shutil
@@ -19,11 +20,12 @@ from node.errors import FINE, INTERRUPTED, WRONG_USAGE, PrivityError
 from node.run_folder import LATEST, RunFolder
 from node.terminal import needs_ascii
 from node.text import plain
-from node.verbs.completion import run_numbers
+from node.verbs.completion import one_of, run_numbers
 from scenarios.faults.asked import taking_faults
 from scenarios.model.scenario import Scenario
 from scenarios.operating import Options
 from scenarios.processes.detach import stop_supervisor
+from scenarios.report.writing import write_of_run
 from scenarios.session import Interrupted, Judged, Session, loop_of, new_folder
 from scenarios.verbs.background import detach as detach_run
 from scenarios.verbs.campaign_cli import (
@@ -38,6 +40,7 @@ from scenarios.verbs.run_options import command_of, load, refuse_other_worlds, r
 from scenarios.verdict import EXIT_CODES, in_words, write_junit
 from scenarios.virtual.determinism import check_determinism_of
 from scenarios.virtual.entropy import SEEDED
+from scenarios.virtual.signatures import MODES
 
 T = TypeVar("T")
 
@@ -51,7 +54,11 @@ PortOption = Annotated[
 ]
 SeedOption = Annotated[int | None, typer.Option(help="Instead of the file's seed.", min=0)]
 TransportOption = Annotated[
-    str | None, typer.Option(help="mqtt or memory (the virtual world); instead of the file's.")
+    str | None,
+    typer.Option(
+        help="mqtt or memory (the virtual world); instead of the file's.",
+        autocompletion=one_of("mqtt", "memory"),
+    ),
 ]
 InProcessOption = Annotated[bool, typer.Option("--in-process", help="All nodes in this process.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing while it goes well.")]
@@ -67,10 +74,17 @@ def run(
     transport: TransportOption = None,
     in_process: InProcessOption = False,
     crypto: Annotated[
-        str | None, typer.Option(help="seeded or os: keys of the virtual world; instead of the file's.")
+        str | None,
+        typer.Option(
+            help="seeded or os: keys of the virtual world; instead of the file's.",
+            autocompletion=one_of("seeded", "os"),
+        ),
     ] = None,
     signatures: Annotated[
-        str, typer.Option(help="real, cached or modelled: signatures of the virtual world.")
+        str,
+        typer.Option(
+            help="real, cached or modelled: signatures of the virtual world.", autocompletion=one_of(*MODES)
+        ),
     ] = "cached",
     trace: Annotated[
         Path | None, typer.Option(help="Write the ordered I/O trace of the virtual world there.")
@@ -82,7 +96,9 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="One document, schema privity.run/1.")] = False,
     junit: Annotated[Path | None, typer.Option(help="Write the verdict as JUnit XML.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Stay up after the verdict, until Ctrl-C.")] = False,
-    report: Annotated[Path | None, typer.Option(help="Not built yet.", hidden=True)] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the report for the public, one HTML file.")
+    ] = None,
     seeds: Annotated[
         str | None,
         typer.Option(
@@ -101,8 +117,11 @@ def run(
     ascii_only: AsciiOption = False,
 ) -> None:
     """Start, play the steps, judge the expectations, stop. The exit code is the verdict."""
-    refuse_flag("run", "--report", report is not None)
     scenario = load(file, seed, transport, crypto)
+    if transport is None and scenario.transport != "memory" and (seeds is not None or check_determinism):
+        # Only the virtual world repeats, so asking for it is asking for that world.
+        transport = "memory"
+        scenario = dataclasses.replace(scenario, transport=transport)
     options = Options(
         broker=broker,
         port=broker_port,
@@ -116,6 +135,7 @@ def run(
         refuse_without_seeds({"--jobs": jobs is not None, "--fresh": fresh})
     else:
         alone = {"--seed": seed is not None, "--trace": trace is not None, "--junit": junit is not None}
+        alone["--report"] = report is not None
         refuse_with_seeds(scenario, {**alone, "--check-determinism": check_determinism})
         code = run_by_seeds(
             scenario,
@@ -135,6 +155,8 @@ def run(
         refuse_unwritable(junit, "--junit")
     if trace is not None:
         refuse_unwritable(trace, "--trace")
+    if report is not None:
+        refuse_unwritable(report, "--report", replaced=True)
     command = command_of(file, options, seed, transport, crypto)
     if check_determinism:
         raise typer.Exit(_check_determinism(scenario, command, as_json=as_json))
@@ -148,7 +170,7 @@ def run(
 
     # Whoever stops a run gets no verdict, and so never the exit code of a pass.
     verdict = _guarded(
-        lambda: _in_loop(scenario, _run(scenario, file, folder, options, narrator, keep, tell)),
+        lambda: _in_loop(scenario, _run(scenario, file, folder, options, narrator, keep, tell, report)),
         by_down=INTERRUPTED,
     )
     raise typer.Exit(verdict if isinstance(verdict, int) else EXIT_CODES[verdict])
@@ -162,19 +184,26 @@ async def _run(
     narrator: Narrator,
     keep: bool,
     tell: Callable[[Judged], None],
+    report: Path | None,
 ) -> str:
+    def done() -> Judged:
+        judged = session.judge(settled)
+        tell(judged)
+        if report is not None:
+            for line in write_of_run(folder, report, session.run.secrets.all).lines:
+                narrator.say("note", line)
+        return judged
+
     session = Session(scenario, file, folder, options, narrator.say)
     async with session.running():
         narrator.say("note", f"           run {folder.number}     simulation: not for real data")
         settled = await session.play()
         if keep:
-            judged = session.judge(settled)
-            tell(judged)
+            judged = done()
             narrator.say("note", "The network stays up; Ctrl-C or `privity down` stops it.")
             await session.stay()
     if not keep:
-        judged = session.judge(settled)
-        tell(judged)
+        judged = done()
     return str(judged.document["verdict"])
 
 

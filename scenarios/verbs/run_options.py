@@ -69,10 +69,18 @@ def refuse_mode(signatures: str) -> None:
         )
 
 
-def refuse_unwritable(path: Path, option: str) -> None:
-    """Before anything starts: a run whose verdict cannot be written would be for nothing."""
+def refuse_unwritable(path: Path, option: str, *, replaced: bool = False) -> None:
+    """Before anything starts: a run whose verdict cannot be written would be for nothing.
+
+    What is `replaced` as a whole must be a file: a device by that name would be gone.
+    """
+    if replaced and path.exists() and not path.is_file():
+        raise PrivityError("E-USAGE", "the file cannot be written there", where=option, why="it is no file")
+    new = not path.exists()
     try:
         path.open("a").close()
+        if new:
+            path.unlink()  # Whatever goes wrong later leaves no empty file.
     except OSError as error:
         raise PrivityError(
             "E-USAGE", "the file cannot be written there", where=option, why=error.strerror or ""

@@ -1,7 +1,8 @@
 """Who is how far from whom: a graph whose edges are links, turned once into arrays.
 
 A latency distribution becomes a table of quantiles in whole microseconds, so that drawing one is a look into
-the table. Where the graph has no edge, packets take the path of least mean latency.
+the table. Where the graph has no edge, packets take the path of least mean latency. networkx is imported
+where it is used, because loading it would be a sixth of the start of every command.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import networkx
+if TYPE_CHECKING:
+    import networkx
 
 TABLE_BITS = 10
 TABLE = 1 << TABLE_BITS
@@ -114,6 +116,8 @@ PRESETS = ("lan", "wan", "lossy")
 
 def complete(places: int, link: Link = LAN) -> networkx.Graph:
     """Everybody linked to everybody in the same way."""
+    import networkx
+
     graph = networkx.complete_graph(places)
     networkx.set_edge_attributes(graph, link, "link")
     return graph
@@ -121,6 +125,8 @@ def complete(places: int, link: Link = LAN) -> networkx.Graph:
 
 def wan(places: int) -> networkx.Graph:
     """Replicas on three continents in turn."""
+    import networkx
+
     graph = networkx.complete_graph(places)
     for first, second in graph.edges:
         zones = ZONES[first % 3], ZONES[second % 3]
@@ -197,6 +203,7 @@ def _edge(graph: networkx.Graph, source: int, target: int) -> Link | None:
 
 def _fill(graph: networkx.Graph, links: list[list[Link | None]]) -> None:
     """Packets between places that no edge joins travel by others."""
+    import networkx
 
     def cost(first: int, second: int, attributes: Any) -> int:
         link: Link = attributes.get("link", LAN)

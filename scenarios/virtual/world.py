@@ -25,9 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from random import Random
-from typing import Any
-
-import networkx
+from typing import TYPE_CHECKING, Any
 
 from consensus.output import Note
 from consensus.state import Settings
@@ -48,6 +46,9 @@ from scenarios.virtual.observer import Observer
 from scenarios.virtual.seat import Seat
 from scenarios.virtual.signatures import CACHED, SIGN_US, VERIFY_US, Signatures
 from scenarios.virtual.stepping import EVENT_LIMIT, Stepping, Stuck
+
+if TYPE_CHECKING:
+    import networkx
 
 
 class World(Stepping):

@@ -61,13 +61,17 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a run ended. `verdict` is None when nobody judged it; `killed` if its process said nothing."""
+    """How a run ended. `verdict` is None when nobody judged it; `killed` if its process said nothing.
+
+    `unmet` says what did not hold: place, check and what was found, as the verdict has it.
+    """
 
     at_ms: int
     verdict: str | None
     held: int
     expected: int
     killed: bool
+    unmet: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import networkx
-
 from scenarios.faults.record import FaultRecord
 from scenarios.why.known import Known, NodeKnown
 
@@ -60,6 +58,8 @@ def _keeps_away(record: FaultRecord, name: str) -> bool:
 
 def together(known: Known, gone: Iterable[Missing]) -> tuple[str, ...]:
     """The largest set of voters that are there and hear each other; among equals the one with the primary."""
+    import networkx  # Here: it would be a sixth of the start of every command.
+
     away = {each.node for each in gone}
     voters = [node.name for node in known.voters if node.name not in away]
     hearing = networkx.complete_graph(voters)

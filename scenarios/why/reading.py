@@ -118,7 +118,22 @@ def _ended(folder: RunFolder, events: Sequence[Event]) -> Ended | None:
         held=sum(each.get("result") == "holds" for each in expected),
         expected=len(expected),
         killed=not stops,
+        unmet=tuple(_unmet(document)),
     )
+
+
+def _unmet(document: Mapping[str, Any]) -> Iterable[str]:
+    """What `privity run` marked as broken or not confirmed, in its order."""
+    file = document.get("file", "")
+    for each in document.get("expectations", []):
+        if each.get("result") != "holds":
+            yield f"{file}:{each.get('line')}  {each.get('check')}  {each.get('detail')}"
+    for fault in document.get("faults", []):
+        if fault.get("failure"):
+            yield f"{file}:{fault.get('line')}  fault {fault.get('id')}  {fault['failure']}"
+    yield from (f"plan  {each}" for each in document.get("plan", {}).get("first", []))
+    if found := document.get("canaries", {}).get("found"):
+        yield f"canary scan  {found} secrets found"
 
 
 def _verdict(folder: RunFolder) -> dict[str, Any]:

@@ -116,6 +116,8 @@ def _readers(known: Known, network: Diagnosis, wanted: Submitted) -> tuple[Reade
             )
         if is_reader:
             state = ABSENT if indexed is None else indexed.payload
+            if state == NO_PAYLOAD:
+                state = DELIVERED  # Of a public record there is nothing to open.
             since_ms = known.lacking_ms.get((node.name, wanted.tx.hex()[:8]))
             if since_ms is None and wanted.height is not None:
                 since_ms = known.committed_ms.get(wanted.height)

@@ -18,6 +18,7 @@ def lines_of(diagnosis: Diagnosis) -> list[str]:
     """What `privity why` prints of a network: the answer, then what it rests on and what comes next."""
     lines = [] if diagnosis.ended is None else [ended_line(diagnosis.run, diagnosis.ended)]
     if diagnosis.ended is not None:
+        lines += [line("broke", each) for each in diagnosis.ended.unmet]
         for each, reader in diagnosis.undelivered[:_NAMED]:
             lines.append(line("lacks", f"{reader} had not got {each.name}, which is in block {each.height}"))
         if not diagnosis.waiting:
@@ -96,6 +97,7 @@ def document_of(diagnosis: Diagnosis) -> dict[str, Any]:
             "held": ended.held,
             "expected": ended.expected,
             "killed": ended.killed,
+            "unmet": list(ended.unmet),
         },
         "tx": None,
     }

@@ -256,4 +256,5 @@ def matrix_readers(document: dict[str, Any]) -> dict[str, set[str]]:
     return {
         row["tx"]: {column for column, cell in row["cells"].items() if cell["symbol"] == "●"}
         for row in document["rows"]
+        if row["field"] == "*"
     }

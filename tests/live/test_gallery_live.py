@@ -1,4 +1,4 @@
-"""Three stories of the gallery on real processes and mosquitto; the others run in the virtual world."""
+"""Some stories of the gallery on real processes and mosquitto; the others run in the virtual world."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from tests.live.commands import SHIPPED, Privity
 pytestmark = pytest.mark.mosquitto
 
 
-@pytest.mark.parametrize("name", ["primary-crash", "equivocating-primary", "broker-outage"])
+@pytest.mark.parametrize(
+    "name", ["primary-crash", "equivocating-primary", "broker-outage", "late-disclosure"]
+)
 def test_a_story_passes_live(privity: Privity, name: str) -> None:
     """The same file as in the virtual world: every expectation holds, and its faults happened."""
     said = privity("run", SHIPPED / f"{name}.yaml", "--broker", "mosquitto", "--json")

@@ -67,6 +67,24 @@ def send(
     )
 
 
+def seal_with_nonce(
+    fields: Mapping[str, object], nonce: bytes, *, sender: str = "alice", to: Iterable[str] = ("bob",)
+) -> Sealed:
+    """The same with a nonce that is known beforehand."""
+    return seal(
+        fields,
+        readers=[WRAPPING_KEYS[name] for name in (sender, *to)],
+        network=NETWORK,
+        sender=sender,
+        policy=POLICY,
+        valid_from=1,
+        valid_until=100,
+        signing_key=PARTIES[sender].signing,
+        entropy=seeded(nonce),
+        nonce=nonce,
+    )
+
+
 def check(transaction: PrivateTransaction, blob: Blob | None) -> str | None:
     """What every node of this consortium says of the transaction."""
     sender = transaction.header.core.sender

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from node.chain.store import DELIVERED, NOT_PARTY, REFUSED
 from node.consortium import Consortium, Member, Policy
+from node.disclosing import Author, disclose
+from node.envelopes.envelope import readers_of
 from node.envelopes.sender_proof import SenderProof
 from tests.node.network_of_nodes import PARTIES, World, founded, ready, sealed_for
+from tests.node.small_consortium import seeded
 
 POLICY = Policy(always_to=("dan",))
 NETWORK = founded(voters=4, policy=POLICY)
@@ -94,3 +97,15 @@ def test_senders_add_the_mandatory_readers_once() -> None:
     assert NETWORK.with_mandatory("ann", ["bob"]) == ("bob", "dan")
     assert NETWORK.with_mandatory("ann", ["dan", "bob"]) == ("dan", "bob")
     assert NETWORK.with_mandatory("dan", ["bob"]) == ("bob",)
+
+
+def test_whoever_discloses_names_them_too() -> None:
+    """A carrier is a private transaction like others; they read it, though it is not made for them."""
+    sealed = sealed_for(NETWORK, {"amount": 1}, to=("bob", "dan"))
+    author = Author("bob", PARTIES["bob"], NETWORK, seeded("bob"), 1, 40)
+    made = disclose(author, sealed.payload, sealed.transaction.header, receivers=["cyd"], reason="audit")
+    assert made.package.receivers == ("cyd",)
+    candidates = NETWORK.wrapping_keys
+    carrier = made.carrier
+    readers = readers_of(carrier.transaction, carrier.blob, carrier.content_key, candidates)
+    assert readers == {"bob", "cyd", "dan"}

@@ -202,7 +202,8 @@ def test_the_root_is_as_documented() -> None:
     nodes = [*hashes, *payload.padding]
     tree_root = inner(inner(nodes[0], nodes[1]), inner(nodes[2], nodes[3]))
     count = (3).to_bytes(4, "big")
-    assert hashlib.sha256(b"\x02" + count + payload.salt + tree_root + OWNER).digest() == payload.root(OWNER)
+    count_hash = hashlib.sha256(b"\x03" + count + payload.salt).digest()
+    assert hashlib.sha256(b"\x02" + count_hash + tree_root + OWNER).digest() == payload.root(OWNER)
 
 
 @pytest.mark.parametrize(

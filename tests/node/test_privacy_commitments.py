@@ -44,7 +44,8 @@ def digests_of_guesses(sealed: Sealed) -> Iterator[tuple[int, bytes]]:
     for salt in salts:
         fixed = [Leaf(salt, leaf.path, leaf.value).hash() for leaf in sealed.payload.leaves[:3]]
         left = sha256(b"\x01" + fixed[0] + fixed[1]).digest()
-        head, tail = b"\x00" + msgpack.packb([salt, ["price"], 0])[:-1], b"\x02" + bytes([0, 0, 0, 4]) + salt
+        head = b"\x00" + msgpack.packb([salt, ["price"], 0])[:-1]
+        tail = b"\x02" + sha256(b"\x03" + bytes([0, 0, 0, 4]) + salt).digest()
         for price in PRICES:
             leaf = sha256(head + msgpack.packb(price)).digest()
             right = sha256(b"\x01" + fixed[2] + leaf).digest()

@@ -35,7 +35,10 @@ def test_a_non_party_may_not(stopped: LiveRun, privity: Privity) -> None:
     assert re.fullmatch(r"content     not visible: crane is not a named party +E-NOT-PARTY", lines[2])
     assert "sender acme     recipients hidden     size 256 B (padded)" in lines[3]
     assert lines[4].startswith("crane can   check that it is on the ledger   privity show block ")
-    assert lines[5].strip() == "exit 6"
+    assert lines[5].strip() == (
+        'ask to be shown it             privity request bid-acme --as crane --of acme --reason "…"'
+    )
+    assert lines[6].strip() == "exit 6"
     assert CANARY not in done.out and "412000" not in done.out
 
 
@@ -84,7 +87,7 @@ def test_missing_is_not_the_same_as_not_mine(copied: LiveRun, privity: Privity) 
 
 
 DOCUMENT = [
-    *("schema", "run", "tx", "id", "seen_as", "status", "access", "content", "readers"),
+    *("schema", "run", "tx", "id", "seen_as", "status", "access", "content", "readers", "acts"),
     *("sender", "commitment", "size_bytes", "slots", "height", "view", "block"),
 ]
 

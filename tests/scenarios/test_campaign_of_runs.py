@@ -21,7 +21,7 @@ from scenarios.repeating import campaign
 from scenarios.repeating.campaign import Campaign, Plan
 from scenarios.repeating.crew import Crew
 from scenarios.repeating.once import Broken, Outcome, Task, run_once
-from scenarios.repeating.summary import document_of
+from scenarios.repeating.summary import document_of, in_words
 from tests.command_line import Privity
 from tests.waiting import alive, wait_until
 
@@ -129,6 +129,33 @@ def test_in_words_a_failure_names_place_seed_and_command(privity: Privity, tmp_p
     assert f"again privity run {file} --seed 7" in out
     again = out.split("next  privity ")[1].splitlines()[0]
     assert privity(tmp_path, *again.split(), "-o", str(tmp_path / "smaller.yaml")).code == FINE
+
+
+def test_many_failures_alike_are_told_shortly(tmp_path: Path) -> None:
+    """The first three, the first of every other kind, the number of the rest, and the first to shrink."""
+    found = Campaign(tmp_path, Plan("", "seeds.yaml", "seeds", range(1, 21), "seeded", "cached"))
+    for seed in range(1, 21):  # Of the first four nothing is kept any more.
+        broken = (Broken("height", f"height {seed}", 9, 0),) + (Broken("agreement", "two", 8, 0),) * (
+            seed > 15
+        )
+        run_dir = tmp_path / str(seed)
+        if seed > 4:
+            run_dir.mkdir()
+        found.outcomes[seed] = Outcome(seed, "fail", broken, run_dir=str(run_dir))
+    lines = in_words(document_of(found, lambda seed: f"privity run it --seed {seed}", resumed=0))
+    again = [line.split()[-1] for line in lines if line.startswith("    again ")]
+    assert again == ["1", "2", "3", "16"]
+    assert lines[-2] == f"    and 16 more alike; --json lists all, the newest are kept in {tmp_path}"
+    assert lines[-1] == f"    next  privity shrink {tmp_path / '5'}"
+
+
+def test_many_seeds_of_a_live_file_run_in_the_virtual_world(privity: Privity, tmp_path: Path) -> None:
+    """Nobody has to say so, and the command that repeats one of them says it."""
+    file = Path(write(tmp_path, rules=TOO_HIGH))
+    file.write_text(file.read_text().replace("network: {transport: memory}\n", ""))
+    document = privity(tmp_path, "run", str(file), "--seeds", "4", "--json").document
+    (failure,) = document["failures"]
+    assert failure["again"] == f"privity run {file} --seed 4 --transport memory"
 
 
 def test_an_invariant_is_the_gravest_also_while_the_network_starts(

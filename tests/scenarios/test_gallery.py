@@ -14,7 +14,14 @@ from tests.command_line import Privity
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 FILES = sorted(SCENARIOS.glob("*.yaml"))
 STORIES = ("primary crash", "partition and heal", "too many faults", "equivocating primary", "slow primary")
-STORIES += ("censorship", "lossy wan", "restart of everyone", "broker outage", "seven banks faults")
+STORIES += (
+    "censorship",
+    "lossy wan",
+    "restart of everyone",
+    "broker outage",
+    "seven banks faults",
+    "late disclosure",
+)
 MOST_LINES = 60
 
 

@@ -15,7 +15,7 @@ from node.chain.store import BlockRow
 from node.errors import CHECK_FAILED, FINE, UNCONFIRMED
 from node.run_folder import RunFolder
 from scenarios.chains import Chain, behind, committed_everywhere, first_disagreement
-from scenarios.judging import Evidence, Judgement, incidents, judge, plan_differences
+from scenarios.judging import Evidence, Judgement, incidents, judge, plan_differences, predicted
 from scenarios.model.loading import load_scenario
 from scenarios.model.plan import PlannedSend
 from scenarios.model.scenario import Agreement, Denied, Height, NoPlaintext, Readers
@@ -250,11 +250,13 @@ def test_a_reader_outside_the_plan_fails_the_run_without_any_rule(good: Evidence
         sent={**good.sent, "rent": dataclasses.replace(sent, planned=planned)},
         scenario=expecting(good, agreement),
     )
-    said = "rent: planned alice carol, can read alice bob"
-    assert [said] == plan_differences(evidence)
+    (said,) = plan_differences(evidence)
+    assert said.startswith("rent: planned alice carol; bob (● N since block ")
+    assert said.endswith(") can read it too")
     word, document = verdict(evidence)
     assert ("fail", 1, [said]) == (word, document["plan"]["differing"], document["plan"]["first"])
-    assert f"✗ plan  {said}" in in_words(document, judge(evidence), [], "privity run x")
+    words = in_words(document, [*judge(evidence), *predicted(evidence)], [], "privity run x")
+    assert f"✗ {evidence.scenario.file}:5  readers (predicted)  {said}" in words
 
 
 def test_a_transaction_that_not_all_have_is_unconfirmed(good: Evidence, change: Change) -> None:

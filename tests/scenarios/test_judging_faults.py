@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import get_args
 from xml.etree import ElementTree
@@ -157,6 +158,7 @@ def test_why_a_fault_could_not_be_carried_out_is_shown(
     done = run(privity, tmp_path, KINDS["broker-outage"])
     assert done.code == CHECK_FAILED
     assert "fault broken  touched nothing (this broker is not ours to stop): a run" in done.out
+    assert re.match(r"FAIL although (\d+) of \1 hold  ", done.out), done.out.splitlines()[0]
 
 
 # The record itself.

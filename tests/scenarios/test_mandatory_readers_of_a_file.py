@@ -41,7 +41,7 @@ def test_check_predicts_them_as_readers() -> None:
     """The row of each transaction that they did not send says so."""
     scenario = parse_scenario(HEAD % "reg", "a.yaml")
     rows = {row.tx: row.cells["reg"] for row in predicted(scenario, plan(scenario))}
-    assert tuple(rows["rent"]) == ("●", "N") and tuple(rows["report"]) == ("●", "S")
+    assert rows["rent"].text() == "● N" and rows["report"].text() == "● S"
 
 
 def test_a_stranger_is_refused_with_a_suggestion() -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from node.errors import WRONG_USAGE
 from node.run_reading import RunReading
-from scenarios.knowledge.matrix import Matrix, build_matrix
+from scenarios.knowledge.matrix import build_matrix
 from scenarios.knowledge.metadata import metadata_of, possible_readers
+from scenarios.knowledge.rows import Matrix
 from scenarios.knowledge.view import matrix_lines
 from tests.command_line import Privity
 from tests.run_of_nodes import CANARY, NAMES, LiveRun
@@ -162,8 +163,10 @@ def test_the_document(stopped: LiveRun, privity: Privity) -> None:
     assert list(document) == ["schema", "run", "at", "columns", "rows"]
     assert (document["schema"], document["run"], document["at"]) == ("privity.matrix/1", "0001", "end")
     assert list(COLUMNS) == document["columns"]
+    fields = [row["field"] for row in document["rows"] if row["tx"] == "bid-acme"]
+    assert fields == ["*", "price", "secret"]
     for row in document["rows"]:
-        assert list(row) == ["tx", "field", "cells"] and row["field"] == "*"
+        assert list(row) == ["tx", "field", "cells"]
         assert list(COLUMNS) == list(row["cells"])
         for cell in row["cells"].values():
             assert list(cell) == ["symbol", "reason", "since"]
@@ -234,15 +237,14 @@ def test_csv(stopped: LiveRun, privity: Privity) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (("--if-stolen", "acme"), "E-NOT-YET"),
-        (("--diff", "0002"), "E-NOT-YET"),
+        (("--if-stolen", "nobody"), "E-PARTY"),
         (("--at", "11"), "E-DURATION"),
         (("--at", "block x"), "E-DURATION"),
         (("bid-acne",), "E-TX"),
     ],
 )
 def test_wrong_usage(arguments: tuple[str, ...], code: str, stopped: LiveRun, privity: Privity) -> None:
-    """What is not built, no moment and no transaction are refused with exit code 2 and an empty stdout."""
+    """No party, no moment and no transaction are refused with exit code 2 and an empty stdout."""
     done = privity(stopped.home, "who-sees", *arguments)
     assert (done.code, done.out) == (WRONG_USAGE, "")
     assert code in done.err

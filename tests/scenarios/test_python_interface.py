@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,19 @@ async def test_what_is_healed_early_is_healed(file: Path) -> None:
         assert await net.readers(tx) == {"alice", "bob"}
 
 
+async def test_a_view_that_cannot_come_says_why(file: Path) -> None:
+    """An idle network keeps a dead primary; with something that waits, the error does not claim that."""
+    async with load(file) as net:
+        await net.fault("crash", nodes=["primary"])
+        with pytest.raises(PrivityError, match="not within 3 s: view 1") as idle:
+            await net.wait_for(view=1, within_s=3)
+        assert idle.value.why.endswith("an idle network keeps its primary")
+        await net.send("bob", to=["carol"], data={"price": 2}, wait_s=0)
+        with pytest.raises(PrivityError) as waiting:
+            await net.wait_for(view=9, within_s=1)
+        assert "idle" not in waiting.value.why
+
+
 async def test_mistakes_are_errors_with_hints(file: Path) -> None:
     """The same codes as on the command line."""
     async with load(file) as net:
@@ -104,8 +118,10 @@ async def test_mistakes_are_errors_with_hints(file: Path) -> None:
             with pytest.raises(PrivityError) as refused:
                 await net.fault(kind, **fields)
             assert refused.value.code == code, kind
-        with pytest.raises(PrivityError, match="no such party"):
+        with pytest.raises(PrivityError, match="no party named alise; did you mean alice") as nobody:
             await net.send("alise", to=[], data={"a": 1})
+        shown = "".join(traceback.format_exception(nobody.value))
+        assert "  why   there are alice, bob, carol, dave\n" in shown
         with pytest.raises(PrivityError, match="cannot be a payload"):
             await net.send("alice", to=[], data={"a": object()})
         with pytest.raises(PrivityError, match="not within"):

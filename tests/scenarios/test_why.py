@@ -282,6 +282,29 @@ def test_a_finished_run(privity: Privity, file: Path, tmp_path: Path) -> None:
     assert arrived.out.splitlines()[1] == "rent has arrived: block 2, opened by alice, bob."
 
 
+def test_a_finished_run_that_failed(privity: Privity, file: Path, tmp_path: Path) -> None:
+    """What it broke is named with its line, expectations and faults alike, without another run."""
+    text = file.read_text().replace(
+        "expect:", "  - {at: {height: 900}, do: fault, id: late, kind: crash, nodes: [bob]}\nexpect:"
+    )
+    file.write_text(text + "  - {check: height, min: 500}\n")
+    privity(tmp_path / "home", "run", str(file), "--transport", "memory", "-q")
+    said = privity(tmp_path / "home", "why")
+    at = {
+        word: n
+        for n, text in enumerate(file.read_text().splitlines(), 1)
+        for word in ("late", "500")
+        if word in text
+    }
+    broke = [each for each in said.out.splitlines() if each.startswith("  broke ")]
+    assert broke[0].startswith(f"  broke {file}:{at['500']}  height  ")
+    assert broke[1].startswith(f"  broke {file}:{at['late']}  fault late  never began")
+    document = privity(tmp_path / "home", "why", "--json").document
+    assert [f"  broke {each}" for each in document["ended"]["unmet"]] == broke
+    (logged,) = privity(tmp_path / "home", "logs", "--ev", "expect.fail").out.splitlines()
+    assert logged.split()[2:] == ["expect.fail", "height", "line", str(at["500"])]
+
+
 def test_a_finished_run_that_left_something_open(privity: Privity, tmp_path: Path) -> None:
     """A reader that never came back had not got what was sent to it: exit code 1."""
     file = tmp_path / "open.yaml"

@@ -12,14 +12,16 @@ from scenarios.session import Session, new_folder
 from scenarios.virtual.loop import VirtualLoop
 
 
-def evidence_of(home: Path, text: str) -> Evidence:
+def evidence_of(home: Path, text: str, options: Options | None = None) -> Evidence:
     """The evidence of a run of this scenario, which names the virtual world."""
+    options = Options() if options is None else options
     file = home / "judged.yaml"
     file.write_text(text)
     scenario = load_scenario(file)
 
     async def run() -> Evidence:
-        session = Session(scenario, file, new_folder(scenario, home=home), Options(), lambda kind, said: None)
+        folder = new_folder(scenario, home=home)
+        session = Session(scenario, file, folder, options, lambda kind, said: None)
         async with session.running(signals=False):
             settled = await session.play()
         return session.evidence(settled)

@@ -11,12 +11,15 @@ from consensus.evidence import proves
 from consensus.messages import Proposal, ReplicaMessage, Signed
 from consensus.votes import Batch, Commit, Prepare, PrePrepare
 from node.canonical import DecodeError, encode
+from node.disclosing import Author
+from node.disclosing import request as ask_for
 from node.faults.fault import Censor, Disconnect, Equivocate, Flood, Silent, Slow
 from node.faults.injector import Injector
 from node.topics import Topics
 from node.wire import Packet, TransactionPacket, Verifier, decode_packet, signed_bytes
 from tests.node.faults.faulty_world import FaultyWorld, injector_of, ready
 from tests.node.network_of_nodes import PARTIES, founded, sealed_for
+from tests.node.small_consortium import seeded
 
 NET = founded()
 SEVEN = founded(7)
@@ -176,6 +179,18 @@ def test_a_censor_lets_in_no_transaction_of_a_party_while_it_leads() -> None:
     assert ann.touched["ban"] == 2
     leads = False
     assert ann.incoming(TOPICS.transactions, request("bob"), 0) == [(0, request("bob"))]
+
+
+def test_a_censor_knows_acts_by_their_author() -> None:
+    """A request to be shown something is a request of that party too; the consortium is nobody's."""
+    ann = injector_of(NET, "ann", leads=lambda: True)
+    ann.begin(Censor(id="ban", parties=["ann", "bob"]), 0)
+    for name, passes in (("bob", False), ("cyd", True)):
+        author = Author(name, PARTIES[name], NET, seeded(name), 1, 40)
+        packet = encode(TransactionPacket(ask_for(author, bytes(32), "dan", "audit"), None))
+        assert ann.incoming(TOPICS.transactions, packet, 0) == ([(0, packet)] if passes else [])
+    founding = encode(TransactionPacket(NET.transaction, None))
+    assert ann.incoming(TOPICS.transactions, founding, 0) == [(0, founding)]
 
 
 def test_a_censoring_primary_is_replaced_and_the_transaction_is_ordered(world: FaultyWorld) -> None:

@@ -202,7 +202,7 @@ def test_a_broken_invariant_is_the_verdict(
         (("--transport", "memory", "--keep"), "--keep"),
         (("--trace", "trace.jsonl"), "--trace"),
         (("--signatures", "real"), "--signatures"),
-        (("--check-determinism",), "--check-determinism"),
+        (("--transport", "mqtt", "--check-determinism"), "--check-determinism"),
         (("--transport", "memory", "--crypto", "os", "--check-determinism"), "--check-determinism"),
         (("--transport", "memory", "--crypto", "weak"), "--crypto"),
         (("--transport", "memory", "--signatures", "none"), "--signatures"),

@@ -1,0 +1,69 @@
+"""Acts as everybody sees them: who showed or asked for what, to whom, why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from node.chain.act import Act, Disclosure
+from node.chain.reading import NodeReading, Ordered
+from node.run_reading import Found, RunReading, short_id
+from node.text import clean
+
+LABEL_WIDTH = 12
+
+
+def acts_about(node: NodeReading, tx: bytes) -> Iterator[tuple[Ordered, Act]]:
+    """The acts on this ledger that speak of a transaction, in chain order."""
+    return ((ordered, act) for ordered, act in node.acts() if act.deed.tx == tx)
+
+
+def act_line(height: int, act: Act, what: str = "it") -> str:
+    """`block 6: importer showed 2 of its fields to auditor: "confirmation"`."""
+    deed, reason = act.deed, clean(act.deed.reason)
+    if isinstance(deed, Disclosure):
+        part = f"the whole of {what}" if deed.whole else f"{deed.fields} of the fields of {what}"
+        return f'block {height}: {act.sender} showed {part} to {", ".join(deed.receivers)}: "{reason}"'
+    return f'block {height}: {act.sender} asked {deed.of} to be shown {what}: "{reason}"'
+
+
+def act_document(ordered: Ordered, act: Act) -> dict[str, Any]:
+    """The same as a document."""
+    deed = act.deed
+    document: dict[str, Any] = {
+        "record": ordered.id.hex(),
+        "height": ordered.height,
+        "by": act.sender,
+        "tx": deed.tx.hex(),
+        "reason": deed.reason,
+    }
+    if isinstance(deed, Disclosure):
+        return document | {
+            "act": "disclosure",
+            "to": list(deed.receivers),
+            "fields": deed.fields,
+            "whole": deed.whole,
+            "carrier": deed.carrier.hex(),
+            "answers": None if deed.answers is None else deed.answers.hex(),
+        }
+    return document | {"act": "request", "of": deed.of}
+
+
+def act_page(reading: RunReading, node: NodeReading, ordered: Ordered, act: Act) -> list[str]:
+    """The page of an act: all of it is public."""
+    name, digits = Found(ordered.id, reading.label(ordered.id)).name, f"{short_id(ordered.id)}…"
+    about = Found(act.deed.tx, reading.label(act.deed.tx)).name
+    lines = [f"tx {clean(name)}  {digits}", _line("public", act_line(ordered.height, act, clean(about)))]
+    known = act.deed.tx in node.transactions
+    lines.append(_line("about", f"tx {clean(about)}" + ("" if known else ", which is not on this ledger")))
+    if isinstance(act.deed, Disclosure):
+        carrier = node.transactions.get(act.deed.carrier)
+        where = "is not on this ledger" if carrier is None else f"block {carrier.height}"
+        lines.append(_line("carrier", f"{short_id(act.deed.carrier)}… {where}: sealed for its receivers"))
+        if act.deed.answers is not None:
+            lines.append(_line("answers", f"request {short_id(act.deed.answers)}…"))
+    return lines
+
+
+def _line(word: str, text: str) -> str:
+    return f"{word:<{LABEL_WIDTH}}{text}"

@@ -1,0 +1,64 @@
+"""The disclosure register: who showed or asked for what, to whom, and the reason given. It is public."""
+
+from __future__ import annotations
+
+from node.chain.act import Act, Disclosure
+from node.chain.reading import Ordered
+from node.run_reading import Found
+from scenarios.report.elements import Html, Row, join, paragraphs, table
+from scenarios.report.material import Material
+from scenarios.report.shortening import left_out, shortened
+
+_HEADS = ["record", "block", "at", "who", "did", "of tx", "to whom", "reason given", "answers"]
+
+
+def register(material: Material) -> Html:
+    """A row for each act on the ledger, in chain order."""
+    shown, hidden = shortened(list(material.reading.highest().acts()))
+    parts = [
+        paragraphs(
+            "What stands on every ledger, signed by who did it: a record says what its author says. "
+            "Whether it is true is for the matrix, which opened what was shown."
+        ),
+        table(
+            "Disclosures and requests, by block",
+            _HEADS,
+            [_row(material, ordered, act) for ordered, act in shown],
+        ),
+    ]
+    if note := left_out(hidden, "records", f"privity show tx NAME --run {material.folder.number}"):
+        parts.append(paragraphs(note))
+    return join(parts)
+
+
+def _row(material: Material, ordered: Ordered, act: Act) -> Row:
+    deed = act.deed
+    if isinstance(deed, Disclosure):
+        did = "showed the whole" if deed.whole else f"showed {deed.fields} of the fields"
+        whom, answers = ", ".join(deed.receivers), deed.answers
+    else:
+        did, whom, answers = "asked to be shown it", deed.of, None
+    return Row(
+        _name(material, ordered.id),
+        [
+            ordered.height,
+            _time(material, ordered.height),
+            act.sender,
+            did,
+            _name(material, deed.tx),
+            whom,
+            deed.reason,
+            "–" if answers is None else _name(material, answers),
+        ],
+    )
+
+
+def _name(material: Material, identifier: bytes) -> str:
+    return Found(identifier, material.reading.label(identifier)).name
+
+
+def _time(material: Material, height: int) -> str:
+    block = material.reading.highest().block(height)
+    if block is None:
+        return "–"
+    return f"{(block.header.time_ms - material.reading.network.created_ms) / 1000:.3f}s"

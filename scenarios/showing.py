@@ -1,0 +1,142 @@
+"""The operator plays disclosures and requests: as each party's own client would, with that party's key."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from node.chain.act import ActTransaction
+from node.delivery.outgoing import submit
+from node.disclosing import Author, disclose, request
+from node.envelopes.envelope import NotAParty, Unreadable, unseal
+from node.errors import PrivityError
+from node.run_folder import CARRIER, RECORD, Label
+from node.wire import Inclusion
+from scenarios.model.disclosures import latest_request
+from scenarios.model.scenario import Ask, Disclose
+
+if TYPE_CHECKING:
+    from scenarios.operating import Operator, Sent
+
+
+@dataclass(slots=True)
+class Recorded:
+    """An act that the operator handed in for a party, and what became of it and of its carrier."""
+
+    step: Disclose | Ask
+    tx: bytes
+    at_ms: int
+    done: bool = False
+
+
+class Showing:
+    """Carries out the steps `disclose` and `request` of one run."""
+
+    def __init__(self, operator: Operator) -> None:
+        self._operator = operator
+        self.recorded: dict[str, Recorded] = {}  # By the id of the step.
+
+    async def play(self, step: Disclose | Ask, within_s: float) -> None:
+        """Carry out one step. What it speaks of must be ordered first; nobody waits for longer."""
+        sent = self._operator.sent.get(step.tx)
+        height = ""
+        if sent is not None and await self._confirmed([sent.tx], _author(step), within_s):
+            if isinstance(step, Disclose):
+                height = await self._disclose(step, sent, within_s)
+            else:
+                height = await self._ask(step, sent, within_s)
+        done = bool(height)
+        if isinstance(step, Disclose):
+            word, who = "disclose", f"{step.discloser} -> {', '.join(step.receivers)}"
+        else:
+            word, who = "request", f"{step.asker} -> {step.of}"
+        at, mark = f"{step.at_ms / 1000:g}s", "✓" if done else "no certificate yet"
+        self._operator.say("step", f"{at:>5}  {word:<9} {step.tx:<12} {who:<24} {height:<12} {mark}")
+        self._operator.events.emit("step.done", id=step.id, ok=done)
+
+    async def _ask(self, step: Ask, sent: Sent, within_s: float) -> str:
+        act = request(self._as(step.asker), sent.tx, step.of, step.reason)
+        return await self._record(step, act, (step.of,), within_s)
+
+    async def _disclose(self, step: Disclose, sent: Sent, within_s: float) -> str:
+        """First the record, then the carrier: nobody reads before everybody can know who showed it."""
+        operator = self._operator
+        assert sent.sealed is not None, "it was sealed here"
+        transaction = sent.sealed.transaction
+        try:
+            opened = unseal(transaction, sent.sealed.blob, operator.keys[step.discloser].wrapping)
+        except (NotAParty, Unreadable):
+            return ""
+        asked = latest_request(step, operator.scenario.asked) if step.answers else None
+        if asked is not None:
+            await self._until_recorded(asked, within_s)
+            if asked not in self.recorded:
+                return ""
+        made = disclose(
+            self._as(step.discloser),
+            opened.payload,
+            transaction.header,
+            receivers=step.receivers,
+            reason=step.reason,
+            fields=step.fields,
+            answers=None if asked is None else self.recorded[asked].tx,
+        )
+        holders = (step.discloser, *operator.network.with_mandatory(step.discloser, step.receivers))
+        operator.secrets.add_disclosure(made, frozenset(holders))
+        recorded = await self._record(step, made.record, step.receivers, within_s)
+        if not recorded:
+            return ""
+        self.recorded[step.id].done = False
+        carrier = made.carrier.transaction
+        name, at_ms = f"{step.id}-carrier", operator.since_ms()
+        keys, others = operator.keys[step.discloser], holders[1:]
+        try:
+            await submit(operator.client, operator.network, made.carrier, keys, others, name)
+        except PrivityError as error:
+            operator.say("step", f"      disclose  {step.id:<12} {error.what}   {error.code}")
+            return ""
+        label = Label(name, carrier.id.hex(), step.discloser, step.receivers, at_ms, CARRIER)
+        operator.folder.add_transaction(label)
+        proofs = await self._confirmed([carrier.id], step.discloser, within_s)
+        self.recorded[step.id].done = bool(proofs)
+        return f"{recorded}-{proofs[carrier.id].header.height}" if proofs else ""
+
+    async def _record(
+        self, step: Disclose | Ask, act: ActTransaction, to: tuple[str, ...], within_s: float
+    ) -> str:
+        operator = self._operator
+        operator.client.submit(act, None)
+        at_ms = operator.since_ms()
+        self.recorded[step.id] = Recorded(step, act.id, at_ms)
+        operator.folder.add_transaction(Label(step.id, act.id.hex(), act.act.sender, to, at_ms, RECORD))
+        operator.events.emit("tx.submit", tx=act.id, id=step.id, party=act.act.sender)
+        proofs = await self._confirmed([act.id], act.act.sender, within_s)
+        self.recorded[step.id].done = bool(proofs)
+        return f"block {proofs[act.id].header.height}" if proofs else ""
+
+    async def _confirmed(self, ids: list[bytes], name: str, within_s: float) -> Mapping[bytes, Inclusion]:
+        operator = self._operator
+        asker = (name, operator.keys[name].signing)
+        proofs = await operator.client.certified(ids, asker, within_s)
+        for proof in proofs.values():
+            operator.saw_height(proof.header.height)
+        return proofs
+
+    def _as(self, name: str) -> Author:
+        operator, height = self._operator, max(1, self._operator.height)
+        network = operator.network
+        until = height + network.rules.validity_window
+        return Author(name, operator.keys[name], network, operator.entropy, height, until)
+
+    async def _until_recorded(self, identifier: str, within_s: float) -> None:
+        """A disclosure that answers a request is made once that was handed in."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within_s
+        while identifier not in self.recorded and loop.time() < until:
+            await asyncio.sleep(0.05)
+
+
+def _author(step: Disclose | Ask) -> str:
+    return step.discloser if isinstance(step, Disclose) else step.asker
