@@ -98,6 +98,20 @@ def test_one_copy_is_enough_by_default_and_the_other_reader_catches_up(
     assert matrix(privity, tmp_path, "--at", "8s")["rent"]["carol"] == "·"
 
 
+def test_a_disclosure_travels_off_chain_as_well(privity: Privity, tmp_path: Path) -> None:
+    """The carrier goes to its receivers' nodes; whoever is shown nothing has the commitment alone."""
+    shown = "  - {at: 4s, do: disclose, id: late, tx: rent, as: bob, to: [erin], reason: audit}"
+    text = FILE % ("", shown)
+    assert privity(tmp_path, "run", written(tmp_path, text), "-q").code == FINE
+    held = matrix(privity, tmp_path)["rent"]
+    assert (held["erin"], held["dave"]) == ("●", "#")
+    assert matrix(privity, tmp_path, "--at", "3s")["rent"]["erin"] == "#"
+    folder = RunFolder.find(tmp_path)
+    (carrier,) = [label.tx for label in folder.transactions() if label.id == "late-carrier"]
+    holders = {path.parents[1].name for path in folder.path.glob(f"nodes/*/blobs/{carrier}")}
+    assert holders == {"bob", "erin"}
+
+
 @pytest.mark.parametrize(
     ("settings", "code"),
     [
