@@ -36,12 +36,15 @@ class Answers:
         mempool: Mempool,
         topics: Topics,
         send: Callable[[str, bytes], None],
+        *,
+        off_chain: bool = False,
     ) -> None:
         self._journal = journal
         self._store = store
         self._mempool = mempool
         self._topics = topics
         self._send = send
+        self._off_chain = off_chain  # Then who asks for bodies gets headers; blobs are another matter.
         self._last_bodies: tuple[int, tuple[AnyTransaction, ...]] = (-1, ())
         self._answered_ms: dict[tuple[int, str], int] = {}
         self._recent: OrderedDict[int, BlockRecord] = OrderedDict()
@@ -129,6 +132,8 @@ class Answers:
 
     def _blob(self, identifier: bytes) -> Blob | None:
         """A blob, or None if it is not here or no use: others have it, and the chain needs none."""
+        if self._off_chain:
+            return None
         try:
             encoded = self._store.get_blob(identifier)
             return None if encoded is None else decode_blob(encoded)

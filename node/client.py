@@ -16,6 +16,8 @@ from consensus.messages import Signed, Status
 from node.broker_url import BrokerUrl
 from node.canonical import DecodeError, encode
 from node.consortium import Network
+from node.delivery.outgoing import Outgoing
+from node.delivery.packets import SealedReceipt
 from node.envelopes.entropy import Entropy
 from node.envelopes.keys import SigningKey
 from node.envelopes.transaction import Blob
@@ -75,6 +77,7 @@ class Client:
         self._statuses: dict[bytes, dict[int, Status]] = {}
         self._proofs: dict[bytes, Inclusion] = {}  # By transaction id.
         self._submitted: dict[bytes, bytes] = {}  # Packets by transaction id, until there is a proof.
+        self._outgoing: list[Outgoing] = []  # What waits for receipts.
         self._news = asyncio.Event()
         self._link = connect(f"c{entropy(8).hex()}", [self._topics.inbox(self._inbox)], self._deliver)
         self._task: asyncio.Task[None] | None = None
@@ -114,6 +117,24 @@ class Client:
         """Publish a packet to all nodes as it is."""
         self._link.send(self._topics.transactions, packet)
 
+    @property
+    def inbox(self) -> bytes:
+        """The token of the inbox where answers to this client go."""
+        return self._inbox
+
+    def collect(self, outgoing: Outgoing) -> None:
+        """Take receipts for this from now on."""
+        self._outgoing.append(outgoing)
+
+    def collected(self, outgoing: Outgoing) -> None:
+        """Take no more of them."""
+        self._outgoing.remove(outgoing)
+
+    def send_all(self, packets: Iterable[tuple[str, bytes]]) -> None:
+        """Hand over packets, each to its topic."""
+        for topic, packet in packets:
+            self._link.send(topic, packet)
+
     async def delivered(self, timeout_s: float) -> bool:
         """Whether the broker took everything published so far within this time."""
         return await self._link.drained(timeout_s)
@@ -126,7 +147,7 @@ class Client:
         for name, key in askers:
             self._ask(name, key, self._replica(name), echo, ())
         deadline = asyncio.get_running_loop().time() + timeout_s
-        while len(answers) < len(askers) and await self._news_before(deadline):
+        while len(answers) < len(askers) and await self.news_before(deadline):
             pass
         del self._statuses[echo]
         members = self._network.members
@@ -164,7 +185,7 @@ class Client:
                 publish_at = loop.time() + publish_s
             until = min(deadline, loop.time() + repeat_s)
             while any(identifier not in self._proofs for identifier in open_ones):
-                if not await self._news_before(until):
+                if not await self.news_before(until):
                     break
             repeat_s = min(repeat_s * 1.5, LONGEST_REPEAT_S)
             node = (node + 1) % len(self._network.members)
@@ -180,7 +201,7 @@ class Client:
         signature = key.sign(signed_bytes(self._network.id, inquiry))
         self._link.send(self._topics.inbox_of(node), encode(SignedInquiry(inquiry, signature)))
 
-    async def _news_before(self, deadline: float) -> bool:
+    async def news_before(self, deadline: float) -> bool:
         """Wait for the next packet that taught us something; False when the time is over."""
         self._news.clear()
         try:
@@ -198,6 +219,10 @@ class Client:
                     self._take_status(packet.message, packet.signature)
                 elif isinstance(packet, Inclusion):
                     self._take_inclusion(packet)
+                elif isinstance(packet, SealedReceipt) and any(
+                    outgoing.take(packet) for outgoing in self._outgoing
+                ):
+                    self._news.set()
 
     def _take_status(self, status: Status, signature: bytes) -> None:
         answers = self._statuses.get(status.echo)

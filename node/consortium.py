@@ -51,7 +51,8 @@ class Member(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields
 class Policy(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """What the network promises about private transactions; its hash is part of each of them.
 
-    `always_to` names the parties that must be among the readers of each (mandatory readers).
+    `always_to` names the parties that must be among the readers of each (mandatory readers). With `payload`
+    off_chain the readers alone get the ciphertext, and `copies` of them (0: all) must have it beforehand.
     """
 
     payload: Annotated[str, Meta(max_length=16)] = "on_chain"
@@ -59,10 +60,14 @@ class Policy(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields
     recipients: Annotated[str, Meta(max_length=16)] = "hidden"
     size: Annotated[str, Meta(max_length=16)] = "padded"
     always_to: Annotated[tuple[Name, ...], Meta(max_length=31)] = ()
+    copies: Annotated[int, Meta(ge=0, le=31)] = 1
 
 
 class Rules(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """The settings of consensus. `validity_window` is in heights, the limits are in bytes and requests."""
+    """The settings of consensus. `validity_window` is in heights, the limits are in bytes and requests.
+
+    `receipt_timeout_ms` is how long a client waits for receipts before it gives a transaction up.
+    """
 
     block_every_ms: Milliseconds = 200
     view_timeout_ms: Milliseconds = 2000
@@ -73,6 +78,7 @@ class Rules(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=
     # A decided batch travels in one packet with its bodies (wire.MAX_PACKET), the largest single one too.
     max_batch_bytes: Annotated[int, Meta(ge=1, le=3 << 20)] = 1 << 20
     validity_window: Count = 1000
+    receipt_timeout_ms: Milliseconds = 5000
 
 
 class Consortium(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
@@ -147,6 +153,7 @@ class Network:
         self.policy_hash: bytes = hashlib.sha256(b"privity/v1/policy\0" + encode(consortium.policy)).digest()
         self.n = sum(member.votes for member in consortium.members)
         self.created_ms = consortium.created_ms
+        self.off_chain = consortium.policy.payload == "off_chain"
         self._position = {member.name: i for i, member in enumerate(consortium.members)}
         self.verify_keys = [VerifyKey.from_bytes(member.signing_key) for member in consortium.members]
 

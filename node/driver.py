@@ -15,6 +15,7 @@ from typing import Any
 
 from node.broker_url import BrokerUrl
 from node.consortium import Network
+from node.delivery.packets import is_delivery
 from node.envelopes.keys import PartyKeys
 from node.faults.control import answer
 from node.faults.held import Held
@@ -168,7 +169,16 @@ class Driver:
         self._wake.set()
 
     def _take_in(self, topic: str, packets: tuple[bytes, ...]) -> None:
-        inbox = self._transactions if topic == self.node.topics.transactions else self._votes
+        if topic == self.node.topics.transactions:
+            self._put(self._transactions, packets)
+            return
+        # Blobs are large and anybody's: they stand in the queue of transactions, and crowd out no vote.
+        self._put(self._votes, tuple(packet for packet in packets if not is_delivery(packet)))
+        self._put(self._transactions, tuple(packet for packet in packets if is_delivery(packet)))
+
+    def _put(self, inbox: Inbox, packets: tuple[bytes, ...]) -> None:
+        if not packets:
+            return
         if inbox.put(packets):
             self._wake.set()
         else:

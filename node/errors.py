@@ -221,6 +221,13 @@ CATALOGUE: dict[str, Explanation] = {
         "Ids stand in logs, which everybody may read. A value of a payload that is part of an id is not\n"
         "private, and the canary scan would rightly report it.",
     ),
+    "E-RECEIPTS": Explanation(
+        "too few readers have the payload",
+        UNCONFIRMED,
+        "With `payload: off_chain` the readers' nodes sign that they hold a payload before it is ordered,\n"
+        "as many as `privacy.copies` says. Fewer did within `receipt_timeout`, so nothing was ordered.\n"
+        "A reader that did answer has read it all the same.",
+    ),
     "E-READY": Explanation(
         "the network is not ready in time",
         UNCONFIRMED,

@@ -24,7 +24,7 @@ class Intake:
             return "already executed"
         if Mempool.window_of(transaction)[1] <= self._ledger.height:
             return "expired"
-        private = isinstance(transaction, PrivateTransaction)
+        private = isinstance(transaction, PrivateTransaction) and not self._network.off_chain
         return "payload missing" if private and packet.blob is None else None
 
     def refused(self, packet: TransactionPacket) -> str | None:
@@ -35,6 +35,8 @@ class Intake:
             return None if transaction == self._network.transaction else "other consortium"
         if isinstance(transaction, ActTransaction):
             return self._refused_act(transaction, packet)
+        if self._network.off_chain and packet.blob is not None:
+            return "payload belongs to its readers"
         core = transaction.header.core
         key = self._network.verify_key(core.sender)
         if key is None:

@@ -27,13 +27,14 @@ class Waiting:
     blob_stored: bool = False
 
 
-def size_of(transaction: AnyTransaction) -> int:
+def size_of(transaction: AnyTransaction, *, off_chain: bool = False) -> int:
     """The bytes that a transaction adds to a batch: its own and its blob's, as its header tells.
 
-    A function of public bytes, so that every node measures alike, with the blob or without (R27, R33).
+    A function of public bytes, so that every node measures alike, with the blob or without (R27, R33). With
+    `off_chain` payloads no blob travels in a batch.
     """
     size = len(encode(transaction))
-    if not isinstance(transaction, PrivateTransaction):
+    if off_chain or not isinstance(transaction, PrivateTransaction):
         return size
     core = transaction.header.core
     return size + core.size_bucket + core.slot_bucket * SLOT_BYTES
@@ -45,11 +46,13 @@ class Mempool:
     def __init__(
         self,
         *,
+        off_chain: bool = False,
         most: int = 20_000,
         most_bytes: int = 128 << 20,
         most_per_sender: int = 8_000,
         most_bytes_per_sender: int = 48 << 20,
     ) -> None:
+        self._off_chain = off_chain
         self._limits = (most, most_bytes)
         self._sender_limits = (most_per_sender, most_bytes_per_sender)
         self._waiting: dict[bytes, Waiting] = {}
@@ -74,7 +77,7 @@ class Mempool:
         those, so they are kept above the limits.
         """
         encoded = encode(blob) if blob is not None else None
-        size = size_of(transaction)
+        size = size_of(transaction, off_chain=self._off_chain)
         count, used = self._by_sender.get(sender, (0, 0))
         if not needed:
             if len(self._waiting) >= self._limits[0] or self._bytes + size > self._limits[1]:

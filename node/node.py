@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from consensus.messages import (
@@ -35,8 +35,10 @@ from node.chain.books import Books
 from node.chain.journal import Journal
 from node.chain.ledger import Ledger, key_of
 from node.chain.recovery import recover
-from node.chain.store import DELIVERED, MISSING, NOT_PARTY, REFUSED, UNREADABLE, Store
+from node.chain.store import DELIVERED, REFUSED, Store
 from node.consortium import Network
+from node.delivery.deliveries import Deliveries
+from node.delivery.packets import DeliveryPacket
 from node.disclosures import Disclosures
 from node.envelopes.keys import PartyKeys
 from node.envelopes.transaction import PrivateTransaction, check_blob
@@ -117,7 +119,7 @@ class Node:
         self._journal = Journal(folder / "journal", network.id)
         self._store = Store(folder)
         self._verifier = Verifier(network)
-        self._mempool = Mempool()
+        self._mempool = Mempool(off_chain=network.off_chain)
         try:
             recovered = recover(self._journal, self._store, network)
             new = self._journal.is_new
@@ -142,9 +144,28 @@ class Node:
             records=recovered.records,
             lost_disk=lost_disk,
         )
-        self._answers = Answers(self._journal, self._store, self._mempool, self.topics, send)
+        self._answers = Answers(
+            self._journal, self._store, self._mempool, self.topics, send, off_chain=network.off_chain
+        )
         disclosures = Disclosures(network, self._store, name, self._answers.private)
         self.private_view = PrivateView(network, self._store, keys.wrapping, self._answers.body, disclosures)
+        self._deliveries: Deliveries | None = None
+        if network.off_chain:
+            self._deliveries = Deliveries(
+                network,
+                name,
+                keys,
+                folder,
+                self._store,
+                self.private_view,
+                self.report,
+                send,
+                self._answers.body,
+                lambda: self.ledger.height,
+                self._hold_now,
+                now_ms,
+            )
+            self.private_view.enough = self._deliveries.enough
         self._housekeeping_at = now_ms
         self._ask_next = 0
         self._answered: OrderedDict[tuple[int, bytes], None] = OrderedDict()  # Inquiries, the oldest first.
@@ -187,8 +208,11 @@ class Node:
     @property
     def deadline_ms(self) -> int:
         """When the next `tick` is wanted."""
-        due = None if self.failed else self._replica.deadline_ms
-        return self._housekeeping_at if due is None else min(due, self._housekeeping_at)
+        due = [self._housekeeping_at]
+        if not self.failed:
+            asking = None if self._deliveries is None else self._deliveries.deadline_ms()
+            due += [each for each in (self._replica.deadline_ms, asking) if each is not None]
+        return min(due)
 
     def handle(self, data: bytes, now_ms: int) -> None:
         """Take one packet from the broker. Never raises for what it holds. `flush` carries out the rest."""
@@ -213,6 +237,8 @@ class Node:
             self._on_fetched_batch(packet)
         elif isinstance(packet, SignedInquiry):
             self._on_inquiry(packet)
+        elif isinstance(packet, DeliveryPacket) and self._deliveries is not None:
+            self._deliveries.take(packet, self._now_ms)
         else:
             self.report.drop("unknown kind")
 
@@ -221,10 +247,27 @@ class Node:
         self._now_ms = max(now_ms, self._now_ms)
         if not self.failed:
             self._take(self._replica.tick(self._now_ms))
+            self._reconcile()
         if self._now_ms >= self._housekeeping_at:
             self._housekeeping_at = self._now_ms + HOUSEKEEPING_MS
-            self._ask_for_missing()
+            if self._deliveries is None:
+                self._ask_for_missing()
             self.report_state()
+
+    def _reconcile(self) -> None:
+        """Ask for payloads that are not here, and give up those that nobody has for us."""
+        if self._deliveries is None:
+            return
+        try:
+            given_up = self._deliveries.tick(self._now_ms)
+            self.private_view.give_up(given_up)
+            if self._now_ms >= self._housekeeping_at:
+                self._deliveries.expire()
+        except DISK_ERRORS as error:
+            self._stop_voting(error)
+            return
+        for identifier in given_up:
+            self.report.emit("priv.undelivered", "debug", tx=identifier)
 
     def flush(self) -> None:
         """Carry out what the steps since the last flush led to: persist, then send, then execute (R20)."""
@@ -260,6 +303,8 @@ class Node:
     def idle(self) -> None:
         """Nothing more urgent to do: look at a few payloads, if some wait."""
         try:
+            if self._deliveries is not None:
+                self._deliveries.move()
             found = self.private_view.look(LOOK_AT_ONCE)
             # Noted before it is recorded: after a stop in between it is noted again, and never not at all.
             opened = [(looked.id, looked.height) for looked in found if looked.state in OPENED]
@@ -269,36 +314,17 @@ class Node:
             ]
             self._books.hold("shown", shown, self._since_ms)
             self.private_view.record(found)
+            if self._deliveries is not None:
+                for looked in found:
+                    self._deliveries.looked(looked, self._now_ms)
         except DISK_ERRORS as error:
             self._stop_voting(error)
             return
         for looked in found:
-            if looked.state == DELIVERED:
-                self.report.emit("priv.deliver", tx=looked.id, h=looked.height)
-                if looked.judged is not None:
-                    self.report.disclosed(looked.judged, looked.height)
-            elif looked.state == MISSING:
-                self.report.emit("priv.missing", "warn", tx=looked.id, h=looked.height)
-            elif looked.state == UNREADABLE:
-                self.report.emit(
-                    "priv.decrypt",
-                    "error",
-                    tx=looked.id,
-                    h=looked.height,
-                    reason_code="commitment does not match",
-                )
-            elif looked.state == REFUSED:
-                self.report.emit(
-                    "priv.decrypt",
-                    "error",
-                    tx=looked.id,
-                    h=looked.height,
-                    reason_code="mandatory reader left out",
-                )
-            elif looked.state == NOT_PARTY:
-                self.report.emit(
-                    "priv.denied", "debug", tx=looked.id, h=looked.height, reason_code="not a party"
-                )
+            sender = self._answers.body(looked.id)[0].header.core.sender if self._deliveries else None
+            self.report.payload(looked, sender)
+            if looked.state == DELIVERED and looked.judged is not None:
+                self.report.disclosed(looked.judged, looked.height)
 
     @property
     def has_idle_work(self) -> bool:
@@ -367,11 +393,13 @@ class Node:
     def _on_transaction(self, packet: TransactionPacket) -> None:
         transaction = packet.transaction
         identifier = transaction.id
-        if self.private_view.is_missing(identifier):
+        if not self._network.off_chain and self.private_view.is_missing(identifier):
             self._take_missing_blob(packet, identifier)
             return
         waiting = self._mempool.get(identifier)
         if waiting is not None:
+            if self._network.off_chain:
+                return
             if packet.blob is not None and isinstance(transaction, PrivateTransaction):
                 self._mempool.complete(identifier, transaction, packet.blob)
             return
@@ -504,6 +532,8 @@ class Node:
         header, block, height = executed.record.header, executed.applied.block, executed.record.header.height
         self._answers.remember(height, executed.record)
         for identifier, waiting in executed.private:
+            if self._deliveries is not None:
+                self._deliveries.ordered(identifier)
             self.private_view.ordered(identifier, waiting, height)
             self.report.emit("tx.commit", "debug", tx=identifier, h=height)
         for identifier, act in executed.acts:
@@ -523,6 +553,11 @@ class Node:
             self.report.emit("node.ready", h=height, blk=block)
         known = decision.block_certificate
         self._take(self._replica.executed(height, block, header.state_root, known, self._now_ms))
+
+    def _hold_now(self, what: str, identifiers: Sequence[bytes], *, erased: bool = False) -> None:
+        """Note in the holdings what was gained or erased at this moment."""
+        found = [(each, self.ledger.height) for each in identifiers]
+        self._books.hold(what, found, self._since_ms, erased=erased)
 
     @property
     def _since_ms(self) -> int:

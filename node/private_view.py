@@ -11,7 +11,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from node.canonical import DecodeError
-from node.chain.store import DELIVERED, MISSING, NOT_PARTY, PENDING, REFUSED, UNKNOWN, UNREADABLE, Store
+from node.chain.store import (
+    DELIVERED,
+    MISSING,
+    NOT_DELIVERED,
+    NOT_PARTY,
+    PENDING,
+    REFUSED,
+    UNKNOWN,
+    UNREADABLE,
+    Store,
+)
 from node.consortium import Network
 from node.disclosures import Disclosures, Judged
 from node.envelopes.envelope import NotAParty, Opened, Unreadable, readers_of, unseal
@@ -60,6 +70,9 @@ class PrivateView:
         # What was ordered a moment ago is at hand, and need not be read again.
         self._fresh: dict[bytes, tuple[Waiting, int]] = {}
         self._fresh_bytes = 0
+        # With off-chain payloads: whether enough readers have said that they hold one that was opened here.
+        self.enough: Callable[[bytes, PrivateTransaction, Blob, Opened], bool] | None = None
+        self._withheld: set[bytes] = set()  # Opened, with too few receipts: pending until more come.
         self._missing: dict[bytes, None] = dict.fromkeys(store.payloads(MISSING, -1))
 
     @property
@@ -88,8 +101,25 @@ class PrivateView:
 
     def arrived(self, identifier: bytes) -> None:
         """The blob of a transaction that was missing is on the disk now."""
-        del self._missing[identifier]
+        self._missing.pop(identifier, None)
         self._queue.append(identifier)
+
+    def again(self, identifier: bytes) -> None:
+        """More receipts came: look again at a payload that waits for them."""
+        if identifier in self._withheld:
+            self._withheld.discard(identifier)
+            self._queue.append(identifier)
+
+    def give_up(self, identifiers: Sequence[bytes]) -> None:
+        """Nobody gave these on being asked, and nobody can tell whether they are for this party."""
+        found = [(each, self._store.transaction(each)) for each in identifiers]
+        self.record(
+            [
+                Looked(each, row.height, NOT_DELIVERED)
+                for each, row in found
+                if row is not None and row.payload == MISSING and each in self._missing
+            ]
+        )
 
     def look(self, limit: int) -> list[Looked]:
         """Look at up to `limit` payloads, the oldest first. Nothing is recorded yet."""
@@ -115,8 +145,11 @@ class PrivateView:
             assert row is not None
             self.counts[row.payload] -= 1
             self.counts[one.state] += 1
+            self._missing.pop(one.id, None)
             if one.state == MISSING:
                 self._missing[one.id] = None
+            elif one.state == PENDING:
+                self._withheld.add(one.id)
         if looked:
             self._store.set_payloads([(one.id, one.state) for one in looked])
 
@@ -131,6 +164,8 @@ class PrivateView:
             opened = unseal(transaction, blob, self._key)
             if self._leaves_out_a_reader(transaction, blob, opened):
                 return REFUSED, None
+            if self.enough is not None and not self.enough(identifier, transaction, blob, opened):
+                return PENDING, None
         except NotAParty:
             return NOT_PARTY, None
         except Unreadable:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from consensus.output import Note
+from node.chain.store import DELIVERED, MISSING, NOT_PARTY, PENDING, REFUSED, UNREADABLE
 from node.consortium import Network
 from node.disclosures import Judged
 from node.logs.events import EventLog
+from node.private_view import Looked
 
 # The core's word, the event's name, its level.
 _EVENTS = {
@@ -107,6 +109,25 @@ class Reporter:
         if note.reason:
             fields["reason_code"] = note.reason
         self.emit(event, lvl, **fields)
+
+    def payload(self, looked: Looked, sender: str | None) -> None:
+        """Write what came of a look at a payload.
+
+        `sender` is given with off-chain payloads. There who lacks one cannot tell whether it is for him,
+        unless he sent it himself, so it is no warning; and one that was read may wait for receipts.
+        """
+        known = sender is None or sender == self._names[self._replica]
+        found: dict[str, tuple[str, str, dict[str, object]]] = {
+            DELIVERED: ("priv.deliver", "info", {}),
+            MISSING: ("priv.missing", "warn" if known else "debug", {}),
+            PENDING: ("priv.withheld", "warn", {"party": sender}),
+            UNREADABLE: ("priv.decrypt", "error", {"reason_code": "commitment does not match"}),
+            REFUSED: ("priv.decrypt", "error", {"reason_code": "mandatory reader left out"}),
+            NOT_PARTY: ("priv.denied", "debug", {"reason_code": "not a party"}),
+        }
+        if looked.state in found:
+            event, lvl, more = found[looked.state]
+            self.emit(event, lvl, tx=looked.id, h=looked.height, **more)
 
     def reject(self, reason: str, sender: str | None = None) -> None:
         """The same for a transaction that no node may take."""

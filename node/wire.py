@@ -42,6 +42,7 @@ from node.canonical import decode, encode
 from node.chain.act import ActTransaction
 from node.chain.block import BlockHeader
 from node.consortium import ConsortiumTransaction, Network
+from node.delivery.packets import DeliveryPacket
 from node.envelopes.transaction import Blob, PrivateTransaction
 
 Meta = msgspec.Meta
@@ -101,7 +102,16 @@ class Inclusion(Wire, frozen=True, tag=6):
     block_certificate: BlockCertificate
 
 
-Packet = Signed | Proposal | FetchedBatch | TransactionPacket | CommittedBatch | SignedInquiry | Inclusion
+Packet = (
+    Signed
+    | Proposal
+    | FetchedBatch
+    | TransactionPacket
+    | CommittedBatch
+    | SignedInquiry
+    | Inclusion
+    | DeliveryPacket
+)
 
 
 class Frame(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):

@@ -50,8 +50,13 @@ def found(scenario: Scenario, keys: dict[str, PartyKeys], entropy: Entropy, now_
             recipients=scenario.metadata["recipients"],
             size=scenario.metadata["size"],
             always_to=scenario.always_to,
+            copies=scenario.copies,
         ),
-        rules=Rules(block_every_ms=scenario.block_every_ms, view_timeout_ms=scenario.view_timeout_ms),
+        rules=Rules(
+            block_every_ms=scenario.block_every_ms,
+            view_timeout_ms=scenario.view_timeout_ms,
+            receipt_timeout_ms=scenario.receipt_timeout_ms,
+        ),
     )
     return Network.founded(consortium, keys[members[0].name].signing)
 

@@ -21,13 +21,14 @@ from consensus.quorum import weak_quorum
 from node.chain.store import MISSING, PENDING, Store
 from node.client import Client
 from node.consortium import Network
+from node.delivery.outgoing import submit
 from node.envelopes.entropy import Entropy
-from node.envelopes.envelope import seal
+from node.envelopes.envelope import Sealed, seal
 from node.envelopes.keys import PartyKeys
 from node.errors import PrivityError
 from node.logs.events import EventLog
 from node.run_folder import Label, RunFolder
-from node.wire import Inclusion
+from node.wire import Inclusion, TransactionPacket, encode
 from scenarios.faults.hands import Hands
 from scenarios.faults.record import FaultRecord
 from scenarios.faults.timeline import Timeline
@@ -59,7 +60,9 @@ class Sent:
     tx: bytes
     at_ms: int
     packet: bytes = field(repr=False)
+    sealed: Sealed | None = field(default=None, repr=False)
     proof: Inclusion | None = None
+    refused: str = ""  # The code of what kept it from being handed in for ordering.
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,11 +302,28 @@ class Operator(ABC):
         return {tx: step.id for step in self.scenario.steps for tx in step.transactions}
 
     async def _play_step(self, name: str, sends: Sequence[PlannedSend]) -> None:
+        handing: list[asyncio.Task[bool]] = []
         for send in sends:
             await self._sleep_until(send.at_ms)
-            self.submit(send)
-        confirmed = await self.confirm([send.id for send in sends])
-        self._tell(name, sends, confirmed)
+            handing.append(asyncio.create_task(self._hand_in(send)))
+            await asyncio.sleep(0)
+        ordered = [send for send, ok in zip(sends, await asyncio.gather(*handing), strict=True) if ok]
+        confirmed = await self.confirm([send.id for send in ordered]) if ordered else 0
+        if ordered or len(sends) > 1:
+            self._tell(name, sends, confirmed)
+
+    async def _hand_in(self, send: PlannedSend) -> bool:
+        """Submit a planned transaction; False if its readers' nodes gave too few receipts, which is told."""
+        try:
+            await self.submit(send)
+        except PrivityError as error:
+            if error.code != "E-RECEIPTS":
+                raise
+            self.sent[send.id].refused = error.code
+            self.events.emit("step.refused", "warn", id=send.id, err=error.code)
+            self.say("step", f"{send.at_ms / 1000:>4g}s  send      {send.id:<12} {error.what}   {error.code}")
+            return False
+        return True
 
     async def _replay(self, step: Replay) -> None:
         """Hand in an earlier transaction once more, and see that it leads to nothing before going on."""
@@ -323,8 +343,12 @@ class Operator(ABC):
         due = self.network.created_ms + at_ms
         await asyncio.sleep(max(0.0, (due - self.clock_ms()) / 1000))
 
-    def submit(self, send: PlannedSend) -> Sent:
-        """Seal one planned transaction as its sender, with a canary leaf, and publish it."""
+    async def submit(self, send: PlannedSend) -> Sent:
+        """Seal one planned transaction as its sender, with a canary leaf, and publish it.
+
+        With off-chain payloads its readers' nodes get the blob first; raises PrivityError E-RECEIPTS when too
+        few of them say so, and then nothing is published.
+        """
         network, keys = self.network, self.keys[send.sender]
         fields = dict(send.fields) | {CANARY_FIELD: self.entropy(16)}
         sealed = seal(
@@ -340,8 +364,8 @@ class Operator(ABC):
         )
         self.secrets.add_sealed(sealed, frozenset((send.sender, *send.readers)))
         tx, at_ms = sealed.transaction.id, self.clock_ms() - network.created_ms
-        packet = self.client.submit(sealed.transaction, sealed.blob)
-        sent = self.sent[send.id] = Sent(send, tx, at_ms, packet)
+        packet = encode(TransactionPacket(sealed.transaction, None if network.off_chain else sealed.blob))
+        sent = self.sent[send.id] = Sent(send, tx, at_ms, packet, sealed)
         self.folder.add_transaction(Label(send.id, tx.hex(), send.sender, send.readers, at_ms))
         self.events.emit(
             "tx.submit",
@@ -351,6 +375,7 @@ class Operator(ABC):
             readers_n=len(send.readers),
             bytes=sealed.transaction.header.core.size_bucket,
         )
+        await submit(self.client, network, sealed, keys, send.readers, send.id)
         return sent
 
     async def confirm(self, names: Sequence[str], within_s: float = CONFIRM_S) -> int:

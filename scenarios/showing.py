@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from node.chain.act import ActTransaction
+from node.delivery.outgoing import submit
 from node.disclosing import Author, disclose, request
 from node.envelopes.envelope import NotAParty, Unreadable, unseal
-from node.envelopes.transaction import PrivateTransaction
+from node.errors import PrivityError
 from node.run_folder import CARRIER, RECORD, Label
-from node.wire import Inclusion, TransactionPacket, decode_packet
+from node.wire import Inclusion
 from scenarios.model.disclosures import latest_request
 from scenarios.model.scenario import Ask, Disclose
 
@@ -62,12 +63,10 @@ class Showing:
     async def _disclose(self, step: Disclose, sent: Sent, within_s: float) -> str:
         """First the record, then the carrier: nobody reads before everybody can know who showed it."""
         operator = self._operator
-        packet = decode_packet(sent.packet)
-        assert isinstance(packet, TransactionPacket) and packet.blob is not None
-        transaction = packet.transaction
-        assert isinstance(transaction, PrivateTransaction)
+        assert sent.sealed is not None, "it was sealed here"
+        transaction = sent.sealed.transaction
         try:
-            opened = unseal(transaction, packet.blob, operator.keys[step.discloser].wrapping)
+            opened = unseal(transaction, sent.sealed.blob, operator.keys[step.discloser].wrapping)
         except (NotAParty, Unreadable):
             return ""
         asked = latest_request(step, operator.scenario.asked) if step.answers else None
@@ -91,8 +90,13 @@ class Showing:
             return ""
         self.recorded[step.id].done = False
         carrier = made.carrier.transaction
-        operator.client.submit(carrier, made.carrier.blob)
         name, at_ms = f"{step.id}-carrier", operator.since_ms()
+        keys, others = operator.keys[step.discloser], holders[1:]
+        try:
+            await submit(operator.client, operator.network, made.carrier, keys, others, name)
+        except PrivityError as error:
+            operator.say("step", f"      disclose  {step.id:<12} {error.what}   {error.code}")
+            return ""
         label = Label(name, carrier.id.hex(), step.discloser, step.receivers, at_ms, CARRIER)
         operator.folder.add_transaction(label)
         proofs = await self._confirmed([carrier.id], step.discloser, within_s)

@@ -97,7 +97,7 @@ class Steering:
             check_payload(data)
         except PayloadError as error:
             raise PrivityError(error.code, "this cannot be a payload", why=str(error)) from None
-        sent = run.submit(PlannedSend(identifier, run.since_ms(), sender, readers, dict(data)))
+        sent = await run.submit(PlannedSend(identifier, run.since_ms(), sender, readers, dict(data)))
         if wait_s and not await run.confirm([identifier], wait_s):
             raise PrivityError(
                 "E-UNCONFIRMED",

@@ -104,11 +104,17 @@ class Books:
         at = self._journal.append(CertifiedRecord(certificate))
         self._store.set_certified(certificate.sequence, at)
 
-    def hold(self, what: str, gained: Sequence[tuple[bytes, int]], since_ms: int) -> None:
-        """Note what this node gained: transaction ids, each with a height; `since_ms` counts from genesis."""
+    def hold(
+        self, what: str, found: Sequence[tuple[bytes, int]], since_ms: int, *, erased: bool = False
+    ) -> None:
+        """Note what this node gained, or erased: transaction ids, each with a height.
+
+        `since_ms` counts from genesis.
+        """
+        word = "erased" if erased else "gained"
         self._store.note_holdings(
             [
-                {"t": since_ms, "height": height, "gained": what, "tx": identifier.hex()}
-                for identifier, height in gained
+                {"t": since_ms, "height": height, word: what, "tx": identifier.hex()}
+                for identifier, height in found
             ]
         )

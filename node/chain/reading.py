@@ -24,6 +24,9 @@ from node.chain.block import BlockHeader
 from node.chain.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
 from node.chain.ledger import EXECUTED, Ledger
 from node.consortium import Network
+from node.delivery.packets import BlobDelivery
+from node.delivery.shelf import FOLDER as TRANSIENT
+from node.delivery.shelf import read_delivery
 from node.envelopes.transaction import Blob, PrivateTransaction, decode_blob
 from node.errors import PrivityError
 from node.wire import AnyTransaction
@@ -118,6 +121,10 @@ class NodeReading:
             return decode_blob((self.folder / "blobs" / identifier.hex()).read_bytes())
         except (OSError, DecodeError):
             return None
+
+    def transient(self, identifier: bytes) -> BlobDelivery | None:
+        """What a sender handed over for a transaction that no block has ordered here; None if nothing."""
+        return read_delivery(self.folder / TRANSIENT / identifier.hex())
 
     def has_blob(self, identifier: bytes) -> bool:
         """Whether a blob of this transaction lies in the folder, whatever it is worth."""

@@ -15,16 +15,20 @@ from pathlib import Path
 
 from node.private_files import append_private
 
-# States of a payload, from this party's point of view. Only `pending` and `missing` change by themselves.
-PENDING = "pending"  # Ordered; not looked at yet.
+# States of a payload, from this party's point of view. `pending`, `missing` and `not_delivered` may change by
+# themselves.
+PENDING = "pending"  # Ordered; not looked at yet, or there are fewer receipts than the policy demands.
 DELIVERED = "delivered"  # Unsealed, and it meets its commitment.
 MISSING = "missing"  # The blob is not here; it is asked for.
 UNREADABLE = "unreadable"  # It opens and does not meet its commitment; who holds key and blob can prove it.
 REFUSED = "refused"  # It opens, and a reader whom the policy demands was left out; so it has no effect.
 UNKNOWN = "unknown"  # This node could not tell, because its keys or its disk failed.
 NOT_PARTY = "not_party"  # No key slot is ours.
+# With `payload: off_chain`: nobody brought it here and nobody asked gave it. It may be none of ours, or its
+# holders are away, and nobody can tell which from here; it is asked for again, more and more rarely.
+NOT_DELIVERED = "not_delivered"
 NO_PAYLOAD = "none"  # The consortium transaction has none, and a repeat has no effect.
-PAYLOAD_STATES = (PENDING, DELIVERED, MISSING, UNREADABLE, REFUSED, UNKNOWN, NOT_PARTY)
+PAYLOAD_STATES = (PENDING, DELIVERED, MISSING, UNREADABLE, REFUSED, UNKNOWN, NOT_PARTY, NOT_DELIVERED)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS block (
@@ -206,13 +210,16 @@ class Store:
 
     # Blobs and holdings.
 
-    def put_blob(self, identifier: bytes, blob: bytes) -> None:
-        """Keep a blob. Not flushed by itself: one that a power cut takes is asked for again."""
+    def put_blob(self, identifier: bytes, blob: bytes, *, durable: bool = False) -> None:
+        """Keep a blob. One that a power cut takes is asked for again; `durable` for one that must not go."""
         path = self._blobs / identifier.hex()
         with os.fdopen(
             os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb"
         ) as file:
             file.write(blob)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
 
     def has_blob(self, identifier: bytes) -> bool:
         """Whether a blob of this transaction is here, whatever it is worth."""

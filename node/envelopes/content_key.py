@@ -9,12 +9,17 @@ the core digest:
     place of a slot         HKDF(K, "privity/v1/order" | D | public key): slots are sorted by it
     ephemeral key of slot   HKDF(K, "privity/v1/slot"  | D | index, 2 bytes | public key)
     dummy number d          HKDF(K, "privity/v1/dummy" | D | d, 2 bytes), 64 bytes: private key | value
+    receipt of member m     HKDF(K, "privity/v1/receipt-ephemeral" | m, 2 bytes): wraps it for the sender
+    salt of receipts R      HKDF(K, "privity/v1/receipts-salt" | SHA-256(R)), 16 bytes
+    key of receipts         HKDF(K, "privity/v1/receipts-key" | salt)
 
 AES-GCM does not commit to its key: one ciphertext can be made to open under two (CVE-2020-8897). The key
 commitment in the signed header is what binds a transaction to one K.
 """
 
 from __future__ import annotations
+
+from hashlib import sha256
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import constant_time, hashes
@@ -72,6 +77,18 @@ class ContentKey:
         """The private wrapping key that dummy `number` is for, and the value it wraps, 32 bytes each."""
         both = self._derive(b"privity/v1/dummy" + core_digest + number.to_bytes(2, "big"), 64)
         return both[:32], both[32:]
+
+    def receipt_ephemeral(self, replica: int) -> bytes:
+        """The private key of the encapsulation that wraps a member's receipt for the sender, 32 bytes."""
+        return self._derive(b"privity/v1/receipt-ephemeral" + replica.to_bytes(2, "big"))
+
+    def receipts_salt(self, content: bytes) -> bytes:
+        """The salt of a bundle of receipts, 16 bytes: another one for each content."""
+        return self._derive(b"privity/v1/receipts-salt" + sha256(content).digest(), 16)
+
+    def receipts_key(self, salt: bytes) -> bytes:
+        """The key that encrypts a bundle of receipts, 32 bytes."""
+        return self._derive(b"privity/v1/receipts-key" + salt)
 
     def _derive(self, info: bytes, length: int = 32) -> bytes:
         return HKDFExpand(_SHA256, length, info).derive(self._root)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from node.chain.act import ActTransaction
 from node.chain.reading import read_holdings
 from node.client import Client
+from node.delivery.outgoing import submit
 from node.disclosing import Author, Disclosing, disclose, request
 from node.envelopes.envelope import NotAParty, Opened, Unreadable, unseal
 from node.envelopes.keys import PartyKeys
@@ -140,12 +141,13 @@ async def hand_over(
 ) -> Done:
     """Have the record ordered, then the carrier: nobody reads before everybody can know who showed it.
 
-    Raises PrivityError E-UNCONFIRMED, saying how far it got.
+    Raises PrivityError E-UNCONFIRMED, saying how far it got; off chain also E-RECEIPTS, for the carrier.
     """
     proof = await record(reading, client, by, made.record, made.package.receivers, timeout_s)
     carrier, before = made.carrier.transaction, _shown(reading, made)
     _remember(reading, carrier.id, by.name, made.package.receivers, CARRIER)
-    client.submit(carrier, made.carrier.blob)
+    readers = reading.network.with_mandatory(by.name, made.package.receivers)
+    await submit(client, reading.network, made.carrier, by.keys, readers, carrier.id.hex()[:8])
     found = await client.certified([carrier.id], (by.name, by.keys.signing), timeout_s)
     if carrier.id not in found:
         what = "the disclosure is recorded, and what it shows is not confirmed: it may still be ordered"

@@ -114,9 +114,12 @@ def receipt_lines(reading: RunReading, receipt: Receipt) -> list[str]:
             )
         )
     elif order.to:
-        lines.append(_line("delivered", f"to the node of {', '.join(order.to)}"))
-    hold = "ciphertext, no key" if on_chain else "commitment only"
-    rest = f"         {hold}   {', '.join([*others, 'broker'])}"
+        signed = f"{', '.join(receipt.receipts)} signed for it before it was ordered"
+        later = [name for name in order.to if name not in receipt.receipts]
+        rest = f"; {', '.join(later)} may still lack it" if later else ""
+        lines.append(_line("delivered", f"to its readers' nodes alone: {signed}{rest}"))
+    rest = f"         ciphertext, no key   {', '.join([*(others if on_chain else ()), 'broker'])}"
+    rest += f"         commitment only   {', '.join(others)}" if others and not on_chain else ""
     lines.append(_line("content", f"{', '.join(readers)}{rest}"))
     lines.append(_line("metadata", "everyone: sender, time, padded size.   hidden: recipients"))
     reader = order.to[0] if order.to else order.sender

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from node.client import Client
+from node.delivery.outgoing import submit
 from node.envelopes.envelope import Sealed, seal
 from node.envelopes.keys import PartyKeys
 from node.errors import WRONG_USAGE, PrivityError
@@ -52,6 +53,7 @@ class Receipt:
     proof: Inclusion | None
     took_ms: int
     own_node_answered: bool
+    receipts: tuple[str, ...] = ()  # Off chain: the other readers whose nodes had it before it was ordered.
 
     @property
     def name(self) -> str:
@@ -98,7 +100,8 @@ async def send(
     """Seal, publish, and wait for the proof. `keys` are the sender's.
 
     Raises PrivityError: E-NOT-RUNNING and E-BROKER when surely nothing was sent, E-UNCONFIRMED when it may
-    have been ordered all the same, E-PAYLOAD and E-LIMIT for what cannot be sealed.
+    have been ordered all the same, E-RECEIPTS when too few readers' nodes have it and nothing was ordered,
+    E-PAYLOAD and E-LIMIT for what cannot be sealed.
     """
     async with connected(reading) as client:
         statuses = await client.statuses([(order.sender, keys.signing)], STATUS_S)
@@ -115,7 +118,9 @@ async def send(
             reading.folder.add_transaction(
                 Label(id=order.label, tx=identifier.hex(), sender=order.sender, to=order.to, t=max(0, now_ms))
             )
-            client.submit(sealed.transaction, sealed.blob)
+            name = order.label or short_id(identifier)
+            given = await submit(client, reading.network, sealed, keys, order.to, name)
+            receipts = tuple(each for each in order.to if each in given)
             core = sealed.transaction.header.core
             log.emit(
                 "tx.submit",
@@ -140,7 +145,14 @@ async def send(
         finally:
             log.close()
         return Receipt(
-            identifier, order, core.size_bucket, core.slot_bucket, proof, took_ms, own_node_answered=bool(own)
+            identifier,
+            order,
+            core.size_bucket,
+            core.slot_bucket,
+            proof,
+            took_ms,
+            own_node_answered=bool(own),
+            receipts=receipts,
         )
 
 

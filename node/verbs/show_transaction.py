@@ -40,7 +40,7 @@ class TransactionView:
 
     `leaves` and `readers` are there for a reader alone, and `left_out`: readers whom the policy demands and
     the sender left out; `transaction` and `block` once it is ordered. `acts` are the public records about it,
-    of disclosures and requests.
+    of disclosures and requests; `off_chain` is the network's policy.
     """
 
     found: Found
@@ -52,6 +52,7 @@ class TransactionView:
     readers: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     acts: tuple[tuple[Ordered, Act], ...] = ()
+    off_chain: bool = False
 
     def __repr__(self) -> str:
         return f"TransactionView({self.found.name}, {self.access})"
@@ -77,7 +78,8 @@ def view_transaction(reading: RunReading, found: Found, seen_as: str | None) -> 
     if shown:
         return TransactionView(found, seen_as, transaction, block, access, shown, acts=acts)
     if opened is None:
-        return TransactionView(found, seen_as, transaction, block, access, acts=acts)
+        off_chain = reading.network.off_chain
+        return TransactionView(found, seen_as, transaction, block, access, acts=acts, off_chain=off_chain)
     readers = _readers(reading, node, transaction, found.id, opened)
     # What Privity itself puts beside the fields (a run's canary) is no part of what was said.
     leaves = tuple(leaf for leaf in opened.payload.leaves if is_said(leaf.path))
@@ -224,7 +226,11 @@ def _content(view: TransactionView) -> list[str]:
         text = f"not visible: {view.seen_as} is not a named party"
         return [_right(_line("content", text), "E-NOT-PARTY")]
     if view.access == NO_CIPHERTEXT:
-        return [_line("content", f"not visible yet: the ciphertext has not reached {view.seen_as}")]
+        lines = [_line("content", f"not visible yet: the ciphertext has not reached {view.seen_as}")]
+        if view.off_chain:
+            text = "payloads go to their readers alone: if it is one, its node is asking the others for it"
+            lines.append(_line("", text))
+        return lines
     if view.access == UNREADABLE:
         return [_line("content", "unreadable: it opens, and is not what the sender committed to")]
     fields = field_lines(view.leaves) or ["(no fields)"]

@@ -22,13 +22,27 @@ def incidents(evidence: Evidence) -> list[str]:
 def _absent(evidence: Evidence) -> list[str]:
     """Transactions that are not where they should be, and the faults that were on when they were sent."""
     by_fault: dict[str, list[str]] = {}
+    refused: dict[str, list[str]] = {}
     for name, sent in evidence.sent.items():
         if evidence.executed_everywhere(sent) or _may_wait(evidence, sent.tx.hex()):
+            continue
+        if sent.refused:
+            refused.setdefault(sent.refused, []).append(name)
             continue
         to_ms = sent.at_ms + evidence.grace_ms
         on = [record for record in evidence.faults if record.overlaps(sent.at_ms, to_ms)]
         by_fault.setdefault(", ".join(map(_named, on)), []).append(name)
     total = len(evidence.sent)
+    return [
+        *(
+            f"{len(names)} of {total} transactions were not handed in for ordering: {some(names)}   {code}"
+            for code, names in refused.items()
+        ),
+        *_named_absent(by_fault, total),
+    ]
+
+
+def _named_absent(by_fault: dict[str, list[str]], total: int) -> list[str]:
     return [
         f"{len(names)} of {total} transactions are not on every ledger: {some(names)}"
         + (f"; sent while {faults} lasted" if faults else "")

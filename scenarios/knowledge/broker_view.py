@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from node.canonical import DecodeError
+from node.delivery.packets import BlobAnswer, BlobDelivery
 from node.envelopes.transaction import Blob, PrivateTransaction, check_blob
 from node.wire import CommittedBatch, TransactionPacket, decode_frame, decode_packet
 from scenarios.processes.capture import read_capture, summarize
 
-# A packet is a MessagePack array whose first element is its kind; only these two carry blobs.
-_TRANSACTION, _COMMITTED = 3, 4
+# A packet is a MessagePack array whose first element is its kind; only these carry blobs.
+_TRANSACTION, _COMMITTED, _DELIVERY, _ANSWER = 3, 4, 20, 24
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ def _transactions(frame: bytes) -> Iterator[TransactionPacket]:
     except DecodeError:
         return
     for data in packets:
-        if len(data) < 2 or data[1] not in (_TRANSACTION, _COMMITTED):
+        if len(data) < 2 or data[1] not in (_TRANSACTION, _COMMITTED, _DELIVERY, _ANSWER):
             continue
         try:
             packet = decode_packet(data)
@@ -76,3 +77,5 @@ def _transactions(frame: bytes) -> Iterator[TransactionPacket]:
             yield packet
         elif isinstance(packet, CommittedBatch):
             yield from packet.transactions
+        elif isinstance(packet, BlobDelivery | BlobAnswer):
+            yield TransactionPacket(packet.transaction, packet.blob)

@@ -192,6 +192,9 @@ class _Column:
     def _unsealed(self, row: Row, blob: Blob | None, since: Since | None) -> Knowledge:
         """What comes of the blob with this party's key."""
         transaction = row.transaction
+        if transaction is None and (waiting := self._node.transient(row.id)) and row.id.hex() in self._held:
+            # Handed over and never ordered: it can be read all the same.
+            transaction, blob = waiting.transaction, waiting.blob
         if transaction is None or blob is None or not self._has_key:
             return Knowledge()
         reason = SENDER if transaction.header.core.sender == self._name else NAMED

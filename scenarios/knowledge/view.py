@@ -84,6 +84,10 @@ BROKER_SEES = (
     f"{BROKER} also sees when each packet passed, its size, and from which connection it came;",
     "topics and client ids are opaque tokens",
 )
+BROKER_SEES_OFF_CHAIN = (
+    f"{BROKER} also sees to which inboxes a ciphertext goes, which answer, and who fetches it:",
+    "how many readers there are, and by the token of its inbox each of them",
+)
 
 
 def metadata_rows(found: Sequence[Metadata], matrix: Matrix) -> list[tuple[str, ...]]:
@@ -104,7 +108,9 @@ def metadata_rows(found: Sequence[Metadata], matrix: Matrix) -> list[tuple[str, 
     ]
 
 
-def metadata_lines(found: Sequence[Metadata], matrix: Matrix, *, ascii_only: bool = False) -> list[str]:
+def metadata_lines(
+    found: Sequence[Metadata], matrix: Matrix, *, on_chain: bool, ascii_only: bool = False
+) -> list[str]:
     """Who learns sender, recipients, time and size of each transaction."""
     if not found:
         return []
@@ -112,7 +118,7 @@ def metadata_lines(found: Sequence[Metadata], matrix: Matrix, *, ascii_only: boo
     widths = [max(len(row[i]) for row in (METADATA, *rows)) for i in range(len(METADATA))]
     lines = ["", *(_padded(row, widths) for row in (METADATA, *rows))]
     lines.insert(2, "─" * max(map(len, lines)))
-    lines += BROKER_SEES
+    lines += BROKER_SEES if on_chain else (*BROKER_SEES, *BROKER_SEES_OFF_CHAIN)
     return [plain(line, ascii_only=ascii_only) for line in lines]
 
 

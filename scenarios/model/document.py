@@ -29,6 +29,7 @@ from scenarios.model.values import (
 )
 
 SCHEMA_VERSION = 1
+MAX_COPIES = 31
 
 
 def _zone_name(name: str) -> str:
@@ -94,11 +95,28 @@ class MetadataSection(Strict):
 class PrivacySection(Strict):
     """Who holds and who sees what."""
 
-    payload: Literal["on_chain"] = Field(default="on_chain", description="every node holds the ciphertext")
+    payload: Literal["on_chain", "off_chain"] = Field(
+        default="on_chain",
+        description="on_chain: every node holds the ciphertext; off_chain: its readers alone",
+    )
+    copies: Annotated[int, Field(ge=1, le=MAX_COPIES)] | Literal["all"] = Field(
+        default=1, description="off_chain: how many readers have receipted a payload before it is ordered"
+    )
+    receipt_timeout: Duration = Field(
+        default=5000, description="off_chain: how long a sender waits for these receipts"
+    )
     metadata: MetadataSection = MetadataSection()
     always_to: Parties = Field(
         default=[], description="mandatory readers: parties that read every transaction, like [regulator]"
     )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> PrivacySection:
+        if self.payload == "on_chain" and (self.copies != 1 or self.receipt_timeout != 5000):
+            raise refusal("E-VALUE", "copies and receipt_timeout need payload: off_chain")
+        if self.receipt_timeout < 100:
+            raise refusal("E-DURATION", "receipt_timeout is at least 100ms")
+        return self
 
 
 def _nothing_is_default(value: object) -> object:

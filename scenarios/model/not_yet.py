@@ -28,7 +28,6 @@ CHECKS = {
 }
 # Where a word stands -> the words that mean something there and are not built.
 VALUES: Mapping[Path, Mapping[str, str]] = {
-    ("privacy", "payload"): {"off_chain": "payloads that travel to their readers alone"},
     ("privacy", "metadata", "sender"): {"hidden": "hidden senders", "anonymous": "hidden senders"},
     ("privacy", "metadata", "recipients"): {"public": "public recipients"},
     ("privacy", "metadata", "size"): {"exact": "sizes without padding", "public": "sizes without padding"},

@@ -1,7 +1,8 @@
 """The privacy matrix that a scenario announces: who will hold what of each transaction when all is done.
 
 Rows are transactions, columns are the parties and the broker. With `payload: on_chain` every node stores
-every ciphertext, and the broker carries it, so whoever is not a reader holds ciphertext without a key.
+every ciphertext, so whoever is not a reader holds ciphertext without a key; with `off_chain` the ledger holds
+hashes, and who is not a reader has no more than that. The broker carries the ciphertext either way.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from scenarios.model.plan import PlannedSend
 from scenarios.model.scenario import Scenario
 
 BROKER = "broker"
-_READS, _CIPHERTEXT = "●", "○"
+_READS, _CIPHERTEXT, _COMMITMENT = "●", "○", "#"
 _SENDER, _NAMED, _DISCLOSED = "S", "N", "D"
 
 
@@ -55,7 +56,7 @@ def predicted(scenario: Scenario, sends: Iterable[PlannedSend]) -> tuple[Row, ..
     return tuple(
         Row(
             send.id,
-            {column: _cell(send, column, by_tx.get(send.id, ())) for column in columns(scenario)},
+            {column: _cell(scenario, send, column, by_tx.get(send.id, ())) for column in columns(scenario)},
         )
         for send in sends
     )
@@ -82,14 +83,14 @@ def fields_read(send: PlannedSend, column: str, disclosures: Iterable[Disclose])
     return found
 
 
-def _cell(send: PlannedSend, column: str, disclosures: Sequence[Disclose]) -> Cell:
+def _cell(scenario: Scenario, send: PlannedSend, column: str, disclosures: Sequence[Disclose]) -> Cell:
     if column == send.sender:
         return Cell(_READS, _SENDER)
     if column in send.readers:
         return Cell(_READS, _NAMED)
     shown = [each for each in disclosures if column in each.receivers]
     if not shown:
-        return Cell(_CIPHERTEXT)
+        return Cell(_CIPHERTEXT if column == BROKER or scenario.payload == "on_chain" else _COMMITMENT)
     read, of = len(fields_read(send, column, shown)), len(flatten(send.fields))
     # Whoever is shown all fields one by one cannot tell that there are no others, but reads them all.
     return Cell(_READS, _DISCLOSED) if read == of else Cell(_READS, _DISCLOSED, (read, of))

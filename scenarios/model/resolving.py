@@ -72,6 +72,8 @@ class _Resolver:
             block_every_ms=document.consensus.block_every,
             view_timeout_ms=document.consensus.view_timeout,
             payload=document.privacy.payload,
+            copies=0 if document.privacy.copies == "all" else document.privacy.copies,
+            receipt_timeout_ms=document.privacy.receipt_timeout,
             metadata=document.privacy.metadata.model_dump(),
             always_to=self._always_to,
             conditions=conditions_of(document.network, self._names, self.complaints),

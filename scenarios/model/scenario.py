@@ -152,6 +152,8 @@ class Scenario:
     block_every_ms: int
     view_timeout_ms: int
     payload: str
+    copies: int  # Of an off-chain payload, before it is ordered; 0: all.
+    receipt_timeout_ms: int
     metadata: Mapping[str, str]
     always_to: tuple[str, ...]
     conditions: NetworkConditions

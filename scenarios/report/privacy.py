@@ -11,7 +11,7 @@ from scenarios.knowledge.moments import At
 from scenarios.knowledge.rows import NOTHING, Matrix
 from scenarios.knowledge.rows import Cell as Held
 from scenarios.knowledge.rows import Row as MatrixRow
-from scenarios.knowledge.view import BROKER_SEES, METADATA, inference_of, metadata_rows
+from scenarios.knowledge.view import BROKER_SEES, BROKER_SEES_OFF_CHAIN, METADATA, inference_of, metadata_rows
 from scenarios.report.elements import Cell, Html, Row, bullets, element, join, paragraphs, table
 from scenarios.report.material import Material
 from scenarios.report.shortening import left_out, shortened
@@ -131,9 +131,10 @@ def metadata(material: Material) -> Html:
         return paragraphs("No private transaction is on a ledger.")
     shown, hidden = shortened(metadata_rows(material.metadata, material.matrix))
     rows = [Row(name, cells) for name, *cells in shown]
+    sees = (*BROKER_SEES, *BROKER_SEES_OFF_CHAIN) if material.reading.network.off_chain else BROKER_SEES
     parts = [
         table("Who learns it without reading the content", METADATA, rows),
-        paragraphs(" ".join(BROKER_SEES) + "."),
+        paragraphs(" ".join(sees) + "."),
         element("h3", "What can be inferred"),
         _inference(material),
     ]

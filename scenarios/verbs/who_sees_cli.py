@@ -84,6 +84,7 @@ def who_sees(
     page = tx is not None and not fields and theft is None
     wants_metadata = metadata or (page and not as_csv and not as_json)
     learned = metadata_of(reading, matrix) if wants_metadata else []
+    on_chain = not reading.network.off_chain
     with quiet_pipe():
         if as_json:
             document = matrix.document()
@@ -95,17 +96,16 @@ def who_sees(
         elif as_csv:
             print(csv_text(matrix, fields=fields, ascii_only=spell), end="")
         elif page:
-            on_chain = reading.network.consortium.policy.payload == "on_chain"
             lines = transaction_lines(
                 matrix, learned[0] if learned else None, on_chain=on_chain, ascii_only=spell
             )
             lines += [plain(line, ascii_only=spell) for line in _on_record(reading, matrix)]
-            lines += metadata_lines(learned, matrix, ascii_only=spell) if metadata else []
+            lines += metadata_lines(learned, matrix, on_chain=on_chain, ascii_only=spell) if metadata else []
             print("\n".join(lines))
         else:
             lines = matrix_lines(matrix, fields=fields, ascii_only=spell)
             lines += ["", *theft_lines(theft, matrix, ascii_only=spell)] if theft is not None else []
-            lines += metadata_lines(learned, matrix, ascii_only=spell)
+            lines += metadata_lines(learned, matrix, on_chain=on_chain, ascii_only=spell)
             print("\n".join(lines))
     if as_json or as_csv:
         for line in notes_lines(matrix):

@@ -7,7 +7,15 @@ from typing import Any
 
 from node.chain import store
 from node.chain.ledger import EXECUTED
-from node.chain.store import DELIVERED, MISSING, NO_PAYLOAD, NOT_PARTY, PENDING, UNREADABLE
+from node.chain.store import (
+    DELIVERED,
+    MISSING,
+    NO_PAYLOAD,
+    NOT_DELIVERED,
+    NOT_PARTY,
+    PENDING,
+    UNREADABLE,
+)
 from node.errors import CHECK_FAILED, FINE, UNCONFIRMED
 from scenarios.model.plan import PlannedSend
 from scenarios.why import diagnosis as states
@@ -21,8 +29,9 @@ UNDELIVERED, ARRIVED = "undelivered", "delivered"
 ABSENT = "absent"  # A reader's node does not hold the block yet.
 
 _STATE_WORDS = {
-    PENDING: "has it, and has not looked at it yet",
+    PENDING: "has it, and has not looked at it yet, or has too few receipts for it",
     MISSING: "lacks the payload and asks for it",
+    NOT_DELIVERED: "lacks the payload, and nobody that is up has given it",
     UNREADABLE: "cannot open it: it does not meet its commitment",
     store.REFUSED: "refuses it: a mandatory reader was left out",
 }
@@ -100,7 +109,11 @@ def _readers(known: Known, network: Diagnosis, wanted: Submitted) -> tuple[Reade
         if named:
             is_reader = node.name in named
         else:
-            is_reader = indexed is not None and indexed.payload not in (NOT_PARTY, NO_PAYLOAD)
+            is_reader = indexed is not None and indexed.payload not in (
+                NOT_PARTY,
+                NOT_DELIVERED,
+                NO_PAYLOAD,
+            )
         if is_reader:
             state = ABSENT if indexed is None else indexed.payload
             if state == NO_PAYLOAD:

@@ -11,6 +11,14 @@ from consensus.messages import Fetch, FetchBatch, FetchedBatch, FetchRequests, P
 from consensus.votes import Batch, BlockVote, Commit, Prepare, PrePrepare
 from node.canonical import encode
 from node.chain.block import BlockHeader
+from node.delivery.packets import (
+    BlobAnswer,
+    BlobDelivery,
+    BlobRequest,
+    ReceiptsUnderKey,
+    SealedReceipt,
+    SignedBlobRequest,
+)
 from node.envelopes.payload import SIZE_BUCKETS, Payload, size_bucket
 from node.wire import CommittedBatch, Frame, Inclusion, Inquiry, SignedInquiry, TransactionPacket
 from tests.consensus.alone import R1, batch_of, block_certificate
@@ -59,6 +67,11 @@ PACKETS: list[bytes] = [
         CommittedBatch(Decided(BATCH, CERTIFICATE, block_certificate(3, DIGEST, (0, 1, 2)), True), (BODY,)),
         SignedInquiry(Inquiry(1, bytes(8), bytes(8), (DIGEST,)), SIGNATURE),
         Inclusion(BATCH, CERTIFICATE, HEADER, block_certificate(3, DIGEST, (0, 1, 2))),
+        BlobDelivery(SEALED.transaction, SEALED.blob, bytes(8), SIGNATURE),
+        SealedReceipt(0, bytes(150)),
+        ReceiptsUnderKey(DIGEST, bytes(16), bytes(120)),
+        SignedBlobRequest(BlobRequest(1, (DIGEST, SEALED.transaction.id)), SIGNATURE),
+        BlobAnswer(SEALED.transaction, SEALED.blob, ReceiptsUnderKey(DIGEST, bytes(16), bytes(120))),
     )
 ]
 FRAMES = [encode(Frame(1, 9, tuple(PACKETS[:3]))), encode(Frame(1, 9, ()))]

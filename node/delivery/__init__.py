@@ -1,0 +1,1 @@
+"""Payloads that travel to their readers alone: `payload: off_chain`."""

@@ -1,0 +1,412 @@
+"""The blobs of `payload: off_chain` at one node: taken in with a receipt, served to readers, asked for.
+
+Nothing here touches consensus: a block is executed with its headers, and a payload that is not here holds up
+its party's private view and nothing else (P34, P35). Only a node that reads a blob keeps it, and to everybody
+who is no reader it says nothing, whatever it holds (P24, P28).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from node.canonical import DecodeError, encode
+from node.chain.store import MISSING, NOT_DELIVERED, PENDING, Store
+from node.consortium import Network
+from node.delivery.kept_receipts import KeptReceipts
+from node.delivery.packets import (
+    BlobAnswer,
+    BlobDelivery,
+    BlobRequest,
+    DeliveryPacket,
+    ReceiptsUnderKey,
+    SealedReceipt,
+    SignedBlobRequest,
+    SignedReceipt,
+    delivery_bytes,
+    request_bytes,
+)
+from node.delivery.receipts import bundle, holders_wanted, is_good, open_bundle, seal_receipt, sign_receipt
+from node.delivery.reconciler import Reconciler
+from node.delivery.shelf import Shelf
+from node.envelopes.content_key import ContentKey
+from node.envelopes.envelope import NotAParty, Opened, Unreadable, readers_of, unseal
+from node.envelopes.keys import PartyKeys
+from node.envelopes.transaction import Blob, PrivateTransaction, check_blob, check_transaction, decode_blob
+from node.private_view import Looked, PrivateView
+from node.reporting import Reporter
+from node.topics import Topics
+
+PAUSE_MS = 100
+ANSWER_BYTES = 2 << 20
+REMEMBERED = 8192
+QUICK_AGAIN = 1000  # Of those given up before a restart, the newest.
+AWAITED = (PENDING, MISSING, NOT_DELIVERED)
+
+
+class Hold(Protocol):
+    """Notes in the holdings what was gained or erased: what, transaction ids."""
+
+    def __call__(self, what: str, identifiers: Sequence[bytes], *, erased: bool = False) -> None: ...
+
+
+class Deliveries:
+    """Of one node. `body` gives an ordered private transaction with its height, `height` that of the ledger.
+
+    Raises OSError or sqlite3.Error when the disk refuses; what a peer sends never raises.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        name: str,
+        keys: PartyKeys,
+        folder: Path,
+        store: Store,
+        view: PrivateView,
+        report: Reporter,
+        send: Callable[[str, bytes], None],
+        body: Callable[[bytes], tuple[PrivateTransaction, int]],
+        height: Callable[[], int],
+        hold: Hold,
+        now_ms: int,
+    ) -> None:
+        self._network = network
+        self._name = name
+        own = network.position(name)
+        assert own is not None
+        self._own = own
+        self._keys = keys
+        self._store = store
+        self._view = view
+        self._report = report
+        self._send = send
+        self._body = body
+        self._height = height
+        self._hold = hold
+        self._topics = Topics(network.id)
+        self.shelf = Shelf(folder)
+        self._receipts = KeptReceipts(folder)
+        self.reconciler = Reconciler(len(network.members), own)
+        self.denied: Counter[str] = Counter()  # Blobs asked for by who is no reader, by party.
+        self._told: OrderedDict[tuple[str, bytes], None] = OrderedDict()
+        # The key and the readers of transactions seen lately: whoever serves must know both.
+        self._known: OrderedDict[bytes, tuple[ContentKey, frozenset[str]]] = OrderedDict()
+        self._answered_ms: dict[int, int] = {}
+        self._to_move = [each for each in self.shelf.identifiers if store.transaction(each) is not None]
+        for identifier in store.payloads(MISSING, -1):
+            self._want(identifier, now_ms)
+        given_up = store.payloads(NOT_DELIVERED, -1)
+        for identifier in given_up[:-QUICK_AGAIN]:
+            self.reconciler.want_late(identifier, self._sender_of(identifier), now_ms)
+        for identifier in given_up[-QUICK_AGAIN:]:
+            # Being back may be the very reason why somebody has it now.
+            self._want(identifier, now_ms)
+
+    # What the node calls.
+
+    def take(self, packet: DeliveryPacket, now_ms: int) -> None:
+        """One packet from the broker, whoever sent it."""
+        if isinstance(packet, BlobDelivery):
+            self._on_delivery(packet)
+        elif isinstance(packet, ReceiptsUnderKey):
+            self._on_receipts(packet)
+        elif isinstance(packet, SignedBlobRequest):
+            self._on_request(packet, now_ms)
+        elif isinstance(packet, BlobAnswer):
+            self._on_answer(packet)
+        else:
+            self._report.drop("unknown kind")  # A receipt is for a client.
+
+    def ordered(self, identifier: bytes) -> None:
+        """A transaction was executed."""
+        if identifier in self.shelf:
+            self._to_move.append(identifier)
+
+    def move(self) -> None:
+        """Put blobs whose transactions were ordered into their place, before the view looks at them."""
+        for identifier in self._to_move:
+            if identifier not in self.shelf:
+                continue
+            if (delivery := self.shelf.get(identifier)) is not None:
+                self._store.put_blob(identifier, encode(delivery.blob), durable=True)
+            self.shelf.remove(identifier)
+        self._to_move.clear()
+
+    def looked(self, one: Looked, now_ms: int) -> None:
+        """The private view looked at a payload."""
+        if one.state in AWAITED:
+            self._want(one.id, now_ms, known=one.state == PENDING)
+        else:
+            self.reconciler.have(one.id)
+
+    def deadline_ms(self) -> int | None:
+        """When `tick` has something to do; None: for want of anything missing, never."""
+        return self.reconciler.deadline_ms()
+
+    def tick(self, now_ms: int) -> list[bytes]:
+        """Ask for what is missing; what was given up, as none of ours or held by nobody that is there."""
+        asks, given_up = self.reconciler.due(now_ms)
+        for member, wanted in asks.items():
+            request = BlobRequest(self._own, tuple(wanted))
+            signature = self._keys.signing.sign(request_bytes(self._network.id, request))
+            self._send(self._topics.inbox_of(member), encode(SignedBlobRequest(request, signature)))
+        return given_up
+
+    def expire(self) -> None:
+        """Give up what can no longer be ordered."""
+        for identifier in self.shelf.expired(self._height()):
+            if self._store.transaction(identifier) is not None:
+                self._to_move.append(identifier)
+                continue
+            self.shelf.remove(identifier)
+            self._receipts.remove(identifier)
+            self._hold("blob", [identifier], erased=True)
+        self.move()
+
+    def enough(self, identifier: bytes, transaction: PrivateTransaction, blob: Blob, opened: Opened) -> bool:
+        """Whether as many readers as the policy demands have said that they hold it; our own word counts.
+
+        Raises Unreadable if the slots are wrong.
+        """
+        _, readers = self._remember(identifier, transaction, blob, opened)
+        holders, needed = holders_wanted(self._network, transaction.header.core.sender, readers)
+        names = self._network.names
+        given = {self._name} | {names[each.receipt.replica] for each in self._receipts.get(identifier)}
+        return len(given & holders) >= needed
+
+    # Packets.
+
+    def _on_delivery(self, packet: BlobDelivery) -> None:
+        transaction, network = packet.transaction, self._network
+        identifier, core = transaction.id, transaction.header.core
+        key = network.verify_key(core.sender)
+        if key is None:
+            self._report.drop("unknown sender")
+            return
+        reason = check_transaction(
+            transaction,
+            packet.blob,
+            network=network.id,
+            policy=network.policy_hash,
+            max_validity=network.rules.validity_window,
+            sender_key=key,
+        )
+        if reason is not None:
+            self._report.reject(reason)
+            return
+        if not key.verify(packet.signature, delivery_bytes(network.id, identifier, packet.reply_to)):
+            self._report.drop("bad signature")
+            return
+        content_key = self._read(identifier, transaction, packet.blob)
+        if content_key is None:
+            return
+        if not self._keep(identifier, packet):
+            return
+        signed = sign_receipt(network, self._own, identifier, self._keys.signing)
+        sender = network.position(core.sender)
+        assert sender is not None
+        sealed = seal_receipt(network, signed, sender, content_key)
+        self._send(self._topics.inbox(packet.reply_to), encode(SealedReceipt(sender, sealed)))
+
+    def _keep(self, identifier: bytes, packet: BlobDelivery) -> bool:
+        """Whether the blob is on this disk now."""
+        if identifier in self.shelf or self._has(identifier, packet.transaction):
+            return True
+        core, row = packet.transaction.header.core, self._store.transaction(identifier)
+        if row is not None:
+            if row.payload not in AWAITED:
+                self._report.drop("already executed")
+                return False
+            self._arrived(identifier, packet.blob)
+            return True
+        if core.valid_until <= self._height():
+            self._report.drop("expired", core.sender)
+            return False
+        if reason := self.shelf.add(packet):
+            self._report.drop(reason, core.sender)
+            return False
+        self._hold("blob", [identifier])
+        return True
+
+    def _on_receipts(self, packet: ReceiptsUnderKey) -> None:
+        found = self._known_of(packet.tx)
+        if found is None:
+            self._report.drop("payload missing")
+            return
+        received = open_bundle(packet, found[0])
+        if received is None:
+            self._report.drop("receipts do not open")
+            return
+        self._merge(packet.tx, received)
+
+    def _merge(self, identifier: bytes, received: Sequence[SignedReceipt]) -> None:
+        kept = {each.receipt.replica: each for each in self._receipts.get(identifier)}
+        fresh = {each.receipt.replica: each for each in received if each.receipt.replica not in kept}
+        good = {place: each for place, each in fresh.items() if is_good(self._network, each, identifier)}
+        if len(good) < len(fresh):
+            self._report.drop("bad receipt")
+        if good:
+            self._receipts.put(identifier, tuple((kept | good).values()))
+            self._view.again(identifier)
+
+    def _on_request(self, packet: SignedBlobRequest, now_ms: int) -> None:
+        request, network = packet.request, self._network
+        if request.replica == self._own:
+            return
+        if request.replica >= len(network.members):
+            self._report.drop("voter is no member")
+            return
+        key = network.verify_keys[request.replica]
+        if not key.verify(packet.signature, request_bytes(network.id, request)):
+            self._report.drop("bad signature")
+            return
+        before = self._answered_ms.get(request.replica)
+        if before is not None and now_ms - before < PAUSE_MS:
+            self._report.drop("over limit", network.names[request.replica])
+            return
+        self._answered_ms[request.replica] = now_ms
+        self._serve(request)
+
+    def _serve(self, request: BlobRequest) -> None:
+        """Give what was asked for to a reader of it, as the content key tells; nothing to anybody else."""
+        asker = self._network.names[request.replica]
+        inbox, size = self._topics.inbox_of(request.replica), 0
+        for identifier in dict.fromkeys(request.wanted):
+            if self._store.transaction(identifier) is None or (found := self._known_of(identifier)) is None:
+                continue
+            key, readers = found
+            if asker not in readers:
+                self._deny(asker, identifier)
+                continue
+            blob = self._blob(identifier)
+            if blob is None:
+                continue
+            own = sign_receipt(self._network, self._own, identifier, self._keys.signing)
+            others = [each for each in self._receipts.get(identifier) if each.receipt.replica != self._own]
+            receipts = bundle(identifier, (own, *others), key)
+            packet = encode(BlobAnswer(self._body(identifier)[0], blob, receipts))
+            size += len(packet)
+            if size > ANSWER_BYTES:
+                break
+            self._send(inbox, packet)
+
+    def _deny(self, asker: str, identifier: bytes) -> None:
+        """Count and tell that who is no reader asked; nodes ask again by themselves, so loudly once."""
+        self.denied[asker] += 1
+        lvl = "debug" if (asker, identifier) in self._told else "info"
+        self._told[asker, identifier] = None
+        if len(self._told) > REMEMBERED:
+            self._told.popitem(last=False)
+        count = self.denied[asker]
+        self._report.emit(
+            "priv.denied", lvl, tx=identifier, from_=asker, count=count, reason_code="not a party"
+        )
+
+    def _on_answer(self, packet: BlobAnswer) -> None:
+        identifier = packet.transaction.id
+        row = self._store.transaction(identifier)
+        if row is None or row.payload not in AWAITED:
+            self._report.drop("batch is not wanted" if row is None else "already executed")
+            return
+        transaction, _ = self._body(identifier)
+        if not self._has(identifier, transaction):
+            if check_blob(transaction.header, packet.blob) is not None:
+                self._report.drop("blob does not match")
+                return
+            if not self._may_keep(identifier, transaction, packet.blob):
+                return
+            self._arrived(identifier, packet.blob)
+        self._on_receipts(packet.receipts)
+
+    def _may_keep(self, identifier: bytes, transaction: PrivateTransaction, blob: Blob) -> bool:
+        """Whether an ordered blob is for us; one that proves its sender a liar is kept as well."""
+        try:
+            unseal(transaction, blob, self._keys.wrapping)
+        except NotAParty:
+            self._report.drop("not a party")
+            return False
+        except Unreadable:
+            return True
+        except Exception:
+            self._report.drop("other")  # The key failed: nobody can tell whose it is (P33).
+            return False
+        return True
+
+    # What is here.
+
+    def _read(self, identifier: bytes, transaction: PrivateTransaction, blob: Blob) -> ContentKey | None:
+        """The content key of a blob that is ours and as it should be, or None, with the reason counted."""
+        try:
+            opened = unseal(transaction, blob, self._keys.wrapping)
+            key, readers = self._remember(identifier, transaction, blob, opened)
+        except NotAParty:
+            self._report.drop("not a party")
+        except Unreadable as error:
+            self._report.drop(error.reason)
+        except Exception:
+            self._report.drop("other")  # The key failed: nobody can tell whose it is (P33).
+        else:
+            if readers.issuperset(self._network.consortium.policy.always_to):
+                return key
+            self._report.drop("mandatory reader left out", transaction.header.core.sender)
+        return None
+
+    def _known_of(self, identifier: bytes) -> tuple[ContentKey, frozenset[str]] | None:
+        """The content key and the readers of a blob that is here and that we read; else None."""
+        waiting = self.shelf.get(identifier)
+        blob = self._blob(identifier) if waiting is None else waiting.blob
+        if blob is None:
+            return None
+        if (known := self._known.get(identifier)) is not None:
+            return known
+        if waiting is None and self._store.transaction(identifier) is None:
+            return None  # An old blob of a journal that is gone.
+        transaction = self._body(identifier)[0] if waiting is None else waiting.transaction
+        try:
+            opened = unseal(transaction, blob, self._keys.wrapping)
+            return self._remember(identifier, transaction, blob, opened)
+        except Exception:
+            return None  # Whatever failed: who cannot tell who the readers are gives nothing.
+
+    def _remember(
+        self, identifier: bytes, transaction: PrivateTransaction, blob: Blob, opened: Opened
+    ) -> tuple[ContentKey, frozenset[str]]:
+        known = self._known.get(identifier)
+        if known is None:
+            readers = readers_of(transaction, blob, opened.content_key, self._network.wrapping_keys)
+            known = self._known[identifier] = (ContentKey(opened.content_key), frozenset(readers))
+            if len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        return known
+
+    def _blob(self, identifier: bytes) -> Blob | None:
+        if (waiting := self.shelf.get(identifier)) is not None:
+            return waiting.blob
+        try:
+            encoded = self._store.get_blob(identifier)
+            return None if encoded is None else decode_blob(encoded)
+        except (OSError, DecodeError):
+            return None
+
+    def _has(self, identifier: bytes, transaction: PrivateTransaction) -> bool:
+        """Whether the very blob of this transaction is on the disk, in whichever place."""
+        blob = self._blob(identifier)
+        return blob is not None and check_blob(transaction.header, blob) is None
+
+    def _arrived(self, identifier: bytes, blob: Blob) -> None:
+        self._store.put_blob(identifier, encode(blob), durable=True)
+        self._hold("blob", [identifier])
+        self.reconciler.have(identifier, served=True)
+        self._view.arrived(identifier)
+
+    def _want(self, identifier: bytes, now_ms: int, *, known: bool = False) -> None:
+        first = self._sender_of(identifier)
+        self.reconciler.want(identifier, first, now_ms, known=known or first == self._own)
+
+    def _sender_of(self, identifier: bytes) -> int:
+        first = self._network.position(self._body(identifier)[0].header.core.sender)
+        assert first is not None, "only members' transactions are ordered"
+        return first
