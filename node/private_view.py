@@ -11,7 +11,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from node.canonical import DecodeError
-from node.chain.store import DELIVERED, MISSING, NOT_PARTY, PENDING, REFUSED, UNKNOWN, UNREADABLE, Store
+from node.chain.store import (
+    DELIVERED,
+    MISSING,
+    NOT_PARTY,
+    PENDING,
+    PURGED,
+    REFUSED,
+    UNKNOWN,
+    UNREADABLE,
+    Store,
+    TransactionRow,
+)
 from node.consortium import Network
 from node.disclosures import Disclosures, Judged
 from node.envelopes.envelope import NotAParty, Opened, Unreadable, readers_of, unseal
@@ -90,6 +101,20 @@ class PrivateView:
         """The blob of a transaction that was missing is on the disk now."""
         del self._missing[identifier]
         self._queue.append(identifier)
+
+    def purged(self, rows: Sequence[TransactionRow]) -> None:
+        """The payloads of these transactions, given as they were before, were erased and recorded as such."""
+        gone = {row.id for row in rows}
+        for row in rows:
+            if row.payload in self.counts:
+                self.counts[row.payload] -= 1
+            self.counts[PURGED] += 1
+            fresh = self._fresh.pop(row.id, None)
+            if fresh is not None:
+                self._fresh_bytes -= len(fresh[0].blob or b"")
+            self._missing.pop(row.id, None)
+        if not gone.isdisjoint(self._queue):
+            self._queue = deque(identifier for identifier in self._queue if identifier not in gone)
 
     def look(self, limit: int) -> list[Looked]:
         """Look at up to `limit` payloads, the oldest first. Nothing is recorded yet."""

@@ -145,6 +145,7 @@ _CHECKS: dict[str, Check] = {
     "refused": _count,
     "unknown": _count,
     "not_party": _count,
+    "purged": _count,
     # Outcome.
     "ok": _boolean,
     "err": _one_of(CATALOGUE),

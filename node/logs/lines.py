@@ -21,7 +21,7 @@ _LEVEL_WORDS = {"warn": "warning", "error": "error"}
 _REFUSALS = frozenset({"step.refused", "tx.reject", "priv.denied", "seal.early"})
 _CONSENSUS = ("pbft.", "block.", "state.", "node.")
 _Ballot = tuple[str, str, int, int, str]
-_PAYLOADS = ("delivered", "pending", "missing", "unreadable", "refused", "unknown", "not_party")
+_PAYLOADS = ("delivered", "pending", "missing", "unreadable", "refused", "unknown", "not_party", "purged")
 _COUNTED = {"net.drop": "in all", "pbft.timeout": "waiting"}
 _VOTES_KEPT = 4096
 
