@@ -262,7 +262,7 @@ class Store:
         return True
 
     def holds(self) -> set[tuple[bytes, str]]:
-        """What was noted as gained and not as erased: ids, each with `blob` or `key`. Reads the whole list."""
+        """What was noted as gained and not as erased: ids, each with `blob` or `key`. Reads the list."""
         held: set[tuple[bytes, str]] = set()
         with suppress(FileNotFoundError):
             for line in self._holdings.read_bytes().splitlines():

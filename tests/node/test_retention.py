@@ -75,7 +75,7 @@ def erased(world: World, name: str, identifier: bytes) -> list[tuple[str, int]]:
 
 
 def test_p42_after_its_height_no_node_has_anything_of_it(world: World) -> None:
-    """It is there and read up to height + keep - 1; at height + keep a search of every folder finds nothing."""
+    """It is there and read up to height + keep - 1; then a search of all folders finds nothing."""
     sealed = short_lived()
     identifier = ordered(world, sealed)
     height = world.height("ann")
@@ -144,7 +144,7 @@ def test_p42_a_primary_that_orders_it_again_gets_no_copy_stored(world: World) ->
 
 
 def test_p42_a_late_peer_executes_the_blocks_without_the_payload(world: World) -> None:
-    """Away until all others erased it, dan gets blocks and no blob, ends at the same head and asks no more."""
+    """Away until all others erased it, dan gets blocks and no blob, has the same head and asks no more."""
     world.stop("dan")
     sealed = short_lived()
     identifier = ordered(world, sealed)
@@ -161,7 +161,7 @@ def test_p42_a_late_peer_executes_the_blocks_without_the_payload(world: World) -
 
 
 def test_p42_a_liar_who_serves_it_to_a_late_peer_plants_nothing(world: World) -> None:
-    """Somebody kept the blob and puts it into every answer that dan gets: having caught up, he has not got it."""
+    """Somebody kept the blob and puts it into every answer to dan: having caught up, he has not got it."""
     world.stop("dan")
     sealed = short_lived()
     identifier = ordered(world, sealed)
