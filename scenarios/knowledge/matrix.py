@@ -27,6 +27,9 @@ from scenarios.knowledge.opening import How, Knowledge, Since, of_payload
 from scenarios.knowledge.rows import CIPHERTEXT, COMMITMENT, NAMED, NOTHING, SENDER, Cell, Matrix, Row
 from scenarios.model.prediction import BROKER
 
+NAMED_AT_MOST = 8
+"""Of transactions that one note is about; the cells say the same of all."""
+
 
 def build_matrix(folder: RunFolder, at: str | At = "end", only: Iterable[str] | None = None) -> Matrix:
     """The matrix of a run, running or stopped, at a moment (`11s`, `block 9`, `end`).
@@ -50,9 +53,9 @@ def matrix_of(
     carriers = Carriers(reading, matrix)
     for name in parties:
         _Column(reading, matrix, name, carriers, trials).fill()
-    _fill_broker(reading, matrix, trials.broker)
     if only is None:
         carriers.drop_rows()
+    _fill_broker(reading, matrix, trials.broker)
     return matrix
 
 
@@ -260,16 +263,23 @@ def _fill_broker(reading: RunReading, matrix: Matrix, view: BrokerView) -> None:
     until = until_ms(reading, matrix.at)
     for row in matrix.rows:
         row.held[BROKER] = _broker_cell(row, view, until, erased=row.id in matrix.erased)
-        if row.id in matrix.erased and row.held[BROKER].symbol == CIPHERTEXT:
-            matrix.notes.append(
-                f"{row.name} was erased by the nodes; what the broker carried of it cannot be called back"
-            )
     if not matrix.rows:
         return
+    kept = [row.name for row in matrix.rows if row.id in matrix.erased and _has_ciphertext(row, BROKER)]
+    if kept:
+        more = f" and {len(kept) - NAMED_AT_MOST} more" if len(kept) > NAMED_AT_MOST else ""
+        matrix.notes.append(
+            f"{', '.join(kept[:NAMED_AT_MOST])}{more}: erased by the nodes; what the broker carried cannot be"
+            " called back"
+        )
     if not view.recorded:
         matrix.notes.append("the broker was not recorded: its column is what must have passed through it")
     elif not view.complete:
         matrix.notes.append("the recorder missed a part of what the broker carried: it may hold more")
+
+
+def _has_ciphertext(row: Row, column: str) -> bool:
+    return row.held[column].symbol == CIPHERTEXT
 
 
 def _broker_cell(row: Row, view: BrokerView, until: int | None, *, erased: bool) -> Cell:
