@@ -187,7 +187,7 @@ class State:
     def recalled_slot(self, sequence: int) -> Slot:
         """The slot of what was promised before a restart, however far up: it was inside the window of then.
 
-        Proof of the checkpoint that had moved the window may have come in a message that is on no record (R20).
+        Proof of the checkpoint that had moved the window may have come in a message that is on no record.
         """
         if sequence not in self.slots:
             self.slots[sequence] = Slot(sequence, self.prepares_needed, self.quorum)

@@ -13,7 +13,7 @@ from node.envelopes.envelope import Sealed, seal
 from node.envelopes.keys import PartyKeys
 from node.envelopes.payload import Payload
 from node.envelopes.transaction import NONCE_BYTES, PublicHeader
-from node.errors import WRONG_USAGE, PrivityError
+from node.errors import NOT_ALLOWED, WRONG_USAGE, PrivityError
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ def disclose(
     payload: Payload,
     header: PublicHeader,
     *,
+    ordered_at: int,
     receivers: Sequence[str],
     reason: str,
     fields: Sequence[str] | None = None,
@@ -66,10 +67,12 @@ def disclose(
 ) -> Disclosing:
     """Pack fields of an opened payload, or the whole, for the receivers and nobody else.
 
-    `header` is that of its transaction. Raises PrivityError: E-FIELD, E-REASON, and E-LIMIT if it is too
-    much for one package or for too many receivers.
+    `header` is that of its transaction, `ordered_at` the height of its block: what carries it is erased no
+    later than it is itself. Raises PrivityError: E-FIELD, E-REASON, E-LIMIT if it is too much for one package
+    or for too many receivers, E-ERASED if there is no time left to show it.
     """
     check_stated(reason)
+    valid_until, keep = _life(author, header, ordered_at)
     network, nonce = author.network, author.entropy(NONCE_BYTES)
     package = pack(payload, header, discloser=author.name, receivers=receivers, nonce=nonce, fields=fields)
     carrier = seal(
@@ -82,13 +85,35 @@ def disclose(
         sender=author.name,
         policy=network.policy_hash,
         valid_from=author.valid_from,
-        valid_until=author.valid_until,
+        valid_until=valid_until,
         signing_key=author.keys.signing,
         entropy=author.entropy,
         nonce=nonce,
+        keep=keep,
     )
     record = author.act(disclosed(package, carrier.transaction.id, reason, answers))
     return Disclosing(carrier, record, package)
+
+
+def _life(author: Author, header: PublicHeader, ordered_at: int) -> tuple[int, int]:
+    """Until which height a carrier may be ordered, and for how many blocks after that it is kept.
+
+    `keep` counts from a block that nobody knows yet. So what is left to the original is split in two: in the
+    first half the carrier may be ordered, and it is kept for the rest. Their sum never exceeds what is left.
+    """
+    if not header.core.keep:
+        return author.valid_until, 0
+    left = ordered_at + header.core.keep - author.valid_from
+    if left < 2:
+        raise PrivityError(
+            "E-ERASED",
+            "this is erased by now, or with the next block",
+            why=f"it was ordered in block {ordered_at} to be kept for {header.core.keep} blocks",
+            next="nothing: its sender asked every node to erase it",
+            exit_code=NOT_ALLOWED,
+        )
+    valid_until = min(author.valid_until, author.valid_from + left // 2)
+    return valid_until, left - (valid_until - author.valid_from)
 
 
 def request(author: Author, tx: bytes, of: str, reason: str) -> ActTransaction:

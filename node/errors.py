@@ -65,6 +65,13 @@ CATALOGUE: dict[str, Explanation] = {
         SCENARIO_INVALID,
         "A length of time is a number and a unit: 250ms, 1.5s, 2m, 1h.",
     ),
+    "E-ERASED": Explanation(
+        "the content is erased",
+        NOT_ALLOWED,
+        "Its sender had it kept for some blocks only (`keep`), and every node erases it when they are over.\n"
+        "It can be neither read nor shown any more; its salted hash stays on the ledger. What would carry\n"
+        "it to others must be erased no later, so with one block left there is no time to show it either.",
+    ),
     "E-FAULT": Explanation(
         "no such fault",
         SCENARIO_INVALID,

@@ -95,6 +95,12 @@ class Mempool:
         if waiting.blob is None and not waiting.blob_stored and check_blob(transaction.header, blob) is None:
             waiting.blob = encode(blob)
 
+    def forget_blob(self, identifier: bytes) -> None:
+        """Drop the blob of a transaction that waits once more, after its first place on the ledger."""
+        waiting = self._waiting.get(identifier)
+        if waiting is not None:
+            waiting.blob, waiting.blob_stored = None, False
+
     def remove(self, identifier: bytes) -> Waiting | None:
         """Forget a transaction, because it was executed or can no longer be ordered."""
         waiting = self._waiting.pop(identifier, None)

@@ -35,7 +35,7 @@ from node.chain.books import Books
 from node.chain.journal import Journal
 from node.chain.ledger import Ledger, key_of
 from node.chain.recovery import recover
-from node.chain.store import DELIVERED, REFUSED, Store
+from node.chain.store import DELIVERED, Store
 from node.consortium import Network
 from node.delivery.deliveries import Deliveries
 from node.delivery.packets import DeliveryPacket
@@ -49,6 +49,7 @@ from node.logs.events import EventLog
 from node.mempool import Mempool
 from node.private_view import PrivateView
 from node.reporting import Numbers, Reporter
+from node.retention import OPENED, Retention
 from node.topics import Topics
 from node.wire import (
     AnyTransaction,
@@ -65,8 +66,6 @@ HOUSEKEEPING_MS = 1000
 MISSING_AT_ONCE = 64
 LOOK_AT_ONCE = 8
 ANSWERED = 10_000
-
-OPENED = (DELIVERED, REFUSED)  # Whose content this party has seen.
 
 # A disk that refuses, indexes that do, a record that is no longer what was written.
 DISK_ERRORS = (OSError, sqlite3.Error, PrivityError)
@@ -166,6 +165,15 @@ class Node:
                 now_ms,
             )
             self.private_view.enough = self._deliveries.enough
+        self._retention = Retention(
+            self._store,
+            self._mempool,
+            self.ledger,
+            self.private_view,
+            self.report,
+            lambda: self._since_ms,
+            self._forget,
+        )
         self._housekeeping_at = now_ms
         self._ask_next = 0
         self._answered: OrderedDict[tuple[int, bytes], None] = OrderedDict()  # Inquiries, the oldest first.
@@ -174,6 +182,7 @@ class Node:
         # The stop may have come between the journal and what is written beside it.
         found = [entry for entry in recovered.reindexed if self._store.has_blob(entry[0])]
         self._books.hold("blob", found, self._since_ms)
+        self._retention.make_up()
         self._resume()
 
     def _resume(self) -> None:
@@ -283,7 +292,8 @@ class Node:
                     self._books.certify(certificate)
                     self._answers.certified(certificate)
                 for identifier in output.expired:
-                    self._mempool.remove(identifier)
+                    if (waiting := self._mempool.remove(identifier)) is not None:
+                        self._retention.let_go(identifier, waiting.transaction)
                     self.report.emit("tx.expired", "warn", tx=identifier)
                 for note in output.notes:
                     self.report.note(note)
@@ -393,6 +403,9 @@ class Node:
     def _on_transaction(self, packet: TransactionPacket) -> None:
         transaction = packet.transaction
         identifier = transaction.id
+        late, packet = packet, self._retention.without_late_blob(packet, identifier)
+        if packet is not late and not self._replica.wants(identifier):
+            return
         if not self._network.off_chain and self.private_view.is_missing(identifier):
             self._take_missing_blob(packet, identifier)
             return
@@ -428,6 +441,7 @@ class Node:
         valid_from, valid_until = Mempool.window_of(transaction)
         if valid_until <= self._replica.executed_sequence:
             self.report.drop("expired", sender)
+            self._retention.let_go(identifier, transaction)
             return
         blob = packet.blob if packet is not None else None
         if reason := self._mempool.add(identifier, transaction, blob, sender, needed=needed):
@@ -476,6 +490,7 @@ class Node:
                     if reason := self._intake.refused(body):
                         self.report.drop(reason)
                     else:
+                        body = self._retention.without_late_blob(body, identifier)
                         self._keep(identifier, body.transaction, body, needed=True)
         self._take(self._replica.receive(decided, self._now_ms))
         self.flush()  # Before the next one of the same answer is judged.
@@ -551,6 +566,7 @@ class Node:
         )
         if height == 1:
             self.report.emit("node.ready", h=height, blk=block)
+        self._retention.purge()
         known = decision.block_certificate
         self._take(self._replica.executed(height, block, header.state_root, known, self._now_ms))
 
@@ -558,6 +574,10 @@ class Node:
         """Note in the holdings what was gained or erased at this moment."""
         found = [(each, self.ledger.height) for each in identifiers]
         self._books.hold(what, found, self._since_ms, erased=erased)
+
+    def _forget(self, identifier: bytes) -> None:
+        if self._deliveries is not None:
+            self._deliveries.forget(identifier)
 
     @property
     def _since_ms(self) -> int:

@@ -17,10 +17,12 @@ from node.chain.store import (
     NOT_DELIVERED,
     NOT_PARTY,
     PENDING,
+    PURGED,
     REFUSED,
     UNKNOWN,
     UNREADABLE,
     Store,
+    TransactionRow,
 )
 from node.consortium import Network
 from node.disclosures import Disclosures, Judged
@@ -120,6 +122,20 @@ class PrivateView:
                 if row is not None and row.payload == MISSING and each in self._missing
             ]
         )
+
+    def purged(self, rows: Sequence[TransactionRow]) -> None:
+        """The payloads of these transactions, given as they were before, were erased and recorded as such."""
+        gone = {row.id for row in rows}
+        for row in rows:
+            if row.payload in self.counts:
+                self.counts[row.payload] -= 1
+            self.counts[PURGED] += 1
+            fresh = self._fresh.pop(row.id, None)
+            if fresh is not None:
+                self._fresh_bytes -= len(fresh[0].blob or b"")
+            self._missing.pop(row.id, None)
+        if not gone.isdisjoint(self._queue):
+            self._queue = deque(identifier for identifier in self._queue if identifier not in gone)
 
     def look(self, limit: int) -> list[Looked]:
         """Look at up to `limit` payloads, the oldest first. Nothing is recorded yet."""

@@ -361,6 +361,7 @@ class Operator(ABC):
             valid_until=max(1, self._height) + network.rules.validity_window,
             signing_key=keys.signing,
             entropy=self.entropy,
+            keep=send.keep,
         )
         self.secrets.add_sealed(sealed, frozenset((send.sender, *send.readers)))
         tx, at_ms = sealed.transaction.id, self.clock_ms() - network.created_ms

@@ -42,9 +42,10 @@ class Showing:
         """Carry out one step. What it speaks of must be ordered first; nobody waits for longer."""
         sent = self._operator.sent.get(step.tx)
         height = ""
-        if sent is not None and await self._confirmed([sent.tx], _author(step), within_s):
+        proofs = {} if sent is None else await self._confirmed([sent.tx], _author(step), within_s)
+        if sent is not None and proofs:
             if isinstance(step, Disclose):
-                height = await self._disclose(step, sent, within_s)
+                height = await self._disclose(step, sent, proofs[sent.tx].header.height, within_s)
             else:
                 height = await self._ask(step, sent, within_s)
         done = bool(height)
@@ -60,7 +61,7 @@ class Showing:
         act = request(self._as(step.asker), sent.tx, step.of, step.reason)
         return await self._record(step, act, (step.of,), within_s)
 
-    async def _disclose(self, step: Disclose, sent: Sent, within_s: float) -> str:
+    async def _disclose(self, step: Disclose, sent: Sent, ordered_at: int, within_s: float) -> str:
         """First the record, then the carrier: nobody reads before everybody can know who showed it."""
         operator = self._operator
         assert sent.sealed is not None, "it was sealed here"
@@ -74,15 +75,21 @@ class Showing:
             await self._until_recorded(asked, within_s)
             if asked not in self.recorded:
                 return ""
-        made = disclose(
-            self._as(step.discloser),
-            opened.payload,
-            transaction.header,
-            receivers=step.receivers,
-            reason=step.reason,
-            fields=step.fields,
-            answers=None if asked is None else self.recorded[asked].tx,
-        )
+        try:
+            made = disclose(
+                self._as(step.discloser),
+                opened.payload,
+                transaction.header,
+                ordered_at=ordered_at,
+                receivers=step.receivers,
+                reason=step.reason,
+                fields=step.fields,
+                answers=None if asked is None else self.recorded[asked].tx,
+            )
+        except PrivityError as error:
+            if error.code != "E-ERASED":
+                raise
+            return ""  # Too late: the nodes have erased it, or are about to.
         holders = (step.discloser, *operator.network.with_mandatory(step.discloser, step.receivers))
         operator.secrets.add_disclosure(made, frozenset(holders))
         recorded = await self._record(step, made.record, step.receivers, within_s)

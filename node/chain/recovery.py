@@ -21,7 +21,7 @@ from consensus.output import (
 from consensus.votes import BlockVote
 from node.chain.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
 from node.chain.ledger import EXECUTED, Ledger
-from node.chain.store import NO_PAYLOAD, PAYLOAD_STATES, PENDING, BlockRow, Store, TransactionRow
+from node.chain.store import NO_PAYLOAD, PAYLOAD_STATES, PENDING, PURGED, BlockRow, Store, TransactionRow
 from node.consortium import Network
 from node.envelopes.transaction import PrivateTransaction
 from node.errors import PrivityError
@@ -191,7 +191,7 @@ def _is_indexed(store: Store, block: BlockRow, rows: list[TransactionRow]) -> bo
             return False
         if row.outcome != EXECUTED and indexed.height < block.height:
             continue  # Ordered again, it keeps its first place.
-        states = PAYLOAD_STATES if row.payload == PENDING else (NO_PAYLOAD,)
+        states = PAYLOAD_STATES if row.payload == PENDING else (NO_PAYLOAD, PURGED)
         if indexed.payload not in states or replace(indexed, payload=row.payload) != row:
             return False
     return True
@@ -209,7 +209,11 @@ def transaction_row(
     """How a transaction is indexed when its block is executed."""
     private = isinstance(transaction, PrivateTransaction) and outcome == EXECUTED
     payload = PENDING if private else NO_PAYLOAD
-    return TransactionRow(transaction.id, height, position, outcome, body_at, body_position, payload)
+    keep = transaction.header.core.keep if isinstance(transaction, PrivateTransaction) else 0
+    purge_at = height + keep if keep else 0
+    return TransactionRow(
+        transaction.id, height, position, outcome, body_at, body_position, payload, purge_at
+    )
 
 
 def _lost(height: int) -> PrivityError:

@@ -10,6 +10,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +23,24 @@ DELIVERED = "delivered"  # Unsealed, and it meets its commitment.
 MISSING = "missing"  # The blob is not here; it is asked for.
 UNREADABLE = "unreadable"  # It opens and does not meet its commitment; who holds key and blob can prove it.
 REFUSED = "refused"  # It opens, and a reader whom the policy demands was left out; so it has no effect.
+PURGED = "purged"  # Kept for as long as its header says, and erased here.
 UNKNOWN = "unknown"  # This node could not tell, because its keys or its disk failed.
 NOT_PARTY = "not_party"  # No key slot is ours.
 # With `payload: off_chain`: nobody brought it here and nobody asked gave it. It may be none of ours, or its
 # holders are away, and nobody can tell which from here; it is asked for again, more and more rarely.
 NOT_DELIVERED = "not_delivered"
 NO_PAYLOAD = "none"  # The consortium transaction has none, and a repeat has no effect.
-PAYLOAD_STATES = (PENDING, DELIVERED, MISSING, UNREADABLE, REFUSED, UNKNOWN, NOT_PARTY, NOT_DELIVERED)
+PAYLOAD_STATES = (
+    PENDING,
+    DELIVERED,
+    MISSING,
+    UNREADABLE,
+    REFUSED,
+    UNKNOWN,
+    NOT_PARTY,
+    NOT_DELIVERED,
+    PURGED,
+)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS block (
@@ -36,12 +48,14 @@ CREATE TABLE IF NOT EXISTS block (
     at INTEGER NOT NULL, certified_at INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tx (
     id BLOB PRIMARY KEY, height INTEGER NOT NULL, position INTEGER NOT NULL, outcome TEXT NOT NULL,
-    body_at INTEGER NOT NULL, body_position INTEGER NOT NULL, payload TEXT NOT NULL) WITHOUT ROWID;
+    body_at INTEGER NOT NULL, body_position INTEGER NOT NULL, payload TEXT NOT NULL,
+    purge_at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS package (
     discloser TEXT NOT NULL, nonce BLOB NOT NULL, carrier BLOB NOT NULL,
     PRIMARY KEY (discloser, nonce)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS tx_by_height ON tx (height, position);
 CREATE INDEX IF NOT EXISTS tx_by_payload ON tx (payload) WHERE payload IN ('pending', 'missing', 'unknown');
+CREATE INDEX IF NOT EXISTS tx_to_purge ON tx (purge_at) WHERE purge_at > 0 AND payload <> 'purged';
 """
 
 
@@ -59,7 +73,10 @@ class BlockRow:
 
 @dataclass(frozen=True, slots=True)
 class TransactionRow:
-    """Where a transaction is: its block, its place there, its body in the journal, its payload's state."""
+    """Where a transaction is: its block, its place there, its body in the journal, its payload's state.
+
+    `purge_at` is the height whose execution erases the payload, 0 if none does.
+    """
 
     id: bytes
     height: int
@@ -68,6 +85,7 @@ class TransactionRow:
     body_at: int
     body_position: int
     payload: str
+    purge_at: int = 0
 
 
 class Store:
@@ -124,7 +142,7 @@ class Store:
                 (block.height, block.hash, block.state_root, block.time_ms, block.at, block.certified_at),
             )
             self._db.executemany(
-                "INSERT OR IGNORE INTO tx VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO tx VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         row.id,
@@ -134,6 +152,7 @@ class Store:
                         row.body_at,
                         row.body_position,
                         row.payload,
+                        row.purge_at,
                     )
                     for row in transactions
                 ],
@@ -200,6 +219,15 @@ class Store:
         )
         return bytes(found.fetchone()[0])
 
+    def to_purge(self, height: int) -> list[TransactionRow]:
+        """Those whose payload is to be erased by this height and is not recorded as such, in chain order."""
+        rows = self._db.execute(
+            "SELECT * FROM tx WHERE purge_at > 0 AND payload <> 'purged' AND purge_at <= ?"
+            " ORDER BY height, position",
+            (height,),
+        ).fetchall()
+        return [TransactionRow(*row) for row in rows]
+
     def count_payloads(self) -> dict[str, int]:
         """How many payloads are in each state. Reads the whole index."""
         counts = dict.fromkeys(PAYLOAD_STATES, 0)
@@ -231,6 +259,38 @@ class Store:
             return (self._blobs / identifier.hex()).read_bytes()
         except FileNotFoundError:
             return None
+
+    def erase_blob(self, identifier: bytes) -> bool:
+        """Overwrite and remove a blob, whatever it is worth; whether there was one.
+
+        Overwriting is the best that a program can do: what a disk or a file system keeps beside the file is
+        out of its reach.
+        """
+        path = self._blobs / identifier.hex()
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(bytes(os.fstat(descriptor).st_size))
+            file.flush()
+            os.fsync(descriptor)  # Else removing the file would spare the disk the zeros.
+        path.unlink()
+        return True
+
+    def holds(self) -> set[tuple[bytes, str]]:
+        """What was noted as gained and not as erased: ids, each with `blob` or `key`. Reads the list."""
+        held: set[tuple[bytes, str]] = set()
+        with suppress(FileNotFoundError):
+            for line in self._holdings.read_bytes().splitlines():
+                with suppress(ValueError, KeyError, TypeError):  # The last line may be half written.
+                    entry = json.loads(line)
+                    identifier = bytes.fromhex(entry["tx"])
+                    if "gained" in entry:
+                        held.add((identifier, entry["gained"]))
+                    else:
+                        held.discard((identifier, entry["erased"]))
+        return held
 
     def note_holdings(self, entries: Sequence[dict[str, object]]) -> None:
         """Append what this node gained or erased: digests, time and height, never the thing itself."""

@@ -125,6 +125,14 @@ class Deliveries:
         if identifier in self.shelf:
             self._to_move.append(identifier)
 
+    def forget(self, identifier: bytes) -> None:
+        """A payload was erased: nothing of it stays here, on disk or in memory, and it is not asked for."""
+        if identifier in self.shelf:
+            self.shelf.remove(identifier)
+        self._receipts.remove(identifier)
+        self._known.pop(identifier, None)
+        self.reconciler.have(identifier)
+
     def move(self) -> None:
         """Put blobs whose transactions were ordered into their place, before the view looks at them."""
         for identifier in self._to_move:

@@ -90,13 +90,15 @@ def seal(
     signing_key: SigningKey,
     entropy: Entropy,
     nonce: bytes | None = None,
+    keep: int = 0,
 ) -> Sealed:
     """Encrypt the fields so that each of the readers, and nobody else, can read them, and sign.
 
     `readers` holds the sender's own key too, in any order; a key that comes twice counts once. `network`
     and `policy` are 32 bytes, the validity window is in heights, both ends included. `nonce` is 16 fresh
-    bytes, drawn here unless the content has to name them. Raises PrivityError:
-    E-PAYLOAD for fields that no payload can hold, E-LIMIT for too much or for too many readers.
+    bytes, drawn here unless the content has to name them. `keep` is how many blocks after its own the payload
+    is erased, 0 for never. Raises PrivityError: E-PAYLOAD for fields that no payload can hold, E-LIMIT for
+    too much or for too many readers.
     """
     different = tuple(dict.fromkeys(readers))
     bucket = slot_bucket(len(different))
@@ -123,6 +125,7 @@ def seal(
         key_commit=key.commitment(),
         size_bucket=len(plaintext),
         slot_bucket=bucket,
+        keep=keep,
     )
     digest = core_digest(core)
     ciphertext = key.encrypt(plaintext, digest)

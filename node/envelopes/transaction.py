@@ -1,15 +1,16 @@
 """The public side of a private transaction: header, signature, and the blob that travels beside it.
 
     core header    network, version, suite, sender, nonce, policy, validity window, payload root, key
-                   commitment, size bucket, slot bucket
+                   commitment, size bucket, slot bucket, for how many blocks it is kept
     core digest    SHA-256("privity/v1/core\\0" | core header): bound into the ciphertext and every wrap
     public header  core header, hash of the ciphertext, hash of the slots
     id             SHA-256("privity/v1/tx\\0" | public header)
     signature      ECDSA P-256 over the same bytes, outside the id
 
 All encodings are canonical MessagePack. What everybody learns from these bytes: the sender, the network
-and policy, the validity window in heights, the size bucket and the slot bucket, and that this very
-transaction exists. Salted hashes, ciphertext and slots tell a non-party nothing else.
+and policy, the validity window in heights, the size bucket and the slot bucket, for how many blocks the
+payload is kept, and that this very transaction exists. Salted hashes, ciphertext and slots tell a
+non-party nothing else.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ SUITE = 1
 
 SLOT_BUCKETS = (4, 8, 16, 32)
 SLOT_BYTES = 80
+MAX_KEEP = 10_000_000
+"""Blocks, the most that `keep` can say."""
 NONCE_BYTES = 16
 TAG_BYTES = 16
 TRANSACTION_LIMIT = 512
@@ -43,6 +46,7 @@ Bytes80 = Annotated[bytes, Meta(min_length=SLOT_BYTES, max_length=SLOT_BYTES)]
 Name = Annotated[str, Meta(min_length=1, max_length=32)]
 Height = Annotated[int, Meta(ge=0, lt=2**53)]
 Small = Annotated[int, Meta(ge=0, lt=2**32)]
+Keep = Annotated[int, Meta(ge=0, le=MAX_KEEP)]
 
 _CORE_DOMAIN = b"privity/v1/core\x00"
 _OWNER_DOMAIN = b"privity/v1/owner\x00"
@@ -52,7 +56,10 @@ _SLOTS_DOMAIN = b"privity/v1/slots\x00"
 
 
 class CoreHeader(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """What is fixed before anything is encrypted. `valid_from` and `valid_until` are heights, inclusive."""
+    """What is fixed before anything is encrypted. `valid_from` and `valid_until` are heights, inclusive.
+
+    `keep` is how many blocks after its own every node erases the payload; 0 keeps it for ever.
+    """
 
     network: Bytes32
     version: Small
@@ -66,6 +73,7 @@ class CoreHeader(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fi
     key_commit: Bytes32
     size_bucket: Small
     slot_bucket: Small
+    keep: Keep
 
 
 class PublicHeader(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):

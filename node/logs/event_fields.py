@@ -146,6 +146,7 @@ _CHECKS: dict[str, Check] = {
     "unknown": _count,
     "not_party": _count,
     "not_delivered": _count,
+    "purged": _count,
     # Outcome.
     "ok": _boolean,
     "err": _one_of(CATALOGUE),

@@ -30,6 +30,7 @@ _PAYLOADS = (
     "unknown",
     "not_party",
     "not_delivered",
+    "purged",
 )
 _COUNTED = {"net.drop": "in all", "pbft.timeout": "waiting"}
 _VOTES_KEPT = 4096

@@ -64,10 +64,19 @@ def ordered(reading: RunReading, tx: str, name: str) -> tuple[Found, PrivateTran
 def hold(reading: RunReading, tx: str, name: str, keys: PartyKeys) -> Held:
     """The transaction, opened with the party's own key.
 
-    Raises PrivityError: E-TX, E-NOT-PARTY (exit 6), E-UNCONFIRMED if it cannot be told.
+    Raises PrivityError: E-TX, E-NOT-PARTY and E-ERASED (exit 6), E-UNCONFIRMED if it cannot be told.
     """
     found, transaction, height = ordered(reading, tx, name)
-    blob = reading.node(name).blob(found.id)
+    node, keep = reading.node(name), transaction.header.core.keep
+    blob = node.blob(found.id)
+    if blob is None and keep and height + keep <= node.height:
+        raise PrivityError(
+            "E-ERASED",
+            f"{name} has erased {found.name}, so it cannot show it",
+            why=f"its sender asked every node to erase it at block {height + keep}",
+            next=f"privity show tx {found.name}",
+            exit_code=NOT_ALLOWED,
+        )
     try:
         if blob is None:
             raise Unreadable("blob_hash")
@@ -129,6 +138,7 @@ def prepare(
         by,
         held.opened.payload,
         held.transaction.header,
+        ordered_at=held.height,
         receivers=receivers,
         reason=reason,
         fields=fields,

@@ -11,6 +11,7 @@ import typer
 
 from consensus.quorum import quorum
 from node.duration import parse_duration_ms
+from node.envelopes.transaction import MAX_KEEP
 from node.errors import WRONG_USAGE, PrivityError
 from node.run_folder import LATEST, RunFolder
 from node.run_reading import RunReading, short_id
@@ -51,6 +52,12 @@ def send_command(
     identifier: Annotated[
         str | None, typer.Option("--id", metavar="NAME", help="What to call it from now on.")
     ] = None,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=MAX_KEEP, help="After N blocks every node erases it; never by default."
+        ),
+    ] = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait until it is ordered.")] = False,
     timeout: Annotated[str, typer.Option(metavar="30s", help="How long to wait.")] = "30s",
     seal: Annotated[str | None, typer.Option(metavar="S", hidden=True, help="Not built yet.")] = None,
@@ -72,7 +79,8 @@ def send_command(
     if identifier is not None:
         check_label(reading, identifier, public_words(fields))
     refuse_stopped(reading)
-    order = Order(sender, reading.network.with_mandatory(sender, readers), fields, identifier or "")
+    whom = reading.network.with_mandatory(sender, readers)
+    order = Order(sender, whom, fields, identifier or "", keep or 0)
     receipt = asyncio.run(send(reading, order, reading.keys(sender), wait=not no_wait, timeout_s=timeout_s))
     if not receipt.own_node_answered:
         print(f"! {sender}'s own node does not answer; the others were asked", file=sys.stderr)
@@ -118,6 +126,9 @@ def receipt_lines(reading: RunReading, receipt: Receipt) -> list[str]:
         later = [name for name in order.to if name not in receipt.receipts]
         rest = f"; {', '.join(later)} may still lack it" if later else ""
         lines.append(_line("delivered", f"to its readers' nodes alone: {signed}{rest}"))
+    if order.keep:
+        blocks = "1 block" if order.keep == 1 else f"{order.keep} blocks"
+        lines.append(_line("kept", f"for {blocks} after its own; then every node erases it"))
     rest = f"         ciphertext, no key   {', '.join([*(others if on_chain else ()), 'broker'])}"
     rest += f"         commitment only   {', '.join(others)}" if others and not on_chain else ""
     lines.append(_line("content", f"{', '.join(readers)}{rest}"))
@@ -153,6 +164,7 @@ def receipt_document(reading: RunReading, receipt: Receipt) -> dict[str, Any]:
         "to": list(order.to),
         "size_bytes": receipt.size_bytes,
         "slots": receipt.slots,
+        "keep": order.keep or None,
         "ordered": ordered,
     }
 

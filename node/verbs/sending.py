@@ -31,12 +31,16 @@ WAIT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be sent, and as whom. `to` is without the sender; `label` may be empty."""
+    """What is to be sent, and as whom. `to` is without the sender; `label` may be empty.
+
+    After `keep` blocks every node erases it; 0 is never.
+    """
 
     sender: str
     to: tuple[str, ...]
     fields: Mapping[str, object]
     label: str = ""
+    keep: int = 0
 
     def __repr__(self) -> str:
         return f"Order(sender={self.sender!r}, to={self.to!r}, label={self.label!r})"
@@ -170,6 +174,7 @@ def _seal(reading: RunReading, order: Order, keys: PartyKeys, height: int) -> Se
         valid_until=height + max(1, network.rules.validity_window // 2),
         signing_key=keys.signing,
         entropy=os.urandom,
+        keep=order.keep,
     )
 
 

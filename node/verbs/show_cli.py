@@ -25,6 +25,7 @@ from node.verbs.show_transaction import (
     NOT_ORDERED,
     NOT_PARTY,
     PUBLIC,
+    PURGED,
     READS,
     SHOWN,
     consortium_lines,
@@ -124,7 +125,7 @@ def _transaction(
     view = view_transaction(reading, reading.find(name), seen_as)
     lines, document = transaction_lines(view), transaction_document(reading, view)
     # Not being allowed is one thing; not being able to tell yet is another.
-    exits = {READS: 0, SHOWN: 0, PUBLIC: 0, NOT_PARTY: NOT_ALLOWED}
+    exits = {READS: 0, SHOWN: 0, PUBLIC: 0, PURGED: 0, NOT_PARTY: NOT_ALLOWED}
     missing = UNCONFIRMED if view.access != NOT_ORDERED or seen_as is not None else 0
     return lines, document, exits.get(view.access, missing)
 

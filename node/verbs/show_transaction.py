@@ -28,6 +28,7 @@ _WIDTH = 79
 READS = "reads"
 NOT_PARTY = "not a named party"
 NO_CIPHERTEXT = "the ciphertext is not here"
+PURGED = "erased"
 NOT_ORDERED = "not on this ledger"
 UNREADABLE = "does not match its commitment"
 PUBLIC = "public view"
@@ -70,6 +71,9 @@ def view_transaction(reading: RunReading, found: Found, seen_as: str | None) -> 
     if seen_as is None:
         return TransactionView(found, None, transaction, block, PUBLIC, acts=acts)
     access, opened = _open(reading, node, transaction, found.id, seen_as)
+    keep = transaction.header.core.keep
+    if access == NO_CIPHERTEXT and keep and ordered is not None and ordered.height + keep <= node.height:
+        access = PURGED
     shown = _shown(reading, node, transaction, acts, seen_as) if access == NOT_PARTY else ()
     if shown:
         access = SHOWN
@@ -164,6 +168,9 @@ def transaction_lines(view: TransactionView) -> list[str]:
     whom = f"readers {', '.join(view.readers)}" if view.readers else "recipients hidden"
     facts = (f"{short_id(core.payload_root)}… (salted)", f"sender {core.sender}", whom)
     lines.append(_line("commitment", "     ".join((*facts, f"size {core.size_bucket} B (padded)"))))
+    if core.keep:
+        last = view.block.height + core.keep
+        lines.append(_line("kept", f"until block {last}: every node that executes it erases the payload"))
     for number, (ordered, act) in enumerate(view.acts):
         lines.append(_line("on record" if number == 0 else "", act_line(ordered.height, act)))
     if view.access == NOT_PARTY:
@@ -199,6 +206,7 @@ def transaction_document(reading: RunReading, view: TransactionView) -> dict[str
             "commitment": core.payload_root.hex(),
             "size_bytes": core.size_bucket,
             "slots": core.slot_bucket,
+            "keep": core.keep or None,
             "height": block.height,
             "view": block.certificate.view,
             "block": block.hash.hex(),
@@ -231,6 +239,8 @@ def _content(view: TransactionView) -> list[str]:
             text = "payloads go to their readers alone: if it is one, its node is asking the others for it"
             lines.append(_line("", text))
         return lines
+    if view.access == PURGED:
+        return [_line("content", f"not here any more: {view.seen_as} erased it, as its sender asked")]
     if view.access == UNREADABLE:
         return [_line("content", "unreadable: it opens, and is not what the sender committed to")]
     fields = field_lines(view.leaves) or ["(no fields)"]

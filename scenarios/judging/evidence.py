@@ -197,13 +197,27 @@ class Evidence:
             )
         return self._recorded
 
+    @property
+    def purged(self) -> dict[bytes, frozenset[str]]:
+        """By transaction id: the nodes that, by their own height, must have erased it."""
+        found = {}
+        for sent in self.sent.values():
+            heights = {chain.node: chain.executed.get(sent.tx.hex()) for chain in self.chains}
+            keep = sent.planned.keep
+            found[sent.tx] = frozenset(
+                chain.node
+                for chain in self.chains
+                if keep and (height := heights[chain.node]) is not None and height + keep <= chain.height
+            )
+        return {tx: parties for tx, parties in found.items() if parties}
+
     def scan(self, stores: frozenset[str]) -> ScanResult:
         """Look for every secret of the run in these stores: logs, broker, ledgers, report."""
         if stores not in self._scans:
             found = artefacts(self.folder, stores)
             try:
                 self._scans[stores] = scan(
-                    self.secrets.all, found, root=self.folder.path, public=self._public()
+                    self.secrets.without(self.purged), found, root=self.folder.path, public=self._public()
                 )
             except ScanBroken as broken:
                 raise PrivityError(

@@ -13,8 +13,9 @@ from node.envelopes.fields import Path
 from scenarios.judging.evidence import Evidence
 from scenarios.judging.judgement import Judgement, Outcome, names
 from scenarios.judging.knowledge import ordered
-from scenarios.knowledge.rows import Row
+from scenarios.knowledge.rows import CIPHERTEXT, READS, Row
 from scenarios.model.scenario import END, Readers
+from scenarios.model.units import format_blocks
 from scenarios.operating import Sent
 
 PREDICTED = "readers (predicted)"
@@ -47,11 +48,22 @@ def _differences(evidence: Evidence) -> Iterator[tuple[str, Outcome, str]]:
         for tx in rule.transactions
     }
     for name, sent in evidence.sent.items():
-        found = _more(evidence, sent) or _less(evidence, sent, stated=name in stated)
+        found = _kept(evidence, sent) or _more(evidence, sent) or _less(evidence, sent, stated=name in stated)
         if found is not None:
             result, detail = found
             planned = names(evidence.planned_readers(sent))
             yield name, result, f"{name}: planned {planned}; {detail}"
+
+
+def _kept(evidence: Evidence, sent: Sent) -> tuple[Outcome, str] | None:
+    """Who still has what was to be erased."""
+    row = _row(evidence, sent)
+    if row is None:
+        return None
+    purged = evidence.purged.get(sent.tx, frozenset())
+    if kept := set(row.having(READS, CIPHERTEXT)) & purged:
+        return "broken", f"still there after its {format_blocks(sent.planned.keep)} at {names(kept)}"
+    return None
 
 
 def _more(evidence: Evidence, sent: Sent) -> tuple[Outcome, str] | None:
@@ -85,9 +97,10 @@ def _less(evidence: Evidence, sent: Sent, *, stated: bool) -> tuple[Outcome, str
     row, matrix = _row(evidence, sent), evidence.matrix(END)
     if row is None or not any(sent.tx.hex() in chain.executed for chain in evidence.honest_chains):
         return None
+    purged = evidence.purged.get(sent.tx, frozenset())
     lacking = {
         name
-        for name in evidence.network.names
+        for name in set(evidence.network.names) - purged
         if evidence.planned_fields(sent, name) - _opened(row, name)
         or (name in evidence.planned_readers(sent) and name not in row.readers())
     }

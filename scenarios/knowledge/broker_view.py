@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,24 +20,32 @@ _TRANSACTION, _COMMITTED, _DELIVERY, _ANSWER = 3, 4, 20, 24
 class BrokerView:
     """`carried` maps the id of each transaction whose ciphertext passed to the first time it did.
 
-    Times are in ms since genesis. `complete` is False when the recorder missed something, or there was
-    none: then the broker may hold more; `truncated` when the capture had grown too large.
+    `blobs` has the ciphertexts that were asked for. Times are in ms since genesis. `complete` is False when
+    the recorder missed something, or there was none: then the broker may hold more; `truncated` when the
+    capture had grown too large.
     """
 
     carried: dict[bytes, int] = field(default_factory=dict)
+    blobs: dict[bytes, Blob] = field(default_factory=dict)
     recorded: bool = False
     complete: bool = False
     truncated: bool = False
 
 
-def read_broker(capture: Path, offset_ms: int = 0) -> BrokerView:
-    """Read a capture. `offset_ms` is what its times lack to count from genesis."""
+def read_broker(capture: Path, offset_ms: int = 0, blobs_of: Container[bytes] = ()) -> BrokerView:
+    """Read a capture. `offset_ms` is what its times lack to count from genesis.
+
+    `blobs_of` are the ids of the transactions whose ciphertext is wanted too.
+    """
     view = BrokerView()
     if not capture.exists():
         return view
     view.recorded = True
-    for t_ms, transaction, _ in carried_blobs(capture, offset_ms):
-        view.carried.setdefault(transaction.id, t_ms)
+    for t_ms, transaction, blob in carried_blobs(capture, offset_ms):
+        identifier = transaction.id
+        view.carried.setdefault(identifier, t_ms)
+        if identifier in blobs_of:
+            view.blobs.setdefault(identifier, blob)
     summary = summarize(capture)
     view.truncated = summary.truncated
     view.complete = summary.gaps == 0 and not summary.truncated

@@ -50,6 +50,7 @@ def differing(before: Matrix, after: Matrix) -> dict[tuple[bytes, str], Cell]:
     return {
         (row.id, column): earlier[row.id].cells[column]
         for row in after.rows
+        if row.id in earlier  # A carrier that nobody can open any more may have a row anew.
         for column, cell in row.cells.items()
         if cell._replace(since=None) != earlier[row.id].cells[column]._replace(since=None)
     }

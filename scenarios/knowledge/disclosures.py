@@ -98,6 +98,10 @@ class Carriers:
         elif not any(tells_of(deed, package, identifier) for deed in records):
             self._note(f"{row.name}: the ledger says of {core.sender}'s disclosure what is not true")
 
+    def recorded(self, identifier: bytes) -> bool:
+        """Whether a public record names this transaction as the carrier of a disclosure."""
+        return identifier in self._records
+
     def drop_rows(self) -> None:
         """Carriers have no rows of their own: what they show stands in the row of what they show."""
         self._pure |= {row.id for row in self._matrix.rows if self._opens_as_carrier(row)}
@@ -107,7 +111,7 @@ class Carriers:
         """Whether a recorded carrier is one, at a moment when those who can open it did not hold it yet."""
         for author, deed in self._records.get(row.id, ()):
             for name in (author, *deed.receivers):
-                blob = self._reading.node(name).blob(row.id)
+                blob = self._reading.node(name).blob(row.id) or self._matrix.captured.get(row.id)
                 if blob is not None and row.transaction is not None:
                     with suppress(NotAParty, Unreadable, PrivityError):
                         key = self._reading.keys(name).wrapping

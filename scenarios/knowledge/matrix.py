@@ -1,8 +1,9 @@
 """The privacy matrix of a run: who holds what of each transaction, found out by trying to decrypt.
 
 No list of recipients is read. For each party its own wrapping key is held against the blobs in its own
-folder; the broker is given what the recorder saw it carry, and no key at all. Rows are transactions in
-chain order, columns are the parties as in the genesis, and then the broker.
+folder, or, for a moment before it erased one, against the copy in the operator's capture; the broker is
+given what the recorder saw it carry, and no key at all. Rows are transactions in chain order, columns are
+the parties as in the genesis, and then the broker.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from scenarios.knowledge.opening import How, Knowledge, Since, of_payload
 from scenarios.knowledge.rows import CIPHERTEXT, COMMITMENT, NAMED, NOTHING, SENDER, Cell, Matrix, Row
 from scenarios.model.prediction import BROKER
 
+NAMED_AT_MOST = 8
+"""Of transactions that one note is about; the cells say the same of all."""
+
 
 def build_matrix(folder: RunFolder, at: str | At = "end", only: Iterable[str] | None = None) -> Matrix:
     """The matrix of a run, running or stopped, at a moment (`11s`, `block 9`, `end`).
@@ -45,12 +49,13 @@ def matrix_of(
     matrix = Matrix(reading.folder.number, at, (*parties, BROKER))
     for found, transaction in _rows(reading, only):
         matrix.add(Row(found.id, found.name, transaction))
+    matrix.captured = trials.broker.blobs
     carriers = Carriers(reading, matrix)
     for name in parties:
         _Column(reading, matrix, name, carriers, trials).fill()
-    _fill_broker(reading, matrix, trials.broker)
     if only is None:
         carriers.drop_rows()
+    _fill_broker(reading, matrix, trials.broker)
     return matrix
 
 
@@ -87,7 +92,7 @@ def _refuse_public(reading: RunReading, found: Found) -> None:
 class Trials:
     """What comes of each party's key on each blob of its own, and what the broker carried, found out once.
 
-    Only when something was held differs from moment to moment: keys, and blobs that are not erased, do not.
+    Only when something was held differs from moment to moment: keys and what they open do not.
     """
 
     def __init__(self, reading: RunReading) -> None:
@@ -97,8 +102,9 @@ class Trials:
 
     @cached_property
     def broker(self) -> BrokerView:
-        """What the recorder saw the broker carry."""
-        return read_broker(self._reading.folder.capture, capture_offset_ms(self._reading))
+        """What the recorder saw the broker carry, with the ciphertexts that some node has erased since."""
+        gone = {identifier for node in self._reading.nodes().values() for identifier in erased_at(node)}
+        return read_broker(self._reading.folder.capture, capture_offset_ms(self._reading), gone)
 
     def key(self, name: str) -> WrappingKey:
         """The party's wrapping key. Raises E-KEYS."""
@@ -126,6 +132,11 @@ class Trials:
         return found
 
 
+def erased_at(node: NodeReading) -> set[bytes]:
+    """The transactions whose ciphertext this node has erased, at whatever moment."""
+    return {bytes.fromhex(holding.tx) for holding in node.holdings if holding.erased == "blob"}
+
+
 class _Column:
     """One party's column: its folder, its key, and nothing that is anybody else's."""
 
@@ -148,6 +159,7 @@ class _Column:
         # All that was ever gained counts for `since`; what was gained by then and not erased can be tried.
         self._gained: dict[str, Since] = {}
         self._held: set[str] = set()
+        self._erased = erased_at(self._node)
         for holding in self._node.holdings:
             if holding.gained == "blob":
                 self._gained.setdefault(holding.tx, Since(holding.t, holding.height))
@@ -156,19 +168,23 @@ class _Column:
                     self._held.add(holding.tx)
                 elif holding.erased == "blob":
                     self._held.discard(holding.tx)
+                    matrix.erased.add(bytes.fromhex(holding.tx))
 
     def fill(self) -> None:
         """Say of every row what this party holds, and what it can read."""
         for row in self._matrix.rows:
             since, blob = self._since(row), self._blob(row)
             row.held[self._name] = self._held_of(row, blob, since)
+            self._note_erased(row, blob)
             row.learn(self._name, self._unsealed(row, blob, since))
         # What was shown in carriers, also in those that the matrix is not about.
         rows = {row.id for row in self._matrix.rows}
         for ordered, transaction in self._node.private():
             if ordered.id not in rows and self._has_key:
-                other = Row(ordered.id, "", transaction)
+                other = Row(ordered.id, ordered.id.hex()[:8], transaction)
                 blob = self._blob(other)
+                if self._carriers.recorded(ordered.id):
+                    self._note_erased(other, blob)
                 with suppress(NotAParty, Unreadable):
                     if blob is not None:
                         payload = self._trials.payload(self._name, ordered.id, transaction, blob)
@@ -176,6 +192,8 @@ class _Column:
 
     def _held_of(self, row: Row, blob: Blob | None, since: Since | None) -> Cell:
         ordered = self._node.transactions.get(row.id)
+        if blob is None and self._held_and_erased_since(row):
+            return Cell(CIPHERTEXT, "", since)
         if row.transaction is not None and blob is not None and not check_blob(row.transaction.header, blob):
             return Cell(CIPHERTEXT, "", since)
         if since is not None and ordered is not None and self._matrix.at.reached(*_moment(since)):
@@ -185,9 +203,30 @@ class _Column:
     def _blob(self, row: Row) -> Blob | None:
         """What lies there of it and was held at that moment."""
         # A blob of which nothing is noted lies there now, and from nobody knows when.
-        if row.id.hex() in self._held or self._matrix.at.is_end:
-            return self._node.blob(row.id)
-        return None
+        if row.id.hex() not in self._held and not self._matrix.at.is_end:
+            return None
+        blob = self._node.blob(row.id)
+        if blob is None and self._held_and_erased_since(row):
+            blob = self._matrix.captured.get(row.id)
+        return blob
+
+    def _held_and_erased_since(self, row: Row) -> bool:
+        return row.id.hex() in self._held and row.id in self._erased and self._node.blob(row.id) is None
+
+    def _note_erased(self, row: Row, blob: Blob | None) -> None:
+        """Say how it was told what this party read then of what it erased since."""
+        if not self._held_and_erased_since(row):
+            return
+        if blob is None:
+            self._matrix.untried.add(self._name)
+            self._matrix.notes.append(
+                f"{row.name}: {self._name} held the ciphertext then and erased it since; whether it could"
+                " read it cannot be tried any more"
+            )
+        else:
+            self._matrix.notes.append(
+                f"{row.name} is erased by now: what could be read then was tried with the operator's capture"
+            )
 
     def _unsealed(self, row: Row, blob: Blob | None, since: Since | None) -> Knowledge:
         """What comes of the blob with this party's key."""
@@ -226,16 +265,27 @@ class _Column:
 def _fill_broker(reading: RunReading, matrix: Matrix, view: BrokerView) -> None:
     until = until_ms(reading, matrix.at)
     for row in matrix.rows:
-        row.held[BROKER] = _broker_cell(row, view, until)
+        row.held[BROKER] = _broker_cell(row, view, until, erased=row.id in matrix.erased)
     if not matrix.rows:
         return
+    kept = [row.name for row in matrix.rows if row.id in matrix.erased and _has_ciphertext(row, BROKER)]
+    if kept:
+        more = f" and {len(kept) - NAMED_AT_MOST} more" if len(kept) > NAMED_AT_MOST else ""
+        matrix.notes.append(
+            f"{', '.join(kept[:NAMED_AT_MOST])}{more}: erased by the nodes; what the broker carried cannot be"
+            " called back"
+        )
     if not view.recorded:
         matrix.notes.append("the broker was not recorded: its column is what must have passed through it")
     elif not view.complete:
         matrix.notes.append("the recorder missed a part of what the broker carried: it may hold more")
 
 
-def _broker_cell(row: Row, view: BrokerView, until: int | None) -> Cell:
+def _has_ciphertext(row: Row, column: str) -> bool:
+    return row.held[column].symbol == CIPHERTEXT
+
+
+def _broker_cell(row: Row, view: BrokerView, until: int | None, *, erased: bool) -> Cell:
     """No key is tried: the broker has none, and a content key never travels unwrapped."""
     if row.id in view.carried:
         carried_ms = view.carried[row.id]
@@ -243,7 +293,8 @@ def _broker_cell(row: Row, view: BrokerView, until: int | None) -> Cell:
             return Cell(CIPHERTEXT, "", Since(carried_ms, None))
         return Cell(NOTHING)
     # Not in the capture, if there is one. But whatever a node got, the broker brought.
-    arrived = [cell.since for cell in row.held.values() if cell.symbol == CIPHERTEXT and cell.since]
+    had = (CIPHERTEXT, COMMITMENT) if erased else (CIPHERTEXT,)
+    arrived = [cell.since for cell in row.held.values() if cell.symbol in had and cell.since]
     return Cell(CIPHERTEXT, "", Since(min(arrived).t_ms, None)) if arrived else Cell(NOTHING)
 
 

@@ -64,7 +64,7 @@ def metadata_of(reading: RunReading, matrix: Matrix) -> list[Metadata]:
                 size=seen,
                 size_bytes=core.size_bucket,
                 slots=core.slot_bucket,
-                recipients=_recipients(reading, row),
+                recipients=_recipients(reading, matrix, row),
             )
         )
     return found
@@ -79,11 +79,11 @@ def possible_readers(slots: int, others: int) -> tuple[int, int]:
     return (smaller[-1] if smaller else 0), min(slots - 1, others)
 
 
-def _recipients(reading: RunReading, row: Row) -> list[str] | None:
+def _recipients(reading: RunReading, matrix: Matrix, row: Row) -> list[str] | None:
     """Whom a reader finds in the slots, by recomputing them with the content key that he unwrapped."""
     assert row.transaction is not None
     for name in row.key_holders():
-        blob = reading.node(name).blob(row.id)
+        blob = reading.node(name).blob(row.id) or matrix.captured.get(row.id)
         if blob is None:
             continue  # Gone since, or the key came another way.
         try:

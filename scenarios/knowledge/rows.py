@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from node.cells import cell_text
 from node.envelopes.fields import Path
-from node.envelopes.transaction import PrivateTransaction
+from node.envelopes.transaction import Blob, PrivateTransaction
 from scenarios.knowledge.moments import At
 from scenarios.knowledge.opening import Knowledge, Since, path_order
 from scenarios.model.field_names import field_text
@@ -129,6 +129,8 @@ class Matrix:
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     untried: set[str] = field(default_factory=set)  # Parties of whom it cannot be told what they read.
+    captured: dict[bytes, Blob] = field(default_factory=dict)  # Ciphertexts that some node has erased.
+    erased: set[bytes] = field(default_factory=set)  # What some party had erased by then.
     _by_name: dict[str, Row] = field(default_factory=dict, repr=False)
 
     def add(self, row: Row) -> None:

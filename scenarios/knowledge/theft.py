@@ -6,7 +6,7 @@ carried, and of what lies at the other nodes. All of it is of one moment; the ke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,7 +68,7 @@ def steal(reading: RunReading, matrix: Matrix, party: str) -> Theft:
         found = {
             DISK: row.knows[party],
             CARRIED: _opened(party, key, [carried[row.id]] if row.id in carried else ()),
-            NODES: _opened(party, key, _lying(reading, row, others)),
+            NODES: _opened(party, key, _lying(reading, row, others, matrix.captured)),
         }
         row.held[column] = _held(row, party)
         for place, known in found.items():
@@ -116,10 +116,13 @@ def _carried(reading: RunReading, matrix: Matrix) -> dict[bytes, _Tried]:
     return found
 
 
-def _lying(reading: RunReading, row: Row, names: Iterable[str]) -> Iterator[_Tried]:
-    """What other nodes held of it then."""
+def _lying(
+    reading: RunReading, row: Row, names: Iterable[str], captured: Mapping[bytes, Blob]
+) -> Iterator[_Tried]:
+    """What other nodes held of it then; what they erased since as it was `captured`."""
     for name in names:
-        blob = reading.node(name).blob(row.id) if row.held[name].symbol == CIPHERTEXT else None
+        held = row.held[name].symbol == CIPHERTEXT
+        blob = (reading.node(name).blob(row.id) or captured.get(row.id)) if held else None
         if blob is not None and row.transaction is not None:
             yield row.transaction, blob, row.held[name].since
 
@@ -128,14 +131,18 @@ def _held_by(reading: RunReading, matrix: Matrix, names: Iterable[str]) -> Itera
     """All ciphertexts that these nodes held then, those among them that carry disclosures."""
     for name in names:
         node = reading.node(name)
-        gained = {
-            each.tx: Since(each.t, each.height)
-            for each in node.holdings
-            if each.gained == "blob" and matrix.at.reached(each.t, each.height)
-        }
+        gained: dict[str, Since] = {}
+        for each in node.holdings:
+            if matrix.at.reached(each.t, each.height):
+                if each.gained == "blob":
+                    gained[each.tx] = Since(each.t, each.height)
+                elif each.erased == "blob":
+                    gained.pop(each.tx, None)
         for ordered, transaction in node.private():
             since = gained.get(ordered.id.hex())
             blob = node.blob(ordered.id) if since is not None or matrix.at.is_end else None
+            if blob is None and since is not None:
+                blob = matrix.captured.get(ordered.id)  # Held then, and erased since.
             if blob is not None:
                 yield transaction, blob, since
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from node.disclosing import Disclosing
@@ -18,6 +19,7 @@ class RunSecrets:
 
     def __init__(self) -> None:
         self.all: list[Secret] = []
+        self._of: dict[bytes, slice] = {}  # By transaction id: its own among all.
 
     def add_keys(self, party: str, keys: PartyKeys) -> None:
         """The two private keys of a party, which nobody but its own node may hold."""
@@ -42,6 +44,7 @@ class RunSecrets:
 
     def add_sealed(self, sealed: Sealed | Opened, readers: frozenset[str]) -> None:
         """What a sealed payload is made of: canary, texts, every leaf's salt, the content key."""
+        start = len(self.all)
         self.all.append(Secret(readers, "content key", sealed.content_key))
         for leaf in sealed.payload.leaves:
             self.all.append(Secret(readers, "salt", leaf.salt))
@@ -51,3 +54,13 @@ class RunSecrets:
                 if size >= SHORTEST_BYTES:
                     kind = "canary" if leaf.path == (CANARY_FIELD,) else "text"
                     self.all.append(Secret(readers, kind, value))
+        if isinstance(sealed, Sealed):
+            self._of[sealed.transaction.id] = slice(start, len(self.all))
+
+    def without(self, purged: Mapping[bytes, frozenset[str]]) -> list[Secret]:
+        """All, after a purge: by transaction id, the parties that must have erased what they had of it."""
+        secrets = list(self.all)
+        for identifier, parties in purged.items():
+            own = self._of.get(identifier, slice(0))
+            secrets[own] = [replace(each, readers=each.readers - parties) for each in self.all[own]]
+        return secrets

@@ -12,7 +12,7 @@ from scenarios.model.plan import PlannedSend, plan
 from scenarios.model.prediction import Cell, Row, columns, predicted
 from scenarios.model.problems import Problem, ScenarioInvalid
 from scenarios.model.scenario import Ask, AtHeight, Disclose, Fault, Load, Scenario
-from scenarios.model.units import format_duration
+from scenarios.model.units import format_blocks, format_duration
 from scenarios.model.warnings import Warning
 
 SCHEMA = "privity.check/1"
@@ -95,6 +95,9 @@ def _matrix(scenario: Scenario, sends: Sequence[PlannedSend], ascii: bool) -> li
         lines.append(f"{label:<{first}}{middle}")
     if any(isinstance(step, Load) for step in scenario.workload):
         lines.append("a number says how many of a load's drawn transactions the party reads")
+    for step in scenario.workload:
+        if step.keep:
+            lines.append(f"{step.id} is erased {format_blocks(step.keep)} after its own: # everywhere")
     return lines
 
 

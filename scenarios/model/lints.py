@@ -81,6 +81,8 @@ def _contradicted_rules(scenario: Scenario, sends: Sequence[PlannedSend]) -> Ite
 def _as_predicted(
     scenario: Scenario, rule: Readers | Denied, send: PlannedSend, shown: Mapping[str, Sequence[Disclose]]
 ) -> bool:
+    if send.keep and (isinstance(rule, Denied) or not rule.parties):
+        return True  # Once it is erased nobody reads it; how many blocks there will be is not known.
     able = _able(scenario, rule, send, shown)
     return able == set(rule.parties) if isinstance(rule, Readers) else able.isdisjoint(rule.parties)
 

@@ -15,7 +15,6 @@ STEP_KEYS = {
     "seal": "sealed content",
     "object": "private objects with versions",
     "expects": "private objects with versions",
-    "keep": "purging a payload after some blocks",
     "expect": "expecting a step to be refused",
 }
 STEPS = {

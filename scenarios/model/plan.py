@@ -19,13 +19,17 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 @dataclass(frozen=True, slots=True)
 class PlannedSend:
-    """One private transaction to send. `readers` is without the sender, in the order of the file."""
+    """One private transaction to send. `readers` is without the sender, in the order of the file.
+
+    After `keep` blocks every node erases it; 0 is never.
+    """
 
     id: str
     at_ms: int
     sender: str
     readers: tuple[str, ...]
     fields: Mapping[str, Any] = field(repr=False)
+    keep: int = 0
 
 
 def plan(scenario: Scenario) -> tuple[PlannedSend, ...]:
@@ -33,7 +37,7 @@ def plan(scenario: Scenario) -> tuple[PlannedSend, ...]:
     sends: list[PlannedSend] = []
     for step in scenario.workload:
         if isinstance(step, Send):
-            sends.append(PlannedSend(step.id, step.at_ms, step.sender, step.readers, step.data))
+            sends.append(PlannedSend(step.id, step.at_ms, step.sender, step.readers, step.data, step.keep))
         else:
             seed = f"{scenario.seed}/workload/{step.id}"
             sends += drawn(step, Random(seed), Random(f"{seed}/times"), scenario.always_to)
@@ -67,7 +71,8 @@ def drawn(load: Load, stream: Random, times: Random, always_to: Sequence[str] = 
         named = dict.fromkeys((*_drawn_readers(others, load, stream), *always_to))
         readers = tuple(name for name in named if name != sender)
         fields = {name: _drawn_value(value, stream) for name, value in load.data.items()}
-        sends.append(PlannedSend(identifier, at_ms, sender, readers, filled(fields, load.size_bytes, stream)))
+        fields = filled(fields, load.size_bytes, stream)
+        sends.append(PlannedSend(identifier, at_ms, sender, readers, fields, load.keep))
     return sends
 
 

@@ -106,7 +106,7 @@ class _Resolver:
             readers = tuple(name for name in named if name != step.as_)
             if len(readers) > MAX_OTHER_READERS:
                 self._too_many_readers((*path, "to"), len(readers))
-            return Send(step.id, line, step.at, step.as_, readers, step.data)
+            return Send(step.id, line, step.at, step.as_, readers, step.data, step.keep or 0)
         load = self._load(step, step.id, path)
         self._check_load(path, load)
         return load
@@ -137,6 +137,7 @@ class _Resolver:
             burst=step.burst,
             size_bytes=step.size,
             data=step.data,
+            keep=step.keep or 0,
         )
 
     def _check_load(self, path: Path, load: Load) -> None:

@@ -76,7 +76,7 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """One private transaction. `readers` is without the sender."""
+    """One private transaction. `readers` is without the sender; `keep` is in blocks, 0 for ever."""
 
     id: str
     line: int
@@ -84,6 +84,7 @@ class Send:
     sender: str
     readers: tuple[str, ...]
     data: Mapping[str, Any] = field(repr=False)
+    keep: int = 0
 
     @property
     def transactions(self) -> tuple[str, ...]:
@@ -98,6 +99,7 @@ class Load:
     `how_many` is None when all candidates do. `pace` sets when: the i-th goes at `at_ms` + i / pace, `burst`
     of them at once; with the `distribution` poisson the pauses between bursts are drawn, with the same mean.
     `size_bytes` is what the fields are filled up to, None for no filler.
+    `keep` is in blocks, 0 for ever.
     """
 
     id: str
@@ -112,6 +114,7 @@ class Load:
     burst: int
     size_bytes: int | None
     data: Mapping[str, Any] = field(repr=False)
+    keep: int = 0
 
     @property
     def transactions(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from scenarios.model.values import (
     Duration,
     HowMany,
     Identifier,
+    OptionalBlocks,
     OptionalCount,
     OptionalDuration,
     OptionalRate,
@@ -42,6 +43,10 @@ class SendStep(Strict):
     at: Duration = Field(default=0, description="when, counted from the genesis; 0s by default")
     as_: PartyName = Field(alias="as", description="the sender")
     to: Parties = Field(description="who may read it beside the sender; bank-* for several")
+    keep: OptionalBlocks = Field(
+        default=None,
+        description="after so many blocks each node erases it, like 30 blocks; by default never",
+    )
     data: Payload = Field(repr=False, description="the payload, a map of fields")
 
 
@@ -95,6 +100,10 @@ class LoadStep(Strict):
     )
     burst: Burst = Field(default=1, description="so many at once, with pauses that keep the rate")
     size: OptionalSize = Field(default=None, description="filled up to about this size, 64KiB at most")
+    keep: OptionalBlocks = Field(
+        default=None,
+        description="after so many blocks each node erases it, like 30 blocks; by default never",
+    )
     data: Payload = Field(
         default={}, repr=False, description='the payload; a field written "1..9" is drawn anew each time'
     )

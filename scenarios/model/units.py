@@ -10,6 +10,7 @@ import re
 from typing import NamedTuple
 
 from node.duration import parse_duration_ms
+from node.envelopes.transaction import MAX_KEEP
 from node.errors import PrivityError
 from scenarios.model.wording import shown
 
@@ -23,6 +24,7 @@ _BYTES_PER_UNIT = {"B": 1, "KiB": 1024}
 _NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,3})?", re.ASCII)
 _RATE = re.compile(r"([0-9]{1,6})/(s|m)", re.ASCII)
 _SIZE = re.compile(r"([0-9]{1,9})(B|KiB)", re.ASCII)
+_BLOCKS = re.compile(r"([0-9]{1,9}) *blocks?", re.ASCII)
 _RANGE = re.compile(r"(-?[0-9]{1,18})\.\.(-?[0-9]{1,18})", re.ASCII)
 _PERCENT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?) *%", re.ASCII)
 _DELAY = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?) *(ms|s|m)", re.ASCII)
@@ -111,6 +113,22 @@ def parse_range(value: object) -> Range | None:
     if span.low > span.high:
         raise UnitError("E-VALUE", "a range goes from the smaller number to the larger one, as in 1..3")
     return span
+
+
+def parse_blocks(value: object) -> int:
+    """The number in `30 blocks` or `1 block`. Raises UnitError (E-UNIT, or E-VALUE for none or too many)."""
+    match = _BLOCKS.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise UnitError("E-UNIT", _without_unit(value, " blocks") or "write for how long, like 30 blocks")
+    blocks = int(match[1])
+    if not 1 <= blocks <= MAX_KEEP:
+        raise UnitError("E-VALUE", f"a payload is kept for 1 to {MAX_KEEP} blocks; without keep, for ever")
+    return blocks
+
+
+def format_blocks(blocks: int) -> str:
+    """`30 blocks` or `1 block`."""
+    return f"{blocks} block{'' if blocks == 1 else 's'}"
 
 
 def parse_percent(value: object) -> float:

@@ -32,12 +32,14 @@ from scenarios.model.units import (
     Range,
     Rate,
     UnitError,
+    format_blocks,
     format_delay,
     format_duration,
     format_offset,
     format_percent,
     format_rate,
     format_size,
+    parse_blocks,
     parse_delay,
     parse_duration,
     parse_offset,
@@ -178,6 +180,13 @@ OptionalSize = Annotated[
     _in_units(parse_size),
     PlainSerializer(format_size, when_used="unless-none"),
     _schema_of("string", r"^[0-9]{1,9}(B|KiB)$", "512B", "4KiB"),
+]
+
+OptionalBlocks = Annotated[
+    int | None,
+    _in_units(parse_blocks),
+    PlainSerializer(format_blocks, when_used="unless-none"),
+    _schema_of("string", r"^[0-9]{1,8} *blocks?$", "30 blocks"),
 ]
 
 

@@ -14,6 +14,7 @@ from node.chain.store import (
     NOT_DELIVERED,
     NOT_PARTY,
     PENDING,
+    PURGED,
     UNREADABLE,
 )
 from node.errors import CHECK_FAILED, FINE, UNCONFIRMED
@@ -78,7 +79,7 @@ class TransactionDiagnosis:
     @property
     def lacking(self) -> tuple[Reader, ...]:
         """The readers that have not got it."""
-        return tuple(reader for reader in self.readers if reader.state != DELIVERED)
+        return tuple(reader for reader in self.readers if reader.state not in (DELIVERED, PURGED))
 
 
 def diagnose_transaction(
@@ -93,7 +94,8 @@ def diagnose_transaction(
     elif wanted.outcome != EXECUTED:
         state, readers = REFUSED, ()
     else:
-        state = ARRIVED if all(each.state == DELIVERED for each in readers) else UNDELIVERED
+        there = all(each.state in (DELIVERED, PURGED) for each in readers)
+        state = ARRIVED if there else UNDELIVERED
     return TransactionDiagnosis(
         wanted.name, wanted.tx, state, wanted.sender, wanted.at_ms, wanted.height, readers, network
     )
@@ -184,6 +186,8 @@ def answer(diagnosis: TransactionDiagnosis) -> str:
             named = ", ".join(reader.name for reader in diagnosis.lacking)
             has = "has" if len(diagnosis.lacking) == 1 else "have"
             return f"{name} is in {height}, and {named} {has} not got it yet."
+    if any(each.state == PURGED for each in diagnosis.readers):
+        return f"{name} has arrived: {height}; kept for a while only, it is erased as its header says."
     return f"{name} has arrived: {height}, opened by {', '.join(each.name for each in diagnosis.readers)}."
 
 

@@ -10,7 +10,8 @@ pytestmark = pytest.mark.mosquitto
 
 
 @pytest.mark.parametrize(
-    "name", ["primary-crash", "equivocating-primary", "broker-outage", "late-disclosure"]
+    "name",
+    ["primary-crash", "equivocating-primary", "broker-outage", "late-disclosure", "right-to-be-forgotten"],
 )
 def test_a_story_passes_live(privity: Privity, name: str) -> None:
     """The same file as in the virtual world: every expectation holds, and its faults happened."""

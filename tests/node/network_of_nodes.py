@@ -76,6 +76,7 @@ def sealed_for(
     to: Iterable[str] = ("bob",),
     seed: object = 0,
     valid: tuple[int, int] = (1, 40),
+    keep: int = 0,
 ) -> Sealed:
     """A transaction of that network."""
     return seal(
@@ -88,6 +89,7 @@ def sealed_for(
         valid_until=valid[1],
         signing_key=PARTIES[sender].signing,
         entropy=seeded(f"sealed {seed}"),
+        keep=keep,
     )
 
 

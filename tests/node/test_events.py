@@ -154,7 +154,7 @@ HIDING_PLACES: dict[str, Callable[[bytes], object]] = {
 @pytest.mark.parametrize("place", HIDING_PLACES)
 @pytest.mark.parametrize("field", [*FIELD_NAMES, "payload"])
 def test_no_field_takes_a_canary(field: str, place: str, tmp_path: Path) -> None:
-    """Each field refuses a secret in any form: that is counted, and neither the file nor the error has it."""
+    """P22: each field refuses a secret in any form, counts that, and neither file nor error has it."""
     path = tmp_path / "events.jsonl"
     hidden = HIDING_PLACES[place](CANARY)
     log = log_to(path)

@@ -103,7 +103,8 @@ def test_whoever_discloses_names_them_too() -> None:
     """A carrier is a private transaction like others; they read it, though it is not made for them."""
     sealed = sealed_for(NETWORK, {"amount": 1}, to=("bob", "dan"))
     author = Author("bob", PARTIES["bob"], NETWORK, seeded("bob"), 1, 40)
-    made = disclose(author, sealed.payload, sealed.transaction.header, receivers=["cyd"], reason="audit")
+    header = sealed.transaction.header
+    made = disclose(author, sealed.payload, header, ordered_at=2, receivers=["cyd"], reason="audit")
     assert made.package.receivers == ("cyd",)
     candidates = NETWORK.wrapping_keys
     carrier = made.carrier

@@ -158,7 +158,7 @@ def test_p06_what_does_not_decrypt_is_a_proof() -> None:
 
 
 def test_p06_a_proof_blames_only_its_signer() -> None:
-    """P06: a lie that alice signed proves nothing against bob, nor does one that nobody signed."""
+    """P06, P49: a lie that alice signed proves nothing against bob, nor does one that nobody signed."""
     transaction, blob = lie(core_of_a_lie(), LIES["payload_root"][1])
     proof = SenderProof(transaction, blob, LIARS_KEY.raw, None)
     assert proof.verify(ALICE) == "payload_root"
@@ -168,7 +168,7 @@ def test_p06_a_proof_blames_only_its_signer() -> None:
 
 
 def test_p06_an_honest_sender_is_not_framed() -> None:
-    """P06: with the true key, false keys, false readers and foreign blobs, no proof holds."""
+    """P06, P49: with the true key, false keys, false readers and foreign blobs, no proof holds."""
     other = send(DEAL, seed="other")
     key = ContentKey(SEALED.content_key)
     digest = core_digest(CORE)

@@ -86,7 +86,7 @@ def test_the_sender_and_the_readers_get_it_and_nobody_else_does(world: World) ->
 
 
 def test_without_the_blob_it_is_missing_for_everyone(world: World) -> None:
-    """Who lacks the blob cannot tell whether it is a party, says missing, and asks for it (R33)."""
+    """Who lacks the blob cannot tell whether it is a party, says missing, and asks for it (R33, P32)."""
     world.withhold_blobs("cyd")
     (identifier,) = world.send(1, to=("bob",))
     world.settle([identifier])
@@ -98,7 +98,7 @@ def test_without_the_blob_it_is_missing_for_everyone(world: World) -> None:
 
 def test_a_missing_blob_is_fetched_and_delivered(world: World) -> None:
     """A reader whose blob was withheld gets it from another node later, in a network with nothing
-    else to do.
+    else to do (P32).
     """
     world.withhold_blobs("bob")
     identifiers = world.send(5, to=("bob",))

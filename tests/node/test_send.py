@@ -65,7 +65,8 @@ def test_sender_and_reader_read_it(live: LiveRun, privity: Privity) -> None:
 def test_the_document(live: LiveRun, privity: Privity) -> None:
     """`--json` is one document of schema privity.send/1, with both certificates' signers."""
     document = privity(live.home, *TO_CITY, "--set", "a=1", "--json").document
-    assert list(document) == ["schema", "run", "tx", "id", "as", "to", "size_bytes", "slots", "ordered"]
+    keys = ["schema", "run", "tx", "id", "as", "to", "size_bytes", "slots", "keep", "ordered"]
+    assert list(document) == keys and document["keep"] is None
     assert (document["schema"], document["id"], document["to"]) == ("privity.send/1", None, ["city"])
     ordered = document["ordered"]
     assert list(ordered) == [
@@ -73,6 +74,19 @@ def test_the_document(live: LiveRun, privity: Privity) -> None:
         *("commit_signers", "block_signers", "took_ms"),
     ]
     assert len(ordered["commit_signers"]) >= 3 and set(ordered["block_signers"]) <= set(NAMES)
+
+
+def test_keep_stands_in_the_header_and_in_the_answer(live: LiveRun, privity: Privity) -> None:
+    """`--keep 900` is signed with the transaction and told; what no header can hold is wrong usage."""
+    done = privity(live.home, *TO_CITY, "--set", "a=1", "--id", "short", "--keep", "900")
+    assert done.code == 0
+    assert "kept       for 900 blocks after its own; then every node erases it" in done.out.splitlines()
+    assert content(live, "short", "city") == {"a": 1}
+    reading = RunReading(live.folder)
+    transaction = reading.node("city").transactions[reading.find("short").id].transaction
+    assert isinstance(transaction, PrivateTransaction) and transaction.header.core.keep == 900
+    for number in ("0", "10000001", "soon"):
+        assert privity(live.home, *TO_CITY, "--set", "a=1", "--keep", number).code == WRONG_USAGE
 
 
 def test_only_the_senders_keys_are_needed(live: LiveRun, privity: Privity) -> None:

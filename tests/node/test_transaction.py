@@ -48,7 +48,7 @@ def test_the_bytes_are_as_documented() -> None:
     assert tag == 1
     assert core[:4] == [NETWORK, 1, 1, "alice"] and core[5:8] == [POLICY, 1, 100]
     assert [len(core[4]), len(core[8]), len(core[9])] == [16, 32, 32]
-    assert core[10:] == [256, 4] and len(ciphertext) == 256 + 16 and list(map(len, slots)) == [80] * 4
+    assert core[10:] == [256, 4, 0] and len(ciphertext) == 256 + 16 and list(map(len, slots)) == [80] * 4
     digest = hashlib.sha256
     assert digest(b"privity/v1/core\x00" + msgpack.packb(core)).digest() == core_digest(CORE)
     assert digest(b"privity/v1/tx\x00" + msgpack.packb(header)).digest() == TRANSACTION.id

@@ -222,7 +222,7 @@ def test_names_of_files_and_folders_are_searched_and_not_repeated(tmp_path: Path
 
 
 def test_the_owner_of_a_store_may_have_what_it_may_read(tmp_path: Path) -> None:
-    """In alice's store alice's secret is no finding; in bob's and in nobody's it is one."""
+    """In alice's store alice's secret is no finding; in bob's and in nobody's it is one (P27)."""
     for name in ("alice", "bob", "broker"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "journal").write_bytes(b"..." + KEY)

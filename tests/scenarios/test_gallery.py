@@ -21,6 +21,7 @@ STORIES += (
     "broker outage",
     "seven banks faults",
     "late disclosure",
+    "right to be forgotten",
 )
 MOST_LINES = 60
 

@@ -26,7 +26,7 @@ def cells(matrix: Matrix, tx: str) -> dict[str, str]:
 
 
 def test_the_matrix_equals_the_plan(stopped: LiveRun) -> None:
-    """Who was named reads, and nobody else does, where the sender kept to what he said."""
+    """Who was named reads, and nobody else does, where the sender kept to what he said (P31)."""
     matrix = build_matrix(stopped.folder)
     assert matrix.columns == COLUMNS
     honest = {label: readers for label, readers in stopped.planned.items() if label != "planted"}

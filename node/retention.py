@@ -1,0 +1,101 @@
+"""Erasing payloads whose time is over: what `keep` in a transaction's header asks of every node.
+
+A block and its hash need no payload, so nothing public changes. What one node erases is its own: the blob
+file (ciphertext and wrapped keys) and every copy in its memory. The order is erase, note, record, so that a
+crash in between leaves something that the next start makes up for, and never a note of what did not happen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from node.chain.ledger import Ledger
+from node.chain.store import DELIVERED, PURGED, REFUSED, Store, TransactionRow
+from node.envelopes.transaction import PrivateTransaction
+from node.mempool import Mempool
+from node.private_view import PrivateView
+from node.reporting import Reporter
+from node.wire import AnyTransaction, TransactionPacket
+
+OPENED = (DELIVERED, REFUSED)  # Whose content this party has seen.
+LATE = "payload purged"
+
+
+class Retention:
+    """The payloads of one node that are not kept for ever. Raises OSError or sqlite3.Error on a bad disk.
+
+    `since_ms` gives the time in milliseconds since the genesis; `forget` drops what else there is of a
+    payload.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        mempool: Mempool,
+        ledger: Ledger,
+        view: PrivateView,
+        report: Reporter,
+        since_ms: Callable[[], int],
+        forget: Callable[[bytes], None],
+    ) -> None:
+        self._forget = forget
+        self._store = store
+        self._mempool = mempool
+        self._ledger = ledger
+        self._view = view
+        self._report = report
+        self._since_ms = since_ms
+
+    def make_up(self) -> None:
+        """Erase what fell due while this node was away, or when a crash came between."""
+        if due := self._store.to_purge(self._ledger.height):
+            self._purge(due, self._store.holds())
+
+    def purge(self) -> None:
+        """Erase what the block executed a moment ago made due."""
+        due = self._store.to_purge(self._ledger.height)
+        self._purge(due, {(row.id, "key") for row in due if row.payload in OPENED})
+
+    def _purge(self, due: Sequence[TransactionRow], held: set[tuple[bytes, str]]) -> None:
+        if not due:
+            return
+        height, since_ms = self._ledger.height, self._since_ms()
+        entries: list[dict[str, object]] = []
+        for row in due:
+            self._mempool.forget_blob(row.id)
+            self._forget(row.id)
+            was_here = {"blob"} if self._store.erase_blob(row.id) else set()
+            was_here |= {what for what in ("blob", "key") if (row.id, what) in held}
+            entries += [
+                {"t": since_ms, "height": height, "erased": what, "tx": row.id.hex()}
+                for what in ("blob", "key")
+                if what in was_here
+            ]
+        self._store.note_holdings(entries)
+        self._store.set_payloads([(row.id, PURGED) for row in due])
+        self._view.purged(due)
+        for row in due:
+            self._report.emit("priv.purge", tx=row.id, h=height)
+
+    def without_late_blob(self, packet: TransactionPacket, identifier: bytes) -> TransactionPacket:
+        """The packet, without its blob if that was erased here and must not come back, whoever sends it."""
+        sender = _sender_if_kept_a_while(packet.transaction)
+        if packet.blob is None or sender is None:
+            return packet
+        row = self._store.transaction(identifier)
+        if row is None or row.purge_at > self._ledger.height:
+            return packet
+        self._report.drop(LATE, sender)
+        return TransactionPacket(packet.transaction, None)
+
+    def let_go(self, identifier: bytes, transaction: AnyTransaction) -> None:
+        """Erase the blob of a transaction that can no longer be ordered: no height will ever make it due."""
+        if _sender_if_kept_a_while(transaction) is not None and self._store.transaction(identifier) is None:
+            self._store.erase_blob(identifier)
+
+
+def _sender_if_kept_a_while(transaction: AnyTransaction) -> str | None:
+    """The sender of a transaction that is not kept for ever, None for any other."""
+    if isinstance(transaction, PrivateTransaction) and transaction.header.core.keep:
+        return transaction.header.core.sender
+    return None
