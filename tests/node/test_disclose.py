@@ -78,6 +78,18 @@ def refused(done: Outcome, code: str, exit_code: int) -> None:
     assert done.code == exit_code and code in done.err and done.out == "", done.err + done.out
 
 
+def test_what_is_erased_is_not_shown(live: LiveRun, privity: Privity) -> None:
+    """Kept for two blocks and then asked for: its own sender is told that nobody can show it any more."""
+    kept = ("send", "--as", "acme", "--to", "city", "--set", "price=7", "--id", "brief", "--keep", "2")
+    assert privity(live.home, *kept).code == 0
+    for number in range(3):
+        live.send(f"after-brief-{number}", "acme", ("city",), {"price": number})
+    show = ("disclose", "brief", "--as", "acme", "--to", "bolt", *WHY, "--yes")
+    done = privity(live.home, *show)
+    refused(done, "E-ERASED", NOT_ALLOWED)
+    assert "acme has erased brief" in done.err
+
+
 def test_only_a_reader_may(live: LiveRun, deal: str, privity: Privity) -> None:
     """Exit 6 for a stranger, and for one who was shown it later; nothing is recorded."""
     before = len(live.ledger("city"))

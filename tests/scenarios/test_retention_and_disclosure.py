@@ -66,11 +66,14 @@ def test_p42_a_disclosure_after_the_purge_shows_nothing(evidence: Evidence) -> N
     assert not any(label.id.startswith("late") for label in reading.labels)
 
 
-def test_p42_a_thief_who_comes_after_the_purge_finds_it_at_the_broker_only(evidence: Evidence) -> None:
-    """Before it the other nodes have it for the stolen key, after it no node; the capture still does."""
+@pytest.mark.parametrize("party", ["bob", "dave"])
+def test_p42_a_thief_who_comes_after_the_purge_finds_it_at_the_broker_only(
+    evidence: Evidence, party: str
+) -> None:
+    """Before it other nodes have it for the stolen key (bob's slot, dave's carrier), after it none has."""
     reading = RunReading(evidence.folder)
-    before = steal(reading, matrix_of(reading, At.parse("2s")), "dave").reads
-    after = steal(reading, matrix_of(reading, At()), "dave").reads
+    before = steal(reading, matrix_of(reading, At.parse("2s")), party).reads
+    after = steal(reading, matrix_of(reading, At()), party).reads
     assert ["deal" in before[place] for place in ("disk", "nodes", "broker")] == [True, True, True]
     assert ["deal" in after[place] for place in ("disk", "nodes", "broker")] == [False, False, True]
 
