@@ -18,7 +18,7 @@ def lines_of(diagnosis: Diagnosis) -> list[str]:
     """What `privity why` prints of a network: the answer, then what it rests on and what comes next."""
     lines = [] if diagnosis.ended is None else [ended_line(diagnosis.run, diagnosis.ended)]
     if diagnosis.ended is not None:
-        lines += [line("broke", each) for each in diagnosis.ended.unmet]
+        lines += [line("unmet", each) for each in diagnosis.ended.unmet]
         for each, reader in diagnosis.undelivered[:_NAMED]:
             lines.append(line("lacks", f"{reader} had not got {each.name}, which is in block {each.height}"))
         if not diagnosis.waiting:

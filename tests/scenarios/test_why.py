@@ -296,11 +296,11 @@ def test_a_finished_run_that_failed(privity: Privity, file: Path, tmp_path: Path
         for word in ("late", "500")
         if word in text
     }
-    broke = [each for each in said.out.splitlines() if each.startswith("  broke ")]
-    assert broke[0].startswith(f"  broke {file}:{at['500']}  height  ")
-    assert broke[1].startswith(f"  broke {file}:{at['late']}  fault late  never began")
+    unmet = [each for each in said.out.splitlines() if each.startswith("  unmet ")]
+    assert unmet[0].startswith(f"  unmet {file}:{at['500']}  height  ")
+    assert unmet[1].startswith(f"  unmet {file}:{at['late']}  fault late  never began")
     document = privity(tmp_path / "home", "why", "--json").document
-    assert [f"  broke {each}" for each in document["ended"]["unmet"]] == broke
+    assert [f"  unmet {each}" for each in document["ended"]["unmet"]] == unmet
     (logged,) = privity(tmp_path / "home", "logs", "--ev", "expect.fail").out.splitlines()
     assert logged.split()[2:] == ["expect.fail", "height", "line", str(at["500"])]
 
