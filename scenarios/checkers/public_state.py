@@ -16,6 +16,7 @@ from scenarios.checkers.facts import Facts
 
 BODIES_RECORD, BLOCK_RECORD = 4, 5
 PRIVATE, CONSORTIUM, ACT = 1, 2, 3
+VALIDITY_WINDOW = 7  # Its place among the rules of a consortium.
 NO_PARENT = bytes(32)
 Key = tuple[str, bytes]
 
@@ -73,7 +74,7 @@ class PublicState:
         kind, content, signature = transaction
         if kind == CONSORTIUM:
             _, _, self._created_ms, members, _, rules = content
-            self._founder, self._window = members[0][0], rules[-1]
+            self._founder, self._window = members[0][0], rules[VALIDITY_WINDOW]
             self._signing = {member[0]: place for place, member in enumerate(members)}
             signed = b"privity/v1/consortium\0" + _packed(content)
             key = (self._founder, bytes(16))

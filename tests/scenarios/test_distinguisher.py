@@ -141,8 +141,8 @@ def handed_in_twice(patch: Patch) -> None:
     """A high price is sent twice, to be sure."""
     submit = Operator.submit
 
-    def twice(self: Operator, send: PlannedSend) -> Sent:
-        sent = submit(self, send)
+    async def twice(self: Operator, send: PlannedSend) -> Sent:
+        sent = await submit(self, send)
         if send.fields.get("price", 0) > 100:
             self.client.publish(sent.packet)
         return sent
