@@ -53,8 +53,8 @@ def leaking(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mutant of the operator: whatever it seals it seals to carol as well, and says nothing of it."""
     honest = Operator.submit
 
-    def submit(self: Operator, send: PlannedSend) -> Sent:
-        sent = honest(self, dataclasses.replace(send, readers=(*send.readers, "carol")))
+    async def submit(self: Operator, send: PlannedSend) -> Sent:
+        sent = await honest(self, dataclasses.replace(send, readers=(*send.readers, "carol")))
         self.sent[send.id] = dataclasses.replace(sent, planned=send)
         return self.sent[send.id]
 
