@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from node.chain.act import VERSION, Act, ActTransaction, Disclosure, Request, check_reason, disclosed, signed
+from node.chain.act import VERSION, Act, ActTransaction, signed
+from node.chain.deeds import Disclosure, Request, check_reason, disclosed
 from node.consortium import Network
 from node.envelopes.disclosure import Package, carried, pack
 from node.envelopes.entropy import Entropy

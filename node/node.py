@@ -30,8 +30,8 @@ from consensus.replica import Replica
 from consensus.votes import Commit, Prepare, Request
 from node.answers import Answers
 from node.canonical import DecodeError, encode
-from node.chain.act import Request as RequestToSee
 from node.chain.books import Books
+from node.chain.deeds import Request as RequestToSee
 from node.chain.journal import Journal
 from node.chain.ledger import Ledger, key_of
 from node.chain.recovery import recover

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from node.chain.act import Act, Disclosure
+from node.chain.act import Act
+from node.chain.deeds import Disclosure
 from node.chain.reading import NodeReading, Ordered
 from node.run_reading import Found, RunReading, short_id
 from node.text import clean

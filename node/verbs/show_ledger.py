@@ -7,7 +7,7 @@ from typing import Any
 
 from consensus.messages import Status
 from consensus.quorum import quorum
-from node.chain.act import Disclosure
+from node.chain.deeds import Disclosure
 from node.chain.reading import NodeReading, StoredBlock
 from node.chain.store import PAYLOAD_STATES
 from node.envelopes.envelope import NotAParty, Unreadable, unseal

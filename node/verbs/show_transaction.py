@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from node.canonical import DecodeError
-from node.chain.act import Act, Disclosure
+from node.chain.act import Act
+from node.chain.deeds import Disclosure
 from node.chain.reading import NodeReading, Ordered, StoredBlock
 from node.envelopes.disclosure import Shown, check, is_said, package_in
 from node.envelopes.envelope import NotAParty, Opened, Unreadable, readers_of, unseal

@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from node.canonical import DecodeError
-from node.chain.act import Disclosure, tells_of
+from node.chain.deeds import Disclosure, tells_of
 from node.envelopes.disclosure import PACKAGE_FIELD, Package, Shown, opened, package_in, unfit
 from node.envelopes.envelope import NotAParty, Unreadable, unseal
 from node.envelopes.payload import Payload

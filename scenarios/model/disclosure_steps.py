@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from node.chain.act import REASON_LIMIT, check_reason
+from node.chain.deeds import REASON_LIMIT, check_reason
 from scenarios.model.strict import Strict
 from scenarios.model.values import (
     Duration,

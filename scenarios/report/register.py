@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from node.chain.act import Act, Disclosure
+from node.chain.act import Act
+from node.chain.deeds import Disclosure
 from node.chain.reading import Ordered
 from node.run_reading import Found
 from scenarios.report.elements import Html, Row, join, paragraphs, table

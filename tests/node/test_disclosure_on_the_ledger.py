@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from node.canonical import encode
-from node.chain.act import REASON_LIMIT, Act, ActTransaction, Disclosure, Request, signed, tells_of
+from node.chain.act import Act, ActTransaction, signed
+from node.chain.deeds import REASON_LIMIT, Disclosure, Request, tells_of
 from node.chain.reading import read_node
 from node.consortium import Network
 from node.disclosing import Author, Disclosing, disclose, request

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from node.chain.act import Act, Disclosure, Request
+from node.chain.act import Act
+from node.chain.deeds import Disclosure, Request
 from node.run_reading import RunReading
 from scenarios import showing
 from scenarios.judging import Evidence, judge, plan_differences

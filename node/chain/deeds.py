@@ -1,0 +1,101 @@
+"""Deeds: what acts are about. Each kind is a record of its own, and says itself when nobody may order it.
+
+A kind has `fault`, a function of the record's bytes, its author and the names of all members: every node
+judges alike (R33). A new kind gets a tag of its own here, in the union `Deed`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from node.envelopes.disclosure import RECEIVERS_LIMIT, Package, Whole, is_said
+from node.envelopes.fields import LEAF_LIMIT
+from node.envelopes.transaction import Bytes32, Name
+from node.text import clean
+
+REASON_LIMIT = 200
+
+# What turns text around or hides it. A list of our own: which characters Python can print depends on its
+# version, and nodes of two versions must not disagree on what may be ordered.
+_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+Reason = Annotated[str, Meta(min_length=1, max_length=REASON_LIMIT)]
+
+
+class Disclosure(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=1):
+    """The author shows fields of `tx` to the receivers. `fields` counts them; the canary is none.
+
+    `answers` is the id of the request that led to it.
+    """
+
+    tx: Bytes32
+    carrier: Bytes32
+    receivers: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=RECEIVERS_LIMIT)]
+    fields: Annotated[int, Meta(ge=0, le=LEAF_LIMIT)]
+    whole: bool
+    reason: Reason
+    answers: Bytes32 | None = None
+
+    def fault(self, author: str, names: Set[str]) -> bool:
+        """Whether every node refuses the record, by whom it names or how it is written."""
+        receivers = self.receivers
+        return (
+            list(receivers) != sorted(set(receivers))
+            or author in receivers
+            or not names >= {*receivers}
+            or has_forbidden(self.reason)
+        )
+
+
+class Request(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=2):
+    """The author asks `of` to be shown `tx`."""
+
+    tx: Bytes32
+    of: Name
+    reason: Reason
+
+    def fault(self, author: str, names: Set[str]) -> bool:
+        """Whether every node refuses the record: it asks nobody, or its author."""
+        return self.of not in names or self.of == author or has_forbidden(self.reason)
+
+
+Deed = Disclosure | Request
+
+
+def has_forbidden(text: str) -> bool:
+    """Whether characters in it turn text around or hide it."""
+    return bool(_FORBIDDEN.search(text))
+
+
+def check_reason(reason: str) -> str:
+    """Why this cannot be the reason of an act, or nothing: 1 to 200 characters, none invisible."""
+    if not 1 <= len(reason) <= REASON_LIMIT:
+        return f"it has {len(reason)} characters, and 1 to {REASON_LIMIT} are possible"
+    if not reason.strip() or clean(reason) != reason or has_forbidden(reason):
+        return "it is one line of text, without control or invisible characters"
+    return ""
+
+
+def disclosed(package: Package, carrier: bytes, reason: str, answers: bytes | None = None) -> Disclosure:
+    """The record of a package and its carrier's id."""
+    opening = package.opening
+    leaves = opening.leaves if isinstance(opening, Whole) else tuple(leaf for _, leaf in opening.leaves)
+    return Disclosure(
+        tx=package.tx,
+        carrier=carrier,
+        receivers=package.receivers,
+        fields=sum(is_said(leaf.path) for leaf in leaves),
+        whole=isinstance(opening, Whole),
+        reason=reason,
+        answers=answers,
+    )
+
+
+def tells_of(record: Disclosure, package: Package, carrier: bytes) -> bool:
+    """Whether the record says of this package what is true, as far as its author could know it."""
+    return record == disclosed(package, carrier, record.reason, record.answers)
