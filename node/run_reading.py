@@ -38,10 +38,14 @@ def short_id(identifier: bytes) -> str:
 
 
 class RunReading:
-    """One run as it is on the disk. Each node's folder is read once, when first asked for."""
+    """One run as it is on the disk. Each node's folder is read once, when first asked for.
 
-    def __init__(self, folder: RunFolder) -> None:
+    `trusting` is for who says elsewhere which blocks do not follow from what they order; see `read_node`.
+    """
+
+    def __init__(self, folder: RunFolder, *, trusting: bool = False) -> None:
         self.folder = folder
+        self._trusting = trusting
         self.run: dict[str, Any] = folder.read_run()
         self.network = Network.load(folder.genesis)
         self.labels = folder.transactions()
@@ -51,7 +55,7 @@ class RunReading:
     def node(self, name: str) -> NodeReading:
         """The folder of this party, whose name is known to exist. Raises as `read_node` does."""
         if name not in self._nodes:
-            self._nodes[name] = read_node(self.folder.node(name), self.network)
+            self._nodes[name] = read_node(self.folder.node(name), self.network, trusting=self._trusting)
         return self._nodes[name]
 
     def nodes(self) -> dict[str, NodeReading]:

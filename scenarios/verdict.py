@@ -66,6 +66,7 @@ def verdict_of(
         "plan": {"transactions": len(hexes), "differing": len(differing), "first": differing[:5]},
         "incidents": incidents(evidence),
         "canaries": {"searched": canaries.searched, "found": len(canaries.found)},
+        "replayed": evidence.key_free.document,
         "run_dir": str(evidence.folder.path),
     }
     if waits := len(waiting(evidence)):  # For a fault that lasts to the end, and is expected to stop it.
@@ -101,7 +102,7 @@ def _word(document: dict[str, Any], judgements: list[Judgement], unsure: bool) -
     results = {judgement.result for judgement in judgements}
     if "broken" in results or document["canaries"]["found"] or document["plan"]["differing"]:
         return "fail"
-    if any(fault["failure"] for fault in document["faults"]):
+    if any(fault["failure"] for fault in document["faults"]) or not document["replayed"]["equal"]:
         return "fail"
     return "unconfirmed" if unsure or "unconfirmed" in results else "pass"
 
@@ -155,6 +156,7 @@ def in_words(
     mark = "✗" if canaries["found"] else "✓"
     found = f"{canaries['found']} of {canaries['searched']} secrets found"
     lines.append(f"{mark} canary scan: {found} in logs, broker capture, ledgers")
+    lines.append(f"{MARKS['holds' if document['replayed']['equal'] else 'broken']} {replayed_in(document)}")
     if document.get("trace_hash"):
         checks, events = document["invariants_checked"], document["events"]
         lines.append(f"  trace {document['trace_hash']}  {checks:,} checks over {events:,} events")
@@ -163,6 +165,15 @@ def in_words(
     if document["verdict"] != "pass":
         lines.append(f"    again {command}")
     return lines
+
+
+def replayed_in(document: dict[str, Any]) -> str:
+    """What came of executing the chains anew, in one line."""
+    replayed = document["replayed"]
+    chains = f"{replayed['blocks']} blocks of {replayed['nodes']} nodes, executed anew without private keys"
+    if replayed["equal"]:
+        return f"key-free replay: {chains}: the same hashes"
+    return f"key-free replay: {chains}: {'; '.join(replayed['differing'])}"
 
 
 def _remarkable(fault: dict[str, Any]) -> bool:
@@ -178,7 +189,7 @@ def _fault_line(file: str, fault: dict[str, Any]) -> str:
 def write_junit(
     path: Path, document: dict[str, Any], judgements: list[Judgement], incidents: list[str]
 ) -> None:
-    """The verdict as JUnit XML: a test case for each expectation and fault, and three for the whole run."""
+    """The verdict as JUnit XML: a test case for each expectation and fault, and four for the whole run."""
     differing, leaks = document["plan"]["first"], document["canaries"]["found"]
     cases = [(f"line {j.line}: {j.check}", j.result, j.detail) for j in judgements]
     cases += [
@@ -194,6 +205,7 @@ def write_junit(
         ("run", "unconfirmed" if incidents else "holds", "; ".join(incidents)),
         ("plan", "broken" if differing else "holds", "; ".join(differing)),
         ("canaries", "broken" if leaks else "holds", f"{leaks} found"),
+        ("key-free replay", "holds" if document["replayed"]["equal"] else "broken", replayed_in(document)),
     ]
     results = [result for _, result, _ in cases]
     suite = ElementTree.Element(

@@ -15,6 +15,7 @@ from scenarios.faults.conditions import worst_latency_ms
 from scenarios.faults.record import FaultRecord, faulty, isolated
 from scenarios.judging.course import Course, read_course
 from scenarios.judging.journals import Kept, read_kept
+from scenarios.judging.key_free import KeyFree, key_free_replay
 from scenarios.judging.recorded import heard_all
 from scenarios.knowledge.matrix import matrix_of
 from scenarios.knowledge.metadata import Metadata, metadata_of
@@ -57,6 +58,7 @@ class Evidence:
     _course: Course | None = field(default=None, init=False, repr=False)
     _kept: Kept | None = field(default=None, init=False, repr=False)
     _recorded: bool | None = field(default=None, init=False, repr=False)
+    _replay: KeyFree | None = field(default=None, init=False, repr=False)
 
     # Who is held to what.
 
@@ -166,6 +168,13 @@ class Evidence:
             )
         return self._kept
 
+    @property
+    def key_free(self) -> KeyFree:
+        """The chains of honest nodes, executed anew without any private key."""
+        if self._replay is None:
+            self._replay = key_free_replay(self.folder, self.network, self.honest_chains)
+        return self._replay
+
     def matrix(self, at: Moment) -> Matrix:
         """Who could read what at this moment, by trying."""
         if at not in self._matrices:
@@ -183,7 +192,7 @@ class Evidence:
     @property
     def _read(self) -> RunReading:
         if self._reading is None:
-            self._reading = RunReading(self.folder)
+            self._reading = RunReading(self.folder, trusting=not self.key_free.equal)
         return self._reading
 
     @property

@@ -137,6 +137,7 @@ def broken_by(judged: Judged, frozen_by: str) -> list[Broken]:
     found = [Broken(frozen_by, judged.incidents[0])] if frozen_by else []
     if leaks := document["canaries"]["found"]:
         found.append(Broken("canary scan", f"{leaks} secrets found"))
+    found += [Broken("key-free replay", each) for each in document["replayed"]["differing"][:1]]
     for unsure, result in ((False, "broken"), (True, "unconfirmed")):
         found += [
             Broken(each.check, each.detail, each.line, -1 if each.check == PREDICTED else place, unsure)

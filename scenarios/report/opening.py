@@ -6,7 +6,7 @@ import shlex
 
 from scenarios.report.elements import Cell, Html, Row, bullets, element, join, lines, paragraphs, table, text
 from scenarios.report.material import Material
-from scenarios.verdict import MARKS, counted_in, facts_of
+from scenarios.verdict import MARKS, counted_in, facts_of, replayed_in
 
 BADGES = {"pass": ("✓", "PASS"), "fail": ("✗", "FAIL"), "unconfirmed": ("?", "UNCONFIRMED")}
 NOT_JUDGED = ("–", "NOT JUDGED")
@@ -30,9 +30,10 @@ def verdict(material: Material) -> Html:
         *(f"fault {fault['id']}: {fault['failure']}" for fault in document["faults"] if fault["failure"]),
         *(f"plan: {difference}" for difference in document["plan"]["first"]),
     ]
+    replay = f" K{replayed_in(document)[1:]}." if "replayed" in document else ""  # Older runs have none.
     parts = [
         badge,
-        paragraphs(f"{_sentence(material)} {leaks}", f"{counted_in(document)}: {facts_of(document)}"),
+        paragraphs(f"{_sentence(material)} {leaks}{replay}", f"{counted_in(document)}: {facts_of(document)}"),
     ]
     return join([*parts, bullets(reasons)] if reasons else parts)
 

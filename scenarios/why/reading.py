@@ -134,6 +134,7 @@ def _unmet(document: Mapping[str, Any]) -> Iterable[str]:
     yield from (f"plan  {each}" for each in document.get("plan", {}).get("first", []))
     if found := document.get("canaries", {}).get("found"):
         yield f"canary scan  {found} secrets found"
+    yield from (f"key-free replay  {each}" for each in document.get("replayed", {}).get("differing", []))
 
 
 def _verdict(folder: RunFolder) -> dict[str, Any]:

@@ -53,6 +53,7 @@ KEYS = {
     "expectations": list,
     "plan": dict,
     "canaries": dict,
+    "replayed": dict,
     "incidents": list,
     "run_dir": str,
     "trace_hash": type(None),
@@ -177,6 +178,9 @@ def test_the_words_of_a_run(privity: Privity) -> None:
     assert first.startswith("PASS 5 of 5 ")
     assert [f"✓ {HELLO}:{line}" for line in range(13, 18)] == [line.split("  ")[0] for line in rest[:5]]
     assert rest[5].startswith("✓ canary scan: 0 of ")
+    assert rest[6] == (
+        "✓ key-free replay: 4 blocks of 4 nodes, executed anew without private keys: the same hashes"
+    )
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f]", said.text)
 
 
