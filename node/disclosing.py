@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.chain.act import VERSION, Act, ActTransaction, signed
-from node.chain.deeds import Disclosure, Request, check_reason, disclosed
+from node.chain.deeds import Deed, Request, check_reason, disclosed
 from node.consortium import Network
 from node.envelopes.disclosure import Package, carried, pack
 from node.envelopes.entropy import Entropy
@@ -28,7 +28,7 @@ class Author:
     valid_from: int
     valid_until: int
 
-    def act(self, deed: Disclosure | Request) -> ActTransaction:
+    def act(self, deed: Deed) -> ActTransaction:
         """A public act of this party."""
         act = Act(
             network=self.network.id,

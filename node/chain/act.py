@@ -17,6 +17,7 @@ import msgspec
 
 from node.canonical import encode
 from node.chain.deeds import Deed
+from node.chain.round_deeds import ROUND_LIMIT, RoundDeed
 from node.envelopes.keys import SigningKey, VerifyKey
 from node.envelopes.transaction import Bytes16, Bytes32, Bytes64, Height, Name, Small
 
@@ -85,7 +86,8 @@ def check_act(
         return "policy"
     if not act.valid_from <= act.valid_until <= act.valid_from + max_validity:
         return "validity"
-    if len(encode(transaction)) > ACT_LIMIT or act.deed.fault(act.sender, names):
+    limit = ROUND_LIMIT if isinstance(act.deed, RoundDeed) else ACT_LIMIT
+    if len(encode(transaction)) > limit or act.deed.fault(act.sender, names):
         return "act"
     if not sender_key.verify(transaction.signature, signed_bytes(act)):
         return "signature"

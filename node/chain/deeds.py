@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from node.chain.round_deeds import RoundDeed
 from node.envelopes.disclosure import RECEIVERS_LIMIT, Package, Whole, is_said
 from node.envelopes.fields import LEAF_LIMIT
 from node.envelopes.transaction import Bytes32, Name
@@ -64,7 +65,7 @@ class Request(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_field
         return self.of not in names or self.of == author or has_forbidden(self.reason)
 
 
-Deed = Disclosure | Request
+Deed = Disclosure | Request | RoundDeed
 
 
 def has_forbidden(text: str) -> bool:

@@ -193,6 +193,11 @@ class Store:
             TransactionRow(*row) for row in self._db.execute("SELECT * FROM tx ORDER BY height, position")
         ]
 
+    def transactions_after(self, height: int) -> list[TransactionRow]:
+        """Every transaction in a block above this height, in chain order."""
+        rows = self._db.execute("SELECT * FROM tx WHERE height > ? ORDER BY height, position", (height,))
+        return [TransactionRow(*row) for row in rows]
+
     # Payloads.
 
     def payloads(self, state: str, limit: int) -> list[bytes]:

@@ -6,31 +6,42 @@ from collections.abc import Iterator
 from typing import Any
 
 from node.chain.act import Act
-from node.chain.deeds import Disclosure
+from node.chain.deeds import Disclosure, Request
 from node.chain.reading import NodeReading, Ordered
+from node.chain.round_deeds import RoundDeed
 from node.run_reading import Found, RunReading, short_id
 from node.text import clean
+from node.verbs.show_rounds import deed_words, round_document, round_page
 
 LABEL_WIDTH = 12
 
 
 def acts_about(node: NodeReading, tx: bytes) -> Iterator[tuple[Ordered, Act]]:
     """The acts on this ledger that speak of a transaction, in chain order."""
-    return ((ordered, act) for ordered, act in node.acts() if act.deed.tx == tx)
+    return (
+        (ordered, act)
+        for ordered, act in node.acts()
+        if isinstance(act.deed, Disclosure | Request) and act.deed.tx == tx
+    )
 
 
 def act_line(height: int, act: Act, what: str = "it") -> str:
     """`block 6: importer showed 2 of its fields to auditor: "confirmation"`."""
-    deed, reason = act.deed, clean(act.deed.reason)
+    deed = act.deed
+    if isinstance(deed, RoundDeed):
+        return f"block {height}: {act.sender} {deed_words(deed)}"
+    reason = clean(deed.reason)
     if isinstance(deed, Disclosure):
         part = f"the whole of {what}" if deed.whole else f"{deed.fields} of the fields of {what}"
         return f'block {height}: {act.sender} showed {part} to {", ".join(deed.receivers)}: "{reason}"'
     return f'block {height}: {act.sender} asked {deed.of} to be shown {what}: "{reason}"'
 
 
-def act_document(ordered: Ordered, act: Act) -> dict[str, Any]:
+def act_document(node: NodeReading, ordered: Ordered, act: Act) -> dict[str, Any]:
     """The same as a document."""
     deed = act.deed
+    if isinstance(deed, RoundDeed):
+        return round_document(node, ordered, act)
     document: dict[str, Any] = {
         "record": ordered.id.hex(),
         "height": ordered.height,
@@ -52,17 +63,20 @@ def act_document(ordered: Ordered, act: Act) -> dict[str, Any]:
 
 def act_page(reading: RunReading, node: NodeReading, ordered: Ordered, act: Act) -> list[str]:
     """The page of an act: all of it is public."""
+    deed = act.deed
+    if isinstance(deed, RoundDeed):
+        return round_page(reading, node, ordered, act)
     name, digits = Found(ordered.id, reading.label(ordered.id)).name, f"{short_id(ordered.id)}…"
-    about = Found(act.deed.tx, reading.label(act.deed.tx)).name
+    about = Found(deed.tx, reading.label(deed.tx)).name
     lines = [f"tx {clean(name)}  {digits}", _line("public", act_line(ordered.height, act, clean(about)))]
-    known = act.deed.tx in node.transactions
+    known = deed.tx in node.transactions
     lines.append(_line("about", f"tx {clean(about)}" + ("" if known else ", which is not on this ledger")))
-    if isinstance(act.deed, Disclosure):
-        carrier = node.transactions.get(act.deed.carrier)
+    if isinstance(deed, Disclosure):
+        carrier = node.transactions.get(deed.carrier)
         where = "is not on this ledger" if carrier is None else f"block {carrier.height}"
-        lines.append(_line("carrier", f"{short_id(act.deed.carrier)}… {where}: sealed for its receivers"))
-        if act.deed.answers is not None:
-            lines.append(_line("answers", f"request {short_id(act.deed.answers)}…"))
+        lines.append(_line("carrier", f"{short_id(deed.carrier)}… {where}: sealed for its receivers"))
+        if deed.answers is not None:
+            lines.append(_line("answers", f"request {short_id(deed.answers)}…"))
     return lines
 
 

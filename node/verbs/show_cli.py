@@ -121,7 +121,7 @@ def _transaction(
     if ordered is not None and isinstance(ordered.transaction, ActTransaction):
         act = ordered.transaction.act
         document = {"schema": "privity.show-act/1", "run": reading.folder.number, "seen_as": seen_as}
-        return act_page(reading, node, ordered, act), document | act_document(ordered, act), 0
+        return act_page(reading, node, ordered, act), document | act_document(node, ordered, act), 0
     view = view_transaction(reading, reading.find(name), seen_as)
     lines, document = transaction_lines(view), transaction_document(reading, view)
     # Not being allowed is one thing; not being able to tell yet is another.

@@ -198,7 +198,7 @@ def transaction_document(reading: RunReading, view: TransactionView) -> dict[str
         "access": view.access,
         "content": content,
         "readers": list(view.readers) or None,
-        "acts": [act_document(ordered, act) for ordered, act in view.acts],
+        "acts": [act_document(reading.highest(), ordered, act) for ordered, act in view.acts],
     }
     if transaction is not None and block is not None:
         core = transaction.header.core

@@ -5,7 +5,9 @@ from __future__ import annotations
 from node.chain.act import Act
 from node.chain.deeds import Disclosure
 from node.chain.reading import Ordered
+from node.chain.round_deeds import RoundDeed
 from node.run_reading import Found
+from node.verbs.show_rounds import deed_words, round_id
 from scenarios.report.elements import Html, Row, join, paragraphs, table
 from scenarios.report.material import Material
 from scenarios.report.shortening import left_out, shortened
@@ -34,6 +36,11 @@ def register(material: Material) -> Html:
 
 def _row(material: Material, ordered: Ordered, act: Act) -> Row:
     deed = act.deed
+    if isinstance(deed, RoundDeed):
+        about = _name(material, round_id(ordered, deed))
+        cells = [act.sender, deed_words(deed), about, "everybody", "–", "–"]
+        name = _name(material, ordered.id)
+        return Row(name, [ordered.height, _time(material, ordered.height), *cells])
     if isinstance(deed, Disclosure):
         did = "showed the whole" if deed.whole else f"showed {deed.fields} of the fields"
         whom, answers = ", ".join(deed.receivers), deed.answers

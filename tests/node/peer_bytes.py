@@ -9,8 +9,23 @@ from hypothesis import strategies as st
 from consensus.certificates import CommitCertificate, Decided
 from consensus.messages import Fetch, FetchBatch, FetchedBatch, FetchRequests, Proposal, Status
 from consensus.votes import Batch, BlockVote, Commit, Prepare, PrePrepare
+from node.aggregation.boxes import Released
 from node.canonical import encode
+from node.chain.act import VERSION, Act, ActTransaction
 from node.chain.block import BlockHeader
+from node.chain.round_deeds import (
+    BOX_BYTES,
+    RoundBlame,
+    RoundDeal,
+    RoundDeed,
+    RoundEnd,
+    RoundFix,
+    RoundJoin,
+    RoundRelease,
+    RoundResult,
+    RoundStart,
+    RoundValue,
+)
 from node.delivery.packets import (
     BlobAnswer,
     BlobDelivery,
@@ -49,6 +64,26 @@ CHANGE = view_change(2, 1, prepared(batch_of(R1)), stable=None)
 BODY = TransactionPacket(SEALED.transaction, SEALED.blob)
 CERTIFICATE = CommitCertificate(0, 0, 3, BATCH.digest(), ((0, SIGNATURE), (1, SIGNATURE), (2, SIGNATURE)))
 HEADER = BlockHeader(1, 0, 3, DIGEST, 1000, 0, DIGEST, DIGEST, DIGEST)
+FOUR = ("ann", "bob", "cyd", "dan")
+ROUND_DEEDS: tuple[RoundDeed, ...] = (
+    RoundStart(FOUR, "exposure", 4, DIGEST),
+    RoundJoin(DIGEST, DIGEST, b"\x09" * 32),
+    RoundFix(DIGEST, 1, FOUR),
+    RoundDeal(DIGEST, DIGEST, ((DIGEST, DIGEST),) * 4, (bytes(BOX_BYTES),) * 4),
+    RoundValue(DIGEST, 2**64 - 1, DIGEST),
+    RoundRelease(DIGEST, (bytes(80),) * 5, bytes(99)),
+    RoundResult(DIGEST, DIGEST, DIGEST),
+    RoundEnd(DIGEST, 3),
+    RoundBlame(DIGEST, "bob", DIGEST, DIGEST),
+)
+RELEASED = [encode(Released((("ann", DIGEST), ("bob", DIGEST)), (("cyd", DIGEST),)))]
+
+
+def acted(deed: RoundDeed) -> TransactionPacket:
+    """The packet of an act."""
+    act = Act(NETWORK.id, VERSION, "ann", bytes(16), NETWORK.policy_hash, 1, 9, deed)
+    return TransactionPacket(ActTransaction(act, SIGNATURE), None)
+
 
 PACKETS: list[bytes] = [
     encode(packet)
@@ -72,6 +107,7 @@ PACKETS: list[bytes] = [
         ReceiptsUnderKey(DIGEST, bytes(16), bytes(120)),
         SignedBlobRequest(BlobRequest(1, (DIGEST, SEALED.transaction.id)), SIGNATURE),
         BlobAnswer(SEALED.transaction, SEALED.blob, ReceiptsUnderKey(DIGEST, bytes(16), bytes(120))),
+        *map(acted, ROUND_DEEDS),
     )
 ]
 FRAMES = [encode(Frame(1, 9, tuple(PACKETS[:3]))), encode(Frame(1, 9, ()))]

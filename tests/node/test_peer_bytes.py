@@ -14,7 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from node.canonical import DecodeError, encode
+from node.aggregation.boxes import Released
+from node.canonical import DecodeError, decode, encode
+from node.chain.round_deeds import RELEASE_LIMIT
 from node.envelopes.payload import Payload
 from node.envelopes.transaction import decode_blob, decode_transaction
 from node.wire import decode_frame, decode_packet
@@ -25,6 +27,7 @@ from tests.node.peer_bytes import (
     FRAMES,
     NETWORK,
     PACKETS,
+    RELEASED,
     TRANSACTIONS,
     content_of,
     damaged,
@@ -38,6 +41,7 @@ DECODERS: dict[str, tuple[Callable[[bytes], object], list[bytes]]] = {
     "blob": (decode_blob, BLOBS),
     "transaction": (decode_transaction, TRANSACTIONS),
     "payload": (parse_content, CONTENTS),
+    "release": (lambda data: decode(Released, data, RELEASE_LIMIT), RELEASED),
 }
 
 

@@ -1,0 +1,179 @@
+"""The parties of a round as clients: each follows its own node, and signs and sends with its own keys.
+
+A party takes its turn only when its own node answers: whoever's node is down is absent, and comes back to a
+round that may have gone on without it. Nothing goes from seat to seat but through the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from node.aggregation.boxes import total_hash
+from node.aggregation.contributor import Contributor, Verdict
+from node.aggregation.coordinator import Announce, Coordinator
+from node.aggregation.following import LedgerFollower
+from node.aggregation.rounds import DONE, Round
+from node.canonical import encode
+from node.chain.act import ActTransaction
+from node.chain.round_deeds import RoundDeed, RoundResult
+from node.client import Client
+from node.consortium import Network
+from node.disclosing import Author
+from node.envelopes.entropy import Entropy
+from node.envelopes.keys import PartyKeys
+from node.wire import TransactionPacket
+
+POLL_S = 0.1
+ANSWER_S = 0.3
+AGAIN_S = 3.0
+LINGER_S = 3.0
+"""How long a round that is over waits for those who have not compared the total yet."""
+
+Say = Callable[[str, Mapping[str, object]], None]
+Carry = Callable[[Announce, bytes, Sequence[str]], Awaitable[bytes]]
+
+
+@dataclass(slots=True)
+class Seat:
+    """One party: its machine, its keys, its own ledger, and what it sent that is not on that ledger yet."""
+
+    name: str
+    keys: PartyKeys
+    ledger: LedgerFollower
+    machine: Contributor | Coordinator
+    sent: dict[bytes, tuple[bytes, float]] = field(default_factory=dict)
+
+
+class Seats:
+    """Plays one round from its start to its end.
+
+    `carry(announce, round, up)` sends the total in an envelope and gives its id; `say(event, fields)` is told
+    what happens; `sending(act)` sees each act before it is published.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        network: Network,
+        entropy: Entropy,
+        coordinator: Seat,
+        contributors: Sequence[Seat],
+        carry: Carry,
+        say: Say,
+        sending: Callable[[ActTransaction], None],
+    ) -> None:
+        self._client = client
+        self._network = network
+        self._entropy = entropy
+        self._coordinator = coordinator
+        self._contributors = {seat.name: seat for seat in contributors}
+        self._carry = carry
+        self._say = say
+        self._sending = sending
+        self._told: set[tuple[str, str]] = set()
+        self.id = b""
+
+    async def play(self, within_s: float) -> Round | None:
+        """The round as the coordinator's ledger tells it in the end; None if it never came on a ledger."""
+        loop = asyncio.get_running_loop()
+        deadline, over_at = loop.time() + within_s, 0.0
+        machine = self._coordinator.machine
+        assert isinstance(machine, Coordinator)
+        while loop.time() < deadline:
+            heights = await self._up()
+            if not self.id and self._coordinator.name in heights:
+                self.id = self._submit(self._coordinator, machine.start, heights)
+            for name, seat in self._contributors.items():
+                if name in heights and (at := self._look(seat)) is not None:
+                    assert isinstance(seat.machine, Contributor)
+                    for deed in seat.machine.react(at):
+                        self._submit(seat, deed, heights)
+                    self._tell_of(seat.machine)
+            await self._coordinate(machine, heights)
+            at = self._coordinator.ledger.rounds.by_id.get(self.id)
+            if at is not None and at.over:
+                over_at = over_at or loop.time()
+                if self._all_compared(at, heights) or loop.time() > over_at + LINGER_S:
+                    break
+            await asyncio.sleep(POLL_S)
+        for seat in self._contributors.values():
+            assert isinstance(seat.machine, Contributor)
+            seat.machine.forget()
+        return self._coordinator.ledger.rounds.by_id.get(self.id)
+
+    def verdicts(self) -> dict[str, Verdict]:
+        """What each contributor says of the total."""
+        found = {}
+        for name, seat in self._contributors.items():
+            assert isinstance(seat.machine, Contributor)
+            found[name] = seat.machine.verdict
+        return found
+
+    async def _up(self) -> dict[str, int]:
+        """The heights of those parties whose own nodes answer now."""
+        everybody = [self._coordinator, *self._contributors.values()]
+        askers = [(seat.name, seat.keys.signing) for seat in everybody]
+        statuses = await self._client.statuses(askers, ANSWER_S)
+        return {name: status.sequence for name, status in statuses.items()}
+
+    def _look(self, seat: Seat) -> Round | None:
+        seat.ledger.look()
+        now = asyncio.get_running_loop().time()
+        for act, (packet, at) in list(seat.sent.items()):
+            if act in seat.ledger.seen:
+                del seat.sent[act]
+            elif now >= at:  # It may have been lost on the way.
+                self._client.publish(packet)
+                seat.sent[act] = (packet, now + AGAIN_S)
+        return seat.ledger.rounds.by_id.get(self.id)
+
+    async def _coordinate(self, machine: Coordinator, heights: Mapping[str, int]) -> None:
+        seat = self._coordinator
+        if seat.name not in heights or (at := self._look(seat)) is None:
+            return
+        now_ms = int(asyncio.get_running_loop().time() * 1000)
+        for thing in machine.react(seat.ledger.rounds, at, now_ms):
+            if isinstance(thing, Announce):
+                carrier = await self._carry(thing, at.id, [n for n in at.present if n in heights])
+                result = RoundResult(at.id, carrier, total_hash(at.id, thing.salt, thing.total))
+                self._submit(seat, result, heights)
+            else:
+                self._submit(seat, thing, heights)
+        for liar, why in machine.unmasked.liars.items():
+            self._tell("agg.blame", party=liar, by=seat.name, why=why)
+
+    def _submit(self, seat: Seat, deed: RoundDeed, heights: Mapping[str, int]) -> bytes:
+        height = max(1, heights[seat.name])
+        until = height + self._network.rules.validity_window
+        author = Author(seat.name, seat.keys, self._network, self._entropy, height, until)
+        act = author.act(deed)
+        self._sending(act)
+        self._client.submit(act, None)
+        again_at = asyncio.get_running_loop().time() + AGAIN_S
+        seat.sent[act.id] = (encode(TransactionPacket(act, None)), again_at)
+        self._tell("agg.act", party=seat.name, why=type(deed).__name__)
+        return act.id
+
+    def _tell_of(self, machine: Contributor) -> None:
+        for liar, why in machine.unmasked.liars.items():
+            self._tell("agg.blame", party=liar, by=machine.name, why=why)
+        for dealer, why in machine.unproven.items():
+            self._tell("agg.blame", party=dealer, by=machine.name, why=why)
+        if machine.verdict is Verdict.WRONG:
+            self._tell(
+                "agg.blame", party=self._coordinator.name, by=machine.name, why="published a wrong total"
+            )
+
+    def _tell(self, event: str, *, party: str, why: str, by: str = "") -> None:
+        key = (event, f"{party} {by} {why}")
+        if key not in self._told:
+            self._told.add(key)
+            self._say(event, {"party": party, "by": by, "why": why})
+
+    def _all_compared(self, at: Round, heights: Mapping[str, int]) -> bool:
+        if at.phase != DONE:
+            return True
+        verdicts = self.verdicts()
+        return all(verdicts[name] is not Verdict.OPEN for name in at.present if name in heights)
