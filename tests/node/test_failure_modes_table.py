@@ -31,7 +31,11 @@ def rows(text: str) -> list[Row]:
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
         if line.startswith("| P"):
             assert len(cells) == 5, line
-            names = () if cells[4] in (OPEN, WAIVED) else tuple(part.strip("`") for part in cells[4].split("<br>"))
+            names = (
+                ()
+                if cells[4] in (OPEN, WAIVED)
+                else tuple(part.strip("`") for part in cells[4].split("<br>"))
+            )
             found.append(Row(*cells[:4], names))
     return found
 
