@@ -192,6 +192,13 @@ CATALOGUE: dict[str, Explanation] = {
         "Privity knows this word and will not pretend: what is not built is refused, never silently\n"
         "ignored.",
     ),
+    "E-OBJECT": Explanation(
+        "no such private object",
+        WRONG_USAGE,
+        "A private object belongs to its audience: the sender and the readers of the transactions that\n"
+        "write it. The same name in another audience is another object, and nobody else can tell whether\n"
+        "there is one. `privity show object NAME --as P` shows what P has; a name has 1 to 64 characters.",
+    ),
     "E-PACKAGE": Explanation(
         "a package is not installed",
         WRONG_USAGE,

@@ -47,6 +47,7 @@ from node.intake import Intake
 from node.key_use import has_lost_its_disk
 from node.logs.events import EventLog
 from node.mempool import Mempool
+from node.private_objects import PrivateObjects
 from node.private_view import PrivateView
 from node.reporting import Numbers, Reporter
 from node.retention import OPENED, Retention
@@ -147,7 +148,9 @@ class Node:
             self._journal, self._store, self._mempool, self.topics, send, off_chain=network.off_chain
         )
         disclosures = Disclosures(network, self._store, name, self._answers.private)
-        self.private_view = PrivateView(network, self._store, keys.wrapping, self._answers.body, disclosures)
+        body = self._answers.body
+        objects = PrivateObjects(network, self._store, keys.signing, body, lambda: self.ledger.height)
+        self.private_view = PrivateView(network, self._store, keys.wrapping, body, disclosures, objects)
         self._deliveries: Deliveries | None = None
         if network.off_chain:
             self._deliveries = Deliveries(
@@ -324,6 +327,7 @@ class Node:
             ]
             self._books.hold("shown", shown, self._since_ms)
             self.private_view.record(found)
+            decided = self.private_view.objects.settle()
             if self._deliveries is not None:
                 for looked in found:
                     self._deliveries.looked(looked, self._now_ms)
@@ -335,11 +339,15 @@ class Node:
             self.report.payload(looked, sender)
             if looked.state == DELIVERED and looked.judged is not None:
                 self.report.disclosed(looked.judged, looked.height)
+            if looked.malformed:
+                self.report.drop("object")
+        for each in decided:
+            self.report.wrote(each)
 
     @property
     def has_idle_work(self) -> bool:
         """Whether `idle` would find something to do."""
-        return self.private_view.busy
+        return self.private_view.busy or self.private_view.objects.busy
 
     def report_state(self, *, always: bool = False) -> None:
         """Write `node.state`: this node in numbers."""

@@ -28,8 +28,11 @@ from node.consortium import Network
 from node.disclosures import Disclosures, Judged
 from node.envelopes.envelope import NotAParty, Opened, Unreadable, readers_of, unseal
 from node.envelopes.keys import WrappingKey
+from node.envelopes.object_write import written_by
 from node.envelopes.transaction import Blob, PrivateTransaction, check_blob, decode_blob
 from node.mempool import Waiting
+from node.private_objects import PrivateObjects, object_digest
+from node.private_state import Write
 
 FRESH_BYTES = 16 << 20
 
@@ -42,13 +45,15 @@ class Looked:
     height: int
     state: str
     judged: Judged | None = None  # What a carrier of a disclosure brought.
+    write: Write | None = None  # What it writes of a private object.
+    malformed: bool = False  # It says that it is a write, and is none: a record, then.
 
 
 class PrivateView:
     """The payload states of one party.
 
     `body` gives the transaction with an id, as it was ordered, and its height; `disclosures` judges what
-    carriers bring. `look` takes a few payloads
+    carriers bring, `objects` what is written. `look` takes a few payloads
     at a time, in chain order, whenever the driver has nothing more urgent; `record` makes it lasting.
     """
 
@@ -59,8 +64,10 @@ class PrivateView:
         key: WrappingKey,
         body: Callable[[bytes], tuple[PrivateTransaction, int]],
         disclosures: Disclosures,
+        objects: PrivateObjects,
     ) -> None:
         self._network = network
+        self.objects = objects
         self._disclosures = disclosures
         self._store = store
         self._key = key
@@ -86,6 +93,8 @@ class PrivateView:
         """A transaction was executed; its payload is looked at later."""
         self.counts[PENDING] += 1
         self._queue.append(identifier)
+        assert isinstance(waiting.transaction, PrivateTransaction)
+        self.objects.ordered(identifier, waiting.transaction)
         if waiting.blob is not None and self._fresh_bytes + len(waiting.blob) <= FRESH_BYTES:
             self._fresh[identifier] = (waiting, height)
             self._fresh_bytes += len(waiting.blob)
@@ -125,6 +134,7 @@ class PrivateView:
 
     def purged(self, rows: Sequence[TransactionRow]) -> None:
         """The payloads of these transactions, given as they were before, were erased and recorded as such."""
+        self.objects.purged(rows)
         gone = {row.id for row in rows}
         for row in rows:
             if row.payload in self.counts:
@@ -145,13 +155,12 @@ class PrivateView:
             fresh = self._fresh.pop(identifier, None)
             if fresh is None:
                 transaction, height = self._body(identifier)
-                state, judged = self._look(identifier, transaction, None)
+                looked.append(self._look(identifier, transaction, height, None))
             else:
                 waiting, height = fresh
                 assert isinstance(waiting.transaction, PrivateTransaction)
                 self._fresh_bytes -= len(waiting.blob or b"")
-                state, judged = self._look(identifier, waiting.transaction, waiting.blob)
-            looked.append(Looked(identifier, height, state, judged))
+                looked.append(self._look(identifier, waiting.transaction, height, waiting.blob))
         return looked
 
     def record(self, looked: Sequence[Looked]) -> None:
@@ -159,6 +168,7 @@ class PrivateView:
         for one in looked:
             row = self._store.transaction(one.id)
             assert row is not None
+            self.objects.looked(row, one.state, one.write)
             self.counts[row.payload] -= 1
             self.counts[one.state] += 1
             self._missing.pop(one.id, None)
@@ -170,29 +180,52 @@ class PrivateView:
             self._store.set_payloads([(one.id, one.state) for one in looked])
 
     def _look(
-        self, identifier: bytes, transaction: PrivateTransaction, encoded: bytes | None
-    ) -> tuple[str, Judged | None]:
+        self, identifier: bytes, transaction: PrivateTransaction, height: int, encoded: bytes | None
+    ) -> Looked:
+        def found(state: str) -> Looked:
+            return Looked(identifier, height, state)
+
         try:
             encoded = encoded or self._store.get_blob(identifier)
             if encoded is None:
-                return MISSING, None
+                return found(MISSING)
             blob = decode_blob(encoded)
             opened = unseal(transaction, blob, self._key)
             if self._leaves_out_a_reader(transaction, blob, opened):
-                return REFUSED, None
+                return found(REFUSED)
+            write, malformed = self._write(identifier, transaction, blob, opened)
             if self.enough is not None and not self.enough(identifier, transaction, blob, opened):
-                return PENDING, None
+                return found(PENDING)
         except NotAParty:
-            return NOT_PARTY, None
+            return found(NOT_PARTY)
         except Unreadable:
             # A blob that is not the one ordered says nothing of the sender; the right one is asked for.
-            return (UNREADABLE if check_blob(transaction.header, blob) is None else MISSING), None
+            return found(UNREADABLE if check_blob(transaction.header, blob) is None else MISSING)
         except DecodeError:
-            return MISSING, None
+            return found(MISSING)
         except Exception:
             # Whatever a key store or a disk raises: "cannot tell" must not pass for "not mine" (P33).
-            return UNKNOWN, None
-        return DELIVERED, self._disclosures.judge(identifier, transaction, opened.payload)
+            return found(UNKNOWN)
+        judged = self._disclosures.judge(identifier, transaction, opened.payload)
+        return Looked(identifier, height, DELIVERED, judged, write, malformed)
+
+    def _write(
+        self, identifier: bytes, transaction: PrivateTransaction, blob: Blob, opened: Opened
+    ) -> tuple[Write | None, bool]:
+        """What an opened payload writes. Raises Unreadable if its slots are wrong: no reader takes it."""
+        try:
+            said = written_by(opened.payload)
+        except DecodeError:
+            return None, True
+        if said is None:
+            return None, False
+        readers = readers_of(transaction, blob, opened.content_key, self._network.wrapping_keys)
+        audience = tuple(sorted(readers))
+        row = self._store.transaction(identifier)
+        assert row is not None, "only what was ordered is looked at"
+        name = object_digest(self.objects.secret, audience, said.name)
+        sender = transaction.header.core.sender
+        return Write(identifier, row.height, row.position, sender, audience, name, said.expects), False
 
     def _leaves_out_a_reader(self, transaction: PrivateTransaction, blob: Blob, opened: Opened) -> bool:
         """Whether the policy demands a reader who has no slot. Every reader can tell: slots follow from K."""

@@ -11,6 +11,8 @@ from node.chain.store import DELIVERED, MISSING, NOT_PARTY, PENDING, REFUSED, UN
 from node.consortium import Network
 from node.disclosures import Judged
 from node.logs.events import EventLog
+from node.private_objects import Decided
+from node.private_state import APPLIED, STALE
 from node.private_view import Looked
 
 # The core's word, the event's name, its level.
@@ -144,6 +146,22 @@ class Reporter:
         self.drop(judged.refused, judged.discloser)
         if not self._is_flood(judged.refused):
             self.emit("priv.disclose", "warn", ok=False, reason_code=judged.refused, **about)
+
+    def wrote(self, decided: Decided) -> None:
+        """Tell what a write of a private object did: it took effect, or a reasoned failure.
+
+        Versions are private, and no log tells them.
+        """
+        judged, write = decided.judged, decided.judged.write
+        about: dict[str, Any] = {"tx": write.tx, "h": write.height, "party": write.sender}
+        if decided.again:
+            self.emit("object.again", "warn", **about)
+        if judged.outcome == APPLIED:
+            self.emit("object.applied", **about)
+        elif judged.outcome == STALE:
+            self.emit("object.refused", reason_code="stale version", **about)
+        else:
+            self.emit("object.refused", "warn", reason_code="writer is not of the audience", **about)
 
     def duplicate(self, tx: bytes) -> None:
         """Tell that a transaction came again after its execution."""

@@ -53,6 +53,13 @@ CREATE TABLE IF NOT EXISTS tx (
 CREATE TABLE IF NOT EXISTS package (
     discloser TEXT NOT NULL, nonce BLOB NOT NULL, carrier BLOB NOT NULL,
     PRIMARY KEY (discloser, nonce)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS object_write (
+    tx BLOB PRIMARY KEY, height INTEGER NOT NULL, position INTEGER NOT NULL, sender TEXT NOT NULL,
+    audience TEXT NOT NULL, object BLOB NOT NULL, expects INTEGER NOT NULL, outcome TEXT NOT NULL,
+    version INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS never_seen (tx BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS object_in_order ON object_write (object, height, position);
+CREATE INDEX IF NOT EXISTS object_by_height ON object_write (height, position);
 CREATE INDEX IF NOT EXISTS tx_by_height ON tx (height, position);
 CREATE INDEX IF NOT EXISTS tx_by_payload ON tx (payload) WHERE payload IN ('pending', 'missing', 'unknown');
 CREATE INDEX IF NOT EXISTS tx_to_purge ON tx (purge_at) WHERE purge_at > 0 AND payload <> 'purged';
@@ -125,6 +132,11 @@ class Store:
 
     def close(self) -> None:
         self._db.close()
+
+    @property
+    def database(self) -> sqlite3.Connection:
+        """The connection, for tables that have a module of their own; another one after `rebuild`."""
+        return self._db
 
     # Blocks and transactions.
 

@@ -50,6 +50,9 @@ EVENTS: dict[str, str] = {
     "priv.purge": "A payload was erased here, as its header demands; its hash stays on the ledger.",
     "priv.request": "A party asked this one to be shown a content.",
     "priv.disclose": "A party was shown a content, or refused what it was shown; showing cannot be undone.",
+    "object.applied": "A private object has a new version, by a write that its audience reads.",
+    "object.refused": "A write of a private object had no effect, for the reason given.",
+    "object.again": "A payload came late, so a later write of a private object was judged again.",
     "seal.share": "An opener released its share of a seal.",
     "seal.early": "An opening was asked for before its time.",
     "seal.open": "A seal is open.",
@@ -189,6 +192,7 @@ _REASONS = (
     "not from the view's primary",
     "not_canonical",
     "old view",
+    "object",
     "oldest request is overdue",
     "other",
     "other consortium",
@@ -241,6 +245,7 @@ _REASONS = (
     "size_bucket",
     "slots",
     "stable checkpoint of another epoch",
+    "stale version",
     "the primary prepares nothing",
     "time not after the parent's",
     "too early",
@@ -268,6 +273,7 @@ _REASONS = (
     "voters not in ascending order",
     "would give a value away",
     "wrapped_key",
+    "writer is not of the audience",
     "wrapping_key",
 )
 

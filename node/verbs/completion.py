@@ -12,6 +12,8 @@ import typer
 
 from node.errors import PrivityError
 from node.run_folder import LATEST, OPERATOR, RunFolder, privity_home
+from node.run_reading import RunReading
+from node.verbs.show_object import object_names
 
 _RUN_OPTIONS = ("run", "run_number")
 
@@ -52,7 +54,19 @@ def shown_names(context: typer.Context, incomplete: str) -> list[str]:
     kind = str(context.params.get("kind") or "")
     if kind == "tx":
         return transaction_names(context, incomplete)
+    if kind == "object":
+        return _objects(context, incomplete)
     return node_names(context, incomplete) if kind in ("node", "party") else []
+
+
+def _objects(context: typer.Context, incomplete: str) -> list[str]:
+    """Names of private objects are for their parties alone: none before somebody says as whom."""
+    party = context.params.get("seen_as")
+    if not party:
+        return []
+    with contextlib.suppress(PrivityError, OSError):
+        return _beginning(object_names(RunReading(run_of(context)), str(party)), incomplete)
+    return []
 
 
 def _of_run(

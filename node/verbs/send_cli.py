@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import sys
 from typing import Annotated, Any
 
@@ -11,19 +12,23 @@ import typer
 
 from consensus.quorum import quorum
 from node.duration import parse_duration_ms
+from node.envelopes.object_write import check_name, writing
 from node.envelopes.transaction import MAX_KEEP
-from node.errors import WRONG_USAGE, PrivityError
+from node.errors import CHECK_FAILED, WRONG_USAGE, PrivityError
+from node.private_state import APPLIED
 from node.run_folder import LATEST, RunFolder
 from node.run_reading import RunReading, short_id
 from node.terminal import needs_ascii, quiet_pipe
-from node.text import plain
+from node.text import clean, plain
 from node.verbs.completion import node_names, run_numbers
 from node.verbs.run_client import refuse_stopped
 from node.verbs.send_input import public_words, read_fields
 from node.verbs.sending import Order, Receipt, check_label, send
+from node.verbs.show_object import outcome_of, short_outcome
 
 SCHEMA = "privity.send/1"
 _WIDTH = 78
+OUTCOME_S = 5.0
 
 
 def send_command(
@@ -58,6 +63,16 @@ def send_command(
             metavar="N", min=1, max=MAX_KEEP, help="After N blocks every node erases it; never by default."
         ),
     ] = None,
+    object_: Annotated[
+        str | None,
+        typer.Option("--object", metavar="NAME", help="Write this private object of sender and readers."),
+    ] = None,
+    expects: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=0, help="The version that the object must have; 0, the default: it is new."
+        ),
+    ] = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait until it is ordered.")] = False,
     timeout: Annotated[str, typer.Option(metavar="30s", help="How long to wait.")] = "30s",
     seal: Annotated[str | None, typer.Option(metavar="S", hidden=True, help="Not built yet.")] = None,
@@ -76,6 +91,13 @@ def send_command(
     names = [name.strip() for each in to for name in each.split(",")]
     readers = tuple(dict.fromkeys(reading.party(name, "--to") for name in names))
     fields = read_fields(settings or [], data, sys.stdin.buffer)
+    if object_ is not None:
+        check_name(object_, "--object")
+        fields |= writing(object_, expects or 0)
+    elif expects is not None:
+        raise PrivityError(
+            "E-USAGE", "--expects needs --object NAME beside it", where="--expects", exit_code=WRONG_USAGE
+        )
     if identifier is not None:
         check_label(reading, identifier, public_words(fields))
     refuse_stopped(reading)
@@ -84,12 +106,23 @@ def send_command(
     receipt = asyncio.run(send(reading, order, reading.keys(sender), wait=not no_wait, timeout_s=timeout_s))
     if not receipt.own_node_answered:
         print(f"! {sender}'s own node does not answer; the others were asked", file=sys.stderr)
+    lines, document = receipt_lines(reading, receipt), receipt_document(reading, receipt)
+    judged = None
+    if object_ is not None and not no_wait:
+        # What the sender's own node makes of it: it is of the audience, and needs no other's word.
+        judged = outcome_of(reading.folder.node(sender), receipt.tx, OUTCOME_S)
+        lines.append(_line("object", f"{clean(object_)}: {short_outcome(judged)}"))
+        lines.append(_line("", f"next  privity show object {shlex.quote(object_)} --as {sender}"))
+        document["object"] = None if judged is None else judged.outcome
+        document["version"] = None if judged is None else judged.version
     spell = needs_ascii(sys.stdout, ascii_only)
     with quiet_pipe():
         if as_json:
-            print(json.dumps(receipt_document(reading, receipt), indent=2, ensure_ascii=spell))
+            print(json.dumps(document, indent=2, ensure_ascii=spell))
         else:
-            print("\n".join(plain(line, ascii_only=spell) for line in receipt_lines(reading, receipt)))
+            print("\n".join(plain(line, ascii_only=spell) for line in lines))
+    if judged is not None and judged.outcome != APPLIED:
+        raise typer.Exit(CHECK_FAILED)
 
 
 def receipt_lines(reading: RunReading, receipt: Receipt) -> list[str]:

@@ -21,6 +21,8 @@ from node.verbs.completion import node_names, run_numbers, shown_names
 from node.verbs.run_client import connected
 from node.verbs.show_acts import act_document, act_page
 from node.verbs.show_ledger import block_lines, node_lines, party_lines, view_block, view_node, view_party
+from node.verbs.show_object import SCHEMA as OBJECT_SCHEMA
+from node.verbs.show_object import object_lines, view_object
 from node.verbs.show_transaction import (
     NOT_ORDERED,
     NOT_PARTY,
@@ -44,11 +46,12 @@ class Kind(StrEnum):
     BLOCK = "block"
     NODE = "node"
     PARTY = "party"
+    OBJECT = "object"
     SEAL = "seal"
 
 
 def show(
-    kind: Annotated[Kind, typer.Argument(metavar="tx|block|node|party", help="What kind of thing.")],
+    kind: Annotated[Kind, typer.Argument(metavar="tx|block|node|party|object", help="What kind of thing.")],
     name: Annotated[
         str,
         typer.Argument(metavar="ID", help="Its id, hash digits, height or name.", autocompletion=shown_names),
@@ -67,7 +70,7 @@ def show(
     run: Annotated[str, typer.Option(metavar="0007", help="Which run.", autocompletion=run_numbers)] = LATEST,
     ascii_only: Annotated[bool, typer.Option("--ascii", help="No symbols outside ASCII.")] = False,
 ) -> None:
-    """Show a transaction, block, node or party. Without --as: what everybody may see."""
+    """Show a transaction, block, node, party or private object. Without --as: what everybody may see."""
     if svg is not None:
         raise _not_yet("show --svg", "pictures")
     if kind is Kind.SEAL:
@@ -85,6 +88,9 @@ def show(
         reading.party(name)
         document = view_node(reading, name, _ask(reading, name))
         lines = node_lines(document)
+    elif kind is Kind.OBJECT:
+        found = view_object(reading, name, _seen_by_somebody(seen_as))
+        lines, document = object_lines(found), {"schema": OBJECT_SCHEMA, "objects": found}
     else:
         document = view_party(reading, reading.party(name), seen_as)
         lines = party_lines(document)
@@ -96,6 +102,18 @@ def show(
             print("\n".join(plain(line.rstrip(), ascii_only=spell) for line in lines))
     if exit_code:
         raise typer.Exit(exit_code)
+
+
+def _seen_by_somebody(seen_as: str | None) -> str:
+    if seen_as is None:
+        raise PrivityError(
+            "E-USAGE",
+            "a private object has no public view",
+            why="not even its name is on the ledger",
+            next="say as whom: --as P",
+            exit_code=WRONG_USAGE,
+        )
+    return seen_as
 
 
 def _transaction(
