@@ -117,6 +117,11 @@ class Answers:
         transaction = None if row is None else self._body(row)
         return transaction if isinstance(transaction, PrivateTransaction) else None
 
+    def ordered(self, identifier: bytes) -> AnyTransaction | None:
+        """An ordered transaction of any kind; None if there is none with this id."""
+        row = self._store.transaction(identifier)
+        return None if row is None else self._body(row)
+
     def _body(self, row: TransactionRow) -> AnyTransaction:
         # Neighbours are asked for one after the other, and a record holds up to a batch of them.
         at, bodies = self._last_bodies

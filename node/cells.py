@@ -29,6 +29,7 @@ REASONS = {
     "W": "will read when the seal opens",
     "U": "unsealed",
     "D": "disclosed later",
+    "K": "only its owner's rule forbids it",
     "X": "leaked by an injected fault",
 }
 BY_SYMBOL = {holding.symbol: holding for holding in HOLDINGS}

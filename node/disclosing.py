@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from node.chain.act import VERSION, Act, ActTransaction, signed
-from node.chain.deeds import Deed, Request, check_reason, disclosed
+from node.chain.deeds import Consent, Deed, Request, Revocation, check_reason, disclosed
+from node.chain.standing import Standing
 from node.consortium import Network
 from node.envelopes.disclosure import Package, carried, pack
 from node.envelopes.entropy import Entropy
 from node.envelopes.envelope import Sealed, seal
 from node.envelopes.keys import PartyKeys
 from node.envelopes.payload import Payload
-from node.envelopes.transaction import NONCE_BYTES, PublicHeader
-from node.errors import NOT_ALLOWED, WRONG_USAGE, PrivityError
+from node.envelopes.rule import FORBIDDEN, hidden_name, rule_leaf, rule_of
+from node.envelopes.transaction import NONCE_BYTES, PublicHeader, signed_bytes
+from node.errors import NOT_ALLOWED, UNCONFIRMED, WRONG_USAGE, PrivityError
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,90 @@ def disclose(
     )
     record = author.act(disclosed(package, carrier.transaction.id, reason, answers))
     return Disclosing(carrier, record, package)
+
+
+def check_consent(
+    payload: Payload,
+    header: PublicHeader,
+    discloser: str,
+    receivers: Sequence[str],
+    standing: Standing,
+    height: int,
+) -> None:
+    """Refuse to show what its owner's rule does not let this party show them now.
+
+    Raises PrivityError E-CONSENT. `standing` is that of a chain with this height.
+    """
+    tx, owner = sha256(signed_bytes(header)).digest(), header.core.sender
+    leaf, now = rule_leaf(payload.leaves), (height + 1, 0)
+    refused = standing.forbids(tx, owner, leaf, discloser, receivers, now)
+    if not refused:
+        return
+    digits, rule = tx.hex()[:8], rule_of(leaf)
+    states = [standing.state(tx, owner, leaf, name, now) for name in (discloser, *refused)]
+    ended = next((each for each in states if each is not None and not each.agreed), None)
+    if ended is not None:
+        why = f"{owner} withdrew it, or its consent ended, in block {ended.height}"
+    elif rule == FORBIDDEN:
+        why = f"{owner} sent it under the rule that no reader shows it to anybody"
+    else:
+        why = f"{owner} sent it under the rule that its readers ask for consent, and gave none for them"
+    ask = f"privity consent {digits} --as {owner} --to {','.join(refused)}"
+    raise PrivityError(
+        "E-CONSENT",
+        f"{discloser} may not show this to {', '.join(refused)}",
+        why=why,
+        next=f"{owner} can show it itself" if rule == FORBIDDEN else f"{owner} can agree: {ask}",
+        exit_code=UNCONFIRMED,
+    )
+
+
+def consent(
+    author: Author, tx: bytes, payload: Payload, to: Sequence[str], reason: str, until: int, *, hidden: bool
+) -> ActTransaction:
+    """Agree that readers of the author's own transaction show it to these, until a height (0: for good).
+
+    Raises PrivityError: E-REASON; E-VALUE if names are to be hidden and no rule's salt can hide them, or the
+    rule leaves nothing to agree to.
+    """
+    check_stated(reason)
+    if rule_of(rule_leaf(payload.leaves)) == FORBIDDEN:
+        raise PrivityError(
+            "E-CONSENT",
+            "no consent lets anybody show this",
+            why="its rule is forbidden, which stands in what was signed and cannot be changed",
+            next=f"{author.name} can show it itself: privity disclose",
+            exit_code=UNCONFIRMED,
+        )
+    named, unnamed = _whom(tx, payload, to, hidden=hidden)
+    return author.act(Consent(tx, named, unnamed, until, reason))
+
+
+def revoke(
+    author: Author, tx: bytes, payload: Payload, of: Sequence[str], reason: str, *, hidden: bool
+) -> ActTransaction:
+    """Withdraw the author's own transaction from these parties. Raises PrivityError: E-REASON, E-VALUE."""
+    check_stated(reason)
+    named, unnamed = _whom(tx, payload, of, hidden=hidden)
+    return author.act(Revocation(tx, named, unnamed, reason))
+
+
+def _whom(
+    tx: bytes, payload: Payload, names: Sequence[str], *, hidden: bool
+) -> tuple[tuple[str, ...], tuple[bytes, ...]]:
+    different = sorted(set(names))
+    if not hidden:
+        return tuple(different), ()
+    leaf = rule_leaf(payload.leaves)
+    if leaf is None:
+        raise PrivityError(
+            "E-VALUE",
+            "names cannot be hidden for this transaction",
+            why="it was sent as free to show on, and only a rule has the salt that hides names",
+            next="leave hidden out, or send with redisclose: with-consent",
+            exit_code=WRONG_USAGE,
+        )
+    return (), tuple(sorted(hidden_name(tx, leaf, name) for name in different))
 
 
 def _life(author: Author, header: PublicHeader, ordered_at: int) -> tuple[int, int]:

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from node.canonical import DecodeError
+from node.chain.standing import Standing
 from node.chain.store import Store, TransactionRow
 from node.consortium import Network
-from node.envelopes.disclosure import PACKAGE_FIELD, Shown, check, package_in
+from node.envelopes.disclosure import PACKAGE_FIELD, Part, Shown, check, package_in
 from node.envelopes.payload import Payload
+from node.envelopes.rule import rule_alone, rule_leaf
 from node.envelopes.transaction import PrivateTransaction
 
 NO_TX = bytes(32)
+NO_CONSENT = "no consent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +25,15 @@ class Judged:
     tx: bytes
     discloser: str
     refused: str = ""
+    rule: Part | None = None  # What proves the owner's rule, where that is why.
 
 
 class Disclosures:
     """Judges the carriers that one party opens. `body` gives a private transaction that was ordered.
 
     A function of the party's chain, whenever it looks: the disclosed transaction must stand before its
-    carrier, and of two carriers with one package the first counts.
+    carrier, and of two carriers with one package the first counts. What its owner's rule does not let the
+    discloser show is refused by who was shown the rule with it.
     """
 
     def __init__(
@@ -37,7 +42,9 @@ class Disclosures:
         store: Store,
         name: str,
         body: Callable[[bytes], PrivateTransaction | None],
+        standing: Standing,
     ) -> None:
+        self._standing = standing
         self._mandatory = name in network.consortium.policy.always_to
         self._store = store
         self._name = name
@@ -68,6 +75,10 @@ class Disclosures:
             return Judged(package.tx, core.sender, found)
         if self._store.first_carrier(package.discloser, package.nonce, identifier) != identifier:
             return Judged(package.tx, core.sender, "shown before")
+        owner = transaction.header.core.sender
+        asked = (package.tx, owner, rule_leaf(found.leaves), core.sender)
+        if self._name in self._standing.forbids(*asked, [self._name], _place(place)):
+            return Judged(package.tx, core.sender, NO_CONSENT, rule_alone(package.opening))
         return Judged(package.tx, core.sender)
 
 

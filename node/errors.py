@@ -54,6 +54,14 @@ CATALOGUE: dict[str, Explanation] = {
         WRONG_USAGE,
         "`privity explain` without a code lists them all.",
     ),
+    "E-CONSENT": Explanation(
+        "the owner has not agreed to that",
+        UNCONFIRMED,
+        "What was sent with `redisclose: with-consent` is shown on by its readers only to those for whom\n"
+        "its sender has agreed in public (`privity consent`) and not withdrawn it (`privity revoke`); with\n"
+        "`forbidden` by its sender alone. A key stops nobody: this refusal is that of an honest client.\n"
+        "Who gets round it is refused by receivers' nodes, and readers keep a proof of it.",
+    ),
     "E-DISK": Explanation(
         "the disk refused a write",
         UNCONFIRMED,
@@ -336,6 +344,13 @@ CATALOGUE: dict[str, Explanation] = {
         "PBFT promises agreement while at most f = (n - 1) // 3 voters lie or have forgotten what they\n"
         "said. Faults of this scenario make more of them do so, for good: nothing is promised then, and\n"
         "what the run shows is what such voters can do.",
+    ),
+    "W-CONSENT": Explanation(
+        "a disclosure will be refused",
+        FINE,
+        "By the owner's rule (`redisclose`) and the consents before it, the reader that is to show it may\n"
+        "not. Its client refuses the step with E-CONSENT. `do: consent` before it lets it happen;\n"
+        "`breach: true` plays a modified client that asks nobody.",
     ),
     "W-EXPECT": Explanation(
         "an expectation contradicts the scenario",

@@ -29,8 +29,10 @@ from consensus.output import Decision, Output, Relay, Send
 from consensus.replica import Replica
 from consensus.votes import Commit, Prepare, Request
 from node.answers import Answers
+from node.breaches import Breaches
 from node.canonical import DecodeError, encode
 from node.chain.books import Books
+from node.chain.deeds import Disclosure
 from node.chain.deeds import Request as RequestToSee
 from node.chain.journal import Journal
 from node.chain.ledger import Ledger, key_of
@@ -39,9 +41,12 @@ from node.chain.store import DELIVERED, Store
 from node.consortium import Network
 from node.delivery.deliveries import Deliveries
 from node.delivery.packets import DeliveryPacket
-from node.disclosures import Disclosures
+from node.disclosures import NO_CONSENT, Disclosures
+from node.envelopes.disclosure import Part
+from node.envelopes.envelope import NotAParty, Unreadable, unseal
 from node.envelopes.keys import PartyKeys
-from node.envelopes.transaction import PrivateTransaction, check_blob
+from node.envelopes.rule import rule_of_payload
+from node.envelopes.transaction import PrivateTransaction, check_blob, decode_blob
 from node.errors import WRONG_USAGE, PrivityError
 from node.intake import Intake
 from node.key_use import has_lost_its_disk
@@ -147,7 +152,11 @@ class Node:
         self._answers = Answers(
             self._journal, self._store, self._mempool, self.topics, send, off_chain=network.off_chain
         )
-        disclosures = Disclosures(network, self._store, name, self._answers.private)
+        standing = self._books.standing
+        disclosures = Disclosures(network, self._store, name, self._answers.private, standing)
+        self._breaches = Breaches(
+            network, self._store, standing, folder, self._answers.ordered, self._rule, self.report
+        )
         body = self._answers.body
         objects = PrivateObjects(network, self._store, keys.signing, body, lambda: self.ledger.height)
         self.private_view = PrivateView(network, self._store, keys.wrapping, body, disclosures, objects)
@@ -168,6 +177,7 @@ class Node:
                 now_ms,
             )
             self.private_view.enough = self._deliveries.enough
+            self._deliveries.withdrawn = self._withdrawn
         self._retention = Retention(
             self._store,
             self._mempool,
@@ -328,6 +338,11 @@ class Node:
             self._books.hold("shown", shown, self._since_ms)
             self.private_view.record(found)
             decided = self.private_view.objects.settle()
+            for one in found:
+                if one.judged is not None and one.judged.refused == NO_CONSENT:
+                    self._breaches.refused(one.id, one.judged.rule)
+            if not self.private_view.busy:
+                self._breaches.look(LOOK_AT_ONCE)
             if self._deliveries is not None:
                 for looked in found:
                     self._deliveries.looked(looked, self._now_ms)
@@ -347,7 +362,8 @@ class Node:
     @property
     def has_idle_work(self) -> bool:
         """Whether `idle` would find something to do."""
-        return self.private_view.busy or self.private_view.objects.busy
+        view = self.private_view
+        return view.busy or view.objects.busy or self._breaches.busy
 
     def report_state(self, *, always: bool = False) -> None:
         """Write `node.state`: this node in numbers."""
@@ -563,6 +579,8 @@ class Node:
             self.report.emit("tx.commit", "debug", tx=identifier, h=height)
             if isinstance(act.deed, RequestToSee) and act.deed.of == self._name:
                 self.report.emit("priv.request", tx=act.deed.tx, h=height, party=act.sender)
+            elif isinstance(act.deed, Disclosure):
+                self._breaches.recorded(identifier)
         self.report.emit(
             "block.commit",
             h=height,
@@ -582,6 +600,28 @@ class Node:
         """Note in the holdings what was gained or erased at this moment."""
         found = [(each, self.ledger.height) for each in identifiers]
         self._books.hold(what, found, self._since_ms, erased=erased)
+
+    def _withdrawn(self, identifier: bytes, name: str) -> bool:
+        """Whether the owner of an ordered transaction took it back from this party."""
+        transaction, standing = self._answers.private(identifier), self._books.standing
+        if transaction is None or not standing.speaks_of(identifier):
+            return False
+        rule = self._rule(identifier)
+        leaf = None if rule is None else rule.leaves[0][1]
+        owner, now = transaction.header.core.sender, (self.ledger.height + 1, 0)
+        state = standing.state(identifier, owner, leaf, name, now)
+        return state is not None and not state.agreed
+
+    def _rule(self, identifier: bytes) -> Part | None:
+        """What this party can prove of the rule of a content that it reads."""
+        transaction, encoded = self._answers.private(identifier), self._store.get_blob(identifier)
+        if transaction is None or encoded is None:
+            return None
+        try:
+            opened = unseal(transaction, decode_blob(encoded), self._keys.wrapping)
+        except (NotAParty, Unreadable, DecodeError):
+            return None
+        return rule_of_payload(opened.payload)
 
     def _forget(self, identifier: bytes) -> None:
         if self._deliveries is not None:

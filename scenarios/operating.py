@@ -25,6 +25,7 @@ from node.delivery.outgoing import submit
 from node.envelopes.entropy import Entropy
 from node.envelopes.envelope import Sealed, seal
 from node.envelopes.keys import PartyKeys
+from node.envelopes.rule import with_rule
 from node.errors import PrivityError
 from node.logs.events import EventLog
 from node.run_folder import Label, RunFolder
@@ -36,9 +37,9 @@ from scenarios.founding import make_keys, write_operator_files
 from scenarios.leaks.run_secrets import RunSecrets
 from scenarios.model.payloads import CANARY_FIELD
 from scenarios.model.plan import PlannedSend, plan
-from scenarios.model.scenario import Ask, Disclose, Fault, Replay, Scenario
+from scenarios.model.scenario import Fault, Replay, Scenario
 from scenarios.processes.child import ProcessExit
-from scenarios.showing import Showing
+from scenarios.showing import OnRecord, Showing
 
 READY_S = 60.0
 CONFIRM_S = 30.0
@@ -118,6 +119,7 @@ class Operator(ABC):
         self.secrets = RunSecrets()
         self.sent: dict[str, Sent] = {}
         self.replayed: dict[str, Replayed] = {}  # By the id of the step.
+        self.refused_steps: dict[str, str] = {}  # By the id of the step: the code of the refusal.
         self.showing = Showing(self)
         self.views: dict[str, int] = {}
         self.crashed: list[ProcessExit] = []  # By themselves, and by no fault of the scenario.
@@ -267,7 +269,11 @@ class Operator(ABC):
             by_step.setdefault(self._step_of[send.id], []).append(send)
         steps = [asyncio.create_task(self._play_step(name, sends)) for name, sends in by_step.items()]
         steps += [asyncio.create_task(self._replay(step)) for step in self.scenario.replays]
-        shown: list[Disclose | Ask] = [*self.scenario.disclosures, *self.scenario.asked]
+        shown: list[OnRecord] = [
+            *self.scenario.disclosures,
+            *self.scenario.asked,
+            *self.scenario.owners_words,
+        ]
         steps += [asyncio.create_task(self._show(step)) for step in shown]
         faults = asyncio.create_task(self.timeline.play(self.scenario.faults))
         watch = asyncio.create_task(self._watch_heights())
@@ -335,7 +341,7 @@ class Operator(ABC):
             self.events.emit("step.done", id=step.id, ok=True)
         self.say("step", f"{step.at_ms / 1000:>4g}s  replay    {step.id:<12} {step.tx}")
 
-    async def _show(self, step: Disclose | Ask) -> None:
+    async def _show(self, step: OnRecord) -> None:
         await self._sleep_until(step.at_ms)
         await self.showing.play(step, CONFIRM_S + (self._patience_s() if self.scenario.faults else 0.0))
 
@@ -350,7 +356,7 @@ class Operator(ABC):
         few of them say so, and then nothing is published.
         """
         network, keys = self.network, self.keys[send.sender]
-        fields = dict(send.fields) | {CANARY_FIELD: self.entropy(16)}
+        fields = with_rule(send.fields, send.redisclose) | {CANARY_FIELD: self.entropy(16)}
         sealed = seal(
             fields,
             readers=[self.keys[name].wrapping.public for name in (send.sender, *send.readers)],

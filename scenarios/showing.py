@@ -8,37 +8,45 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from node.chain.act import ActTransaction
+from node.chain.reading import read_node
+from node.chain.standing import Standing
 from node.delivery.outgoing import submit
-from node.disclosing import Author, disclose, request
+from node.disclosing import Author, check_consent, consent, disclose, request, revoke
 from node.envelopes.envelope import NotAParty, Unreadable, unseal
+from node.envelopes.payload import Payload
+from node.envelopes.transaction import PublicHeader
 from node.errors import PrivityError
 from node.run_folder import CARRIER, RECORD, Label
 from node.wire import Inclusion
 from scenarios.model.disclosures import latest_request
-from scenarios.model.scenario import Ask, Disclose
+from scenarios.model.scenario import Ask, Disclose, OwnersWord
 
 if TYPE_CHECKING:
     from scenarios.operating import Operator, Sent
+
+
+OnRecord = Disclose | Ask | OwnersWord
+"""The steps that put an act on the ledger."""
 
 
 @dataclass(slots=True)
 class Recorded:
     """An act that the operator handed in for a party, and what became of it and of its carrier."""
 
-    step: Disclose | Ask
+    step: OnRecord
     tx: bytes
     at_ms: int
     done: bool = False
 
 
 class Showing:
-    """Carries out the steps `disclose` and `request` of one run."""
+    """Carries out the steps `disclose`, `request`, `consent` and `revoke` of one run."""
 
     def __init__(self, operator: Operator) -> None:
         self._operator = operator
         self.recorded: dict[str, Recorded] = {}  # By the id of the step.
 
-    async def play(self, step: Disclose | Ask, within_s: float) -> None:
+    async def play(self, step: OnRecord, within_s: float) -> None:
         """Carry out one step. What it speaks of must be ordered first; nobody waits for longer."""
         sent = self._operator.sent.get(step.tx)
         height = ""
@@ -46,16 +54,54 @@ class Showing:
         if sent is not None and proofs:
             if isinstance(step, Disclose):
                 height = await self._disclose(step, sent, proofs[sent.tx].header.height, within_s)
+            elif isinstance(step, OwnersWord):
+                height = await self._say(step, sent, within_s)
             else:
                 height = await self._ask(step, sent, within_s)
         done = bool(height)
         if isinstance(step, Disclose):
             word, who = "disclose", f"{step.discloser} -> {', '.join(step.receivers)}"
+        elif isinstance(step, OwnersWord):
+            # What is hidden on the ledger is hidden here too: others may look over the operator's shoulder.
+            whom = f"{len(step.parties)} hidden" if step.hidden else ", ".join(step.parties)
+            word, who = "consent" if step.agreed else "revoke", f"{step.owner} -> {whom}"
         else:
             word, who = "request", f"{step.asker} -> {step.of}"
-        at, mark = f"{step.at_ms / 1000:g}s", "✓" if done else "no certificate yet"
+        refused = self._operator.refused_steps.get(step.id)
+        mark = f"refused   {refused}" if refused else "✓" if done else "no certificate yet"
+        at = f"{step.at_ms / 1000:g}s"
         self._operator.say("step", f"{at:>5}  {word:<9} {step.tx:<12} {who:<24} {height:<12} {mark}")
-        self._operator.events.emit("step.done", id=step.id, ok=done)
+        if refused:
+            self._operator.events.emit("step.refused", "warn", id=step.id, err=refused)
+        else:
+            self._operator.events.emit("step.done", id=step.id, ok=done)
+
+    async def _say(self, step: OwnersWord, sent: Sent, within_s: float) -> str:
+        """The owner's own word, made with what it sealed itself."""
+        assert sent.sealed is not None, "it was sealed here"
+        by, payload, whom = self._as(step.owner), sent.sealed.payload, step.parties
+        if step.agreed:
+            until = by.valid_from + step.blocks if step.blocks else 0
+            act = consent(by, sent.tx, payload, whom, step.reason, until, hidden=step.hidden)
+        else:
+            act = revoke(by, sent.tx, payload, whom, step.reason, hidden=step.hidden)
+        return await self._record(step, act, whom, within_s)
+
+    async def _may(self, step: Disclose, header: PublicHeader, payload: Payload) -> bool:
+        """Whether the discloser's own ledger has the consents that it needs; a breach asks nobody."""
+        if step.breach:
+            return True
+        operator = self._operator
+        await operator.statuses()
+        ledger = read_node(operator.folder.node(step.discloser), operator.network)
+        try:
+            height = max(operator.height, ledger.height)
+            standing = Standing.of(ledger.acts())
+            check_consent(payload, header, step.discloser, step.receivers, standing, height)
+        except PrivityError as error:
+            self._operator.refused_steps[step.id] = error.code
+            return False
+        return True
 
     async def _ask(self, step: Ask, sent: Sent, within_s: float) -> str:
         act = request(self._as(step.asker), sent.tx, step.of, step.reason)
@@ -69,6 +115,8 @@ class Showing:
         try:
             opened = unseal(transaction, sent.sealed.blob, operator.keys[step.discloser].wrapping)
         except (NotAParty, Unreadable):
+            return ""
+        if not await self._may(step, transaction.header, opened.payload):
             return ""
         asked = latest_request(step, operator.scenario.asked) if step.answers else None
         if asked is not None:
@@ -110,9 +158,7 @@ class Showing:
         self.recorded[step.id].done = bool(proofs)
         return f"{recorded}-{proofs[carrier.id].header.height}" if proofs else ""
 
-    async def _record(
-        self, step: Disclose | Ask, act: ActTransaction, to: tuple[str, ...], within_s: float
-    ) -> str:
+    async def _record(self, step: OnRecord, act: ActTransaction, to: tuple[str, ...], within_s: float) -> str:
         operator = self._operator
         operator.client.submit(act, None)
         at_ms = operator.since_ms()
@@ -145,5 +191,7 @@ class Showing:
             await asyncio.sleep(0.05)
 
 
-def _author(step: Disclose | Ask) -> str:
+def _author(step: OnRecord) -> str:
+    if isinstance(step, OwnersWord):
+        return step.owner
     return step.discloser if isinstance(step, Disclose) else step.asker

@@ -34,6 +34,7 @@ class Books:
         self._store = store
         self._mempool = mempool
         self.ledger: Ledger = recovered.ledger
+        self.standing = recovered.standing
         self._bodies_at = {identifier: (at, place) for identifier, (_, at, place) in recovered.bodies.items()}
 
     def has_body(self, identifier: bytes) -> bool:
@@ -97,6 +98,10 @@ class Books:
             for identifier, waiting in effective
             if isinstance(waiting.transaction, ActTransaction)
         )
+        for row, ((identifier, waiting), outcome) in zip(rows, results, strict=True):
+            if isinstance(waiting.transaction, ActTransaction) and outcome == EXECUTED:
+                act = waiting.transaction.act
+                self.standing.add(identifier, (height, row.position), act.sender, act.deed)
         return Executed(record, applied, private, acts)
 
     def certify(self, certificate: BlockCertificate) -> None:

@@ -16,7 +16,7 @@ from msgspec import Meta
 from node.chain.round_deeds import RoundDeed
 from node.envelopes.disclosure import RECEIVERS_LIMIT, Package, Whole, is_said
 from node.envelopes.fields import LEAF_LIMIT
-from node.envelopes.transaction import Bytes32, Name
+from node.envelopes.transaction import Bytes32, Height, Name
 from node.text import clean
 
 REASON_LIMIT = 200
@@ -65,7 +65,49 @@ class Request(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_field
         return self.of not in names or self.of == author or has_forbidden(self.reason)
 
 
-Deed = Disclosure | Request | RoundDeed
+class Consent(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=30):
+    """The author, who sent `tx`, agrees that its readers show it to the parties `to`.
+
+    `hidden` stands for parties whom its readers alone recognise (envelopes/rule.py). `until` is the last
+    height at which it holds, 0 for as long as nobody revokes it.
+    """
+
+    tx: Bytes32
+    to: Annotated[tuple[Name, ...], Meta(max_length=RECEIVERS_LIMIT)]
+    hidden: Annotated[tuple[Bytes32, ...], Meta(max_length=RECEIVERS_LIMIT)]
+    until: Height
+    reason: Reason
+
+    def fault(self, author: str, names: Set[str]) -> bool:
+        """Whether every node refuses the record, by whom it names or how it is written."""
+        return not _names_some(self.to, self.hidden, author, names) or has_forbidden(self.reason)
+
+
+class Revocation(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=31):
+    """The author, who sent `tx`, withdraws it from the parties `of`: whatever they hold, a rule forbids."""
+
+    tx: Bytes32
+    of: Annotated[tuple[Name, ...], Meta(max_length=RECEIVERS_LIMIT)]
+    hidden: Annotated[tuple[Bytes32, ...], Meta(max_length=RECEIVERS_LIMIT)]
+    reason: Reason
+
+    def fault(self, author: str, names: Set[str]) -> bool:
+        """Whether every node refuses the record, by whom it names or how it is written."""
+        return not _names_some(self.of, self.hidden, author, names) or has_forbidden(self.reason)
+
+
+Deed = Disclosure | Request | RoundDeed | Consent | Revocation
+
+
+def _names_some(named: tuple[str, ...], hidden: tuple[bytes, ...], author: str, names: Set[str]) -> bool:
+    """Whether it is about some members beside the author, in order: all by name, or all hidden."""
+    return (
+        bool(named) != bool(hidden)
+        and list(named) == sorted(set(named))
+        and list(hidden) == sorted(set(hidden))
+        and author not in named
+        and names >= {*named}
+    )
 
 
 def has_forbidden(text: str) -> bool:

@@ -19,8 +19,10 @@ from consensus.output import (
     VoteRecord,
 )
 from consensus.votes import BlockVote
+from node.chain.act import ActTransaction
 from node.chain.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
 from node.chain.ledger import EXECUTED, Ledger
+from node.chain.standing import Standing
 from node.chain.store import NO_PAYLOAD, PAYLOAD_STATES, PENDING, PURGED, BlockRow, Store, TransactionRow
 from node.consortium import Network
 from node.envelopes.transaction import PrivateTransaction
@@ -36,7 +38,8 @@ class Recovered:
     replica's own: votes, proposals and prepared certificates above the stable checkpoint, block votes
     without certificate, the last view-changes and new-view, and all that holds for ever. `bodies` maps the
     id of each transaction recorded and not yet executed to it and to its place in the journal. `reindexed`
-    are the private transactions, with their heights, whose blocks the indexes did not know.
+    are the private transactions, with their heights, whose blocks the indexes did not know. `standing` is
+    what owners said in public.
     """
 
     ledger: Ledger
@@ -45,6 +48,7 @@ class Recovered:
     records: list[Record] = field(default_factory=list)
     bodies: dict[bytes, tuple[AnyTransaction, int, int]] = field(default_factory=dict)
     reindexed: list[tuple[bytes, int]] = field(default_factory=list)
+    standing: Standing = field(default_factory=Standing)
 
 
 class _IndexesDiffer(Exception):
@@ -170,6 +174,10 @@ def _replay_block(recovered: Recovered, store: Store, record: BlockRecord, offse
             zip(found, applied.outcomes, strict=True)
         )
     ]
+    for row, (transaction, _, _) in zip(rows, found, strict=True):
+        if isinstance(transaction, ActTransaction) and row.outcome == EXECUTED:
+            act = transaction.act
+            recovered.standing.add(row.id, (height, row.position), act.sender, act.deed)
     block = block_row(record, applied.block, offset)
     if height > indexed:
         store.add_block(block, rows)

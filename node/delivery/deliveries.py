@@ -91,6 +91,8 @@ class Deliveries:
         self._receipts = KeptReceipts(folder)
         self.reconciler = Reconciler(len(network.members), own)
         self.denied: Counter[str] = Counter()  # Blobs asked for by who is no reader, by party.
+        # Whether the owner of a transaction took it back from this party: it is given nothing new of it.
+        self.withdrawn: Callable[[bytes, str], bool] = lambda identifier, name: False
         self._told: OrderedDict[tuple[str, bytes], None] = OrderedDict()
         # The key and the readers of transactions seen lately: whoever serves must know both.
         self._known: OrderedDict[bytes, tuple[ContentKey, frozenset[str]]] = OrderedDict()
@@ -286,7 +288,7 @@ class Deliveries:
             if self._store.transaction(identifier) is None or (found := self._known_of(identifier)) is None:
                 continue
             key, readers = found
-            if asker not in readers:
+            if asker not in readers or self.withdrawn(identifier, asker):
                 self._deny(asker, identifier)
                 continue
             blob = self._blob(identifier)

@@ -49,6 +49,7 @@ from node.envelopes.transaction import (
 from node.errors import PrivityError
 
 PACKAGE_FIELD = "_disclosure"
+RULE_FIELD = "_redisclose"
 RECEIVERS_LIMIT = SLOT_BUCKETS[-1] - 1
 _VERSION = 1
 
@@ -130,7 +131,7 @@ def pack(
     if fields is None:
         opening = Whole(payload.salt, payload.leaves, payload.padding)
     else:
-        nodes, places = payload.nodes(), select(payload.leaves, fields)
+        nodes, places = payload.nodes(), _with_rule(payload, select(payload.leaves, fields))
         leaves = tuple((place, payload.leaves[place]) for place in places)
         opening = Part(payload.count_hash(), len(nodes), leaves, TREE.beside(nodes, places))
     return Package(
@@ -142,6 +143,12 @@ def pack(
         nonce=nonce,
         opening=opening,
     )
+
+
+def _with_rule(payload: Payload, places: Sequence[int]) -> list[int]:
+    """These places and that of the owner's rule, which whoever is shown anything must know too."""
+    rule = [place for place, leaf in enumerate(payload.leaves) if leaf.path == (RULE_FIELD,)]
+    return sorted({*places, *rule})
 
 
 def select(leaves: Sequence[Leaf], fields: Sequence[str]) -> list[int]:
@@ -217,11 +224,16 @@ def unfit(package: Package, header: PublicHeader, carrier: CoreHeader, receiver:
 
 def opened(package: Package, header: PublicHeader) -> Shown | str:
     """What the package opens of the transaction with this header, for whoever has it; or why nothing."""
-    if package.tx != _id_of(header):
+    return opened_of(package.tx, package.opening, header)
+
+
+def opened_of(tx: bytes, opening: Part | Whole, header: PublicHeader) -> Shown | str:
+    """The same for an opening that travelled in no package."""
+    if tx != _id_of(header):
         return "other transaction"
-    if isinstance(package.opening, Part):
-        return _open_part(package.opening, header, package.tx)
-    return _open_whole(package.opening, header, package.tx)
+    if isinstance(opening, Part):
+        return _open_part(opening, header, tx)
+    return _open_whole(opening, header, tx)
 
 
 def _open_part(part: Part, header: PublicHeader, tx: bytes) -> Shown | str:

@@ -103,6 +103,27 @@ class Tree:
             size = (size + 1) // 2
         return level[0] if next(rest, None) is None else None
 
+    def narrowed(
+        self, known: Mapping[int, bytes], size: int, beside: Sequence[bytes], place: int
+    ) -> tuple[bytes, ...] | None:
+        """What `beside` would be for one of the known leaves alone; None where `root_over` gives no root."""
+        if place not in known or self.root_over(known, size, beside) is None:
+            return None
+        level, rest, found = dict(known), iter(beside), []
+        while size > 1:
+            for each in sorted(level):
+                if each ^ 1 < size and each ^ 1 not in level:
+                    level[each ^ 1] = next(rest)
+            if place ^ 1 < size:
+                found.append(level[place ^ 1])
+            level = {
+                each // 2: self._inner(level[each], level[each + 1]) if each + 1 < size else level[each]
+                for each in level
+                if not each & 1
+            }
+            size, place = (size + 1) // 2, place // 2
+        return tuple(found)
+
     def _inner(self, left: bytes, right: bytes) -> bytes:
         return sha256(self.inner_prefix + left + right).digest()
 

@@ -75,7 +75,7 @@ def disclose(
     async def make() -> tuple[Author, Disclosing]:
         async with connected(reading) as client:
             by = await author(reading, client, discloser, keys)
-            return by, prepare(by, held, receivers, reason, fields, request_id)
+            return by, prepare(reading, by, held, receivers, reason, fields, request_id)
 
     async def show() -> Done:
         async with connected(reading) as client:
@@ -87,7 +87,7 @@ def disclose(
     _confirm(held, deed, yes=yes, ascii_only=ascii_only)
     done = asyncio.run(show())
     document = _document(reading, discloser, deed, done)
-    _print(_lines(held, discloser, deed, done), document, as_json=as_json, ascii_only=ascii_only)
+    show_result(_lines(held, discloser, deed, done), document, as_json=as_json, ascii_only=ascii_only)
 
 
 def request(
@@ -127,7 +127,7 @@ def request(
         f"✓ recorded in block {height}: who ({asker}), of whom ({of}), what ({found.name}), why, when",
         f'  next  privity disclose {found.name} --as {of} --to {asker} --answers {digits} --reason "…"',
     ]
-    _print(lines, document, as_json=as_json, ascii_only=ascii_only)
+    show_result(lines, document, as_json=as_json, ascii_only=ascii_only)
 
 
 def _confirm(held: Held, deed: Disclosure, *, yes: bool, ascii_only: bool) -> None:
@@ -189,7 +189,8 @@ def _document(reading: RunReading, discloser: str, deed: Disclosure, done: Done)
     }
 
 
-def _print(lines: Sequence[str], document: dict[str, Any], *, as_json: bool, ascii_only: bool) -> None:
+def show_result(lines: Sequence[str], document: dict[str, Any], *, as_json: bool, ascii_only: bool) -> None:
+    """Print what became of an act: lines for people, or the document."""
     spell = needs_ascii(sys.stdout, ascii_only)
     with quiet_pipe():
         if as_json:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from node.chain.act import ActTransaction
 from node.chain.reading import read_holdings
+from node.chain.standing import Standing
 from node.client import Client
 from node.delivery.outgoing import submit
-from node.disclosing import Author, Disclosing, disclose, request
+from node.disclosing import Author, Disclosing, check_consent, disclose, request
 from node.envelopes.envelope import NotAParty, Opened, Unreadable, unseal
 from node.envelopes.keys import PartyKeys
 from node.envelopes.transaction import PrivateTransaction
@@ -126,6 +127,7 @@ async def author(reading: RunReading, client: Client, name: str, keys: PartyKeys
 
 
 def prepare(
+    reading: RunReading,
     by: Author,
     held: Held,
     receivers: Sequence[str],
@@ -133,7 +135,10 @@ def prepare(
     fields: Sequence[str] | None,
     answers: bytes | None = None,
 ) -> Disclosing:
-    """The disclosure, made and not yet published. Raises as `node.disclosing.disclose` does."""
+    """The disclosure, made and not yet published. Raises as `disclose` and `check_consent` there do."""
+    height = max(by.valid_from, reading.node(by.name).height)
+    standing, header = Standing.of(reading.node(by.name).acts()), held.transaction.header
+    check_consent(held.opened.payload, header, by.name, receivers, standing, height)
     return disclose(
         by,
         held.opened.payload,

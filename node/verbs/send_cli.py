@@ -13,6 +13,7 @@ import typer
 from consensus.quorum import quorum
 from node.duration import parse_duration_ms
 from node.envelopes.object_write import check_name, writing
+from node.envelopes.rule import FORBIDDEN, FREE, WITH_CONSENT, Redisclose
 from node.envelopes.transaction import MAX_KEEP
 from node.errors import CHECK_FAILED, WRONG_USAGE, PrivityError
 from node.private_state import APPLIED
@@ -27,6 +28,11 @@ from node.verbs.sending import Order, Receipt, check_label, send
 from node.verbs.show_object import outcome_of, short_outcome
 
 SCHEMA = "privity.send/1"
+RULE_WORDS: dict[str, str] = {
+    FORBIDDEN: "its readers show it to nobody",
+    WITH_CONSENT: "its readers show it only to whom you consent",
+    FREE: "its readers may show it",
+}
 _WIDTH = 78
 OUTCOME_S = 5.0
 
@@ -73,6 +79,10 @@ def send_command(
             metavar="N", min=0, help="The version that the object must have; 0, the default: it is new."
         ),
     ] = None,
+    redisclose: Annotated[
+        Redisclose,
+        typer.Option(metavar="RULE", help="Readers show it on: forbidden, with-consent, free."),
+    ] = FREE,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait until it is ordered.")] = False,
     timeout: Annotated[str, typer.Option(metavar="30s", help="How long to wait.")] = "30s",
     seal: Annotated[str | None, typer.Option(metavar="S", hidden=True, help="Not built yet.")] = None,
@@ -102,7 +112,7 @@ def send_command(
         check_label(reading, identifier, public_words(fields))
     refuse_stopped(reading)
     whom = reading.network.with_mandatory(sender, readers)
-    order = Order(sender, whom, fields, identifier or "", keep or 0)
+    order = Order(sender, whom, fields, identifier or "", keep or 0, redisclose)
     receipt = asyncio.run(send(reading, order, reading.keys(sender), wait=not no_wait, timeout_s=timeout_s))
     if not receipt.own_node_answered:
         print(f"! {sender}'s own node does not answer; the others were asked", file=sys.stderr)
@@ -162,6 +172,8 @@ def receipt_lines(reading: RunReading, receipt: Receipt) -> list[str]:
     if order.keep:
         blocks = "1 block" if order.keep == 1 else f"{order.keep} blocks"
         lines.append(_line("kept", f"for {blocks} after its own; then every node erases it"))
+    if order.redisclose != FREE:
+        lines.append(_line("rule", RULE_WORDS[order.redisclose]))
     rest = f"         ciphertext, no key   {', '.join([*(others if on_chain else ()), 'broker'])}"
     rest += f"         commitment only   {', '.join(others)}" if others and not on_chain else ""
     lines.append(_line("content", f"{', '.join(readers)}{rest}"))
@@ -198,6 +210,7 @@ def receipt_document(reading: RunReading, receipt: Receipt) -> dict[str, Any]:
         "size_bytes": receipt.size_bytes,
         "slots": receipt.slots,
         "keep": order.keep or None,
+        "redisclose": order.redisclose,
         "ordered": ordered,
     }
 

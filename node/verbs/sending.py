@@ -17,6 +17,7 @@ from node.client import Client
 from node.delivery.outgoing import submit
 from node.envelopes.envelope import Sealed, seal
 from node.envelopes.keys import PartyKeys
+from node.envelopes.rule import FREE, with_rule
 from node.errors import WRONG_USAGE, PrivityError
 from node.logs.event_fields import is_label
 from node.run_folder import Label
@@ -33,7 +34,7 @@ WAIT_S = 30.0
 class Order:
     """What is to be sent, and as whom. `to` is without the sender; `label` may be empty.
 
-    After `keep` blocks every node erases it; 0 is never.
+    After `keep` blocks every node erases it; 0 is never. `redisclose` is the rule for its readers.
     """
 
     sender: str
@@ -41,6 +42,7 @@ class Order:
     fields: Mapping[str, object]
     label: str = ""
     keep: int = 0
+    redisclose: str = FREE
 
     def __repr__(self) -> str:
         return f"Order(sender={self.sender!r}, to={self.to!r}, label={self.label!r})"
@@ -164,7 +166,7 @@ def _seal(reading: RunReading, order: Order, keys: PartyKeys, height: int) -> Se
     network = reading.network
     public = network.wrapping_keys
     return seal(
-        order.fields,
+        with_rule(order.fields, order.redisclose),
         readers=[public[name] for name in (order.sender, *order.to)],
         network=network.id,
         sender=order.sender,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from node.chain.act import Act
-from node.chain.deeds import Disclosure, Request
+from node.chain.deeds import Consent, Disclosure, Request, Revocation
 from node.chain.reading import NodeReading, Ordered
 from node.chain.round_deeds import RoundDeed
 from node.run_reading import Found, RunReading, short_id
@@ -21,7 +21,7 @@ def acts_about(node: NodeReading, tx: bytes) -> Iterator[tuple[Ordered, Act]]:
     return (
         (ordered, act)
         for ordered, act in node.acts()
-        if isinstance(act.deed, Disclosure | Request) and act.deed.tx == tx
+        if isinstance(act.deed, Disclosure | Request | Consent | Revocation) and act.deed.tx == tx
     )
 
 
@@ -34,7 +34,21 @@ def act_line(height: int, act: Act, what: str = "it") -> str:
     if isinstance(deed, Disclosure):
         part = f"the whole of {what}" if deed.whole else f"{deed.fields} of the fields of {what}"
         return f'block {height}: {act.sender} showed {part} to {", ".join(deed.receivers)}: "{reason}"'
+    if isinstance(deed, Consent):
+        lasts = f" until block {deed.until}" if deed.until else ""
+        return (
+            f'block {height}: {act.sender} consents that {what} is shown to {_whom(deed)}{lasts}: "{reason}"'
+        )
+    if isinstance(deed, Revocation):
+        return f'block {height}: {act.sender} withdraws {what} from {_whom(deed)}: "{reason}"'
     return f'block {height}: {act.sender} asked {deed.of} to be shown {what}: "{reason}"'
+
+
+def _whom(deed: Consent | Revocation) -> str:
+    """The parties, or how many there are whom only readers recognise."""
+    named = deed.to if isinstance(deed, Consent) else deed.of
+    count = len(deed.hidden)
+    return ", ".join(named) if named else f"{count} {'party' if count == 1 else 'parties'} (hidden)"
 
 
 def act_document(node: NodeReading, ordered: Ordered, act: Act) -> dict[str, Any]:
@@ -58,6 +72,11 @@ def act_document(node: NodeReading, ordered: Ordered, act: Act) -> dict[str, Any
             "carrier": deed.carrier.hex(),
             "answers": None if deed.answers is None else deed.answers.hex(),
         }
+    if isinstance(deed, Consent):
+        document |= {"act": "consent", "to": list(deed.to), "hidden": len(deed.hidden)}
+        return document | {"until": deed.until or None}
+    if isinstance(deed, Revocation):
+        return document | {"act": "revocation", "of": list(deed.of), "hidden": len(deed.hidden)}
     return document | {"act": "request", "of": deed.of}
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from node.breach_reading import Breach, breaches_of
 from node.canonical import DecodeError
 from node.chain.act import Act
 from node.chain.deeds import Disclosure
@@ -16,6 +17,7 @@ from node.envelopes.disclosure import Shown, check, is_said, package_in
 from node.envelopes.envelope import NotAParty, Opened, Unreadable, readers_of, unseal
 from node.envelopes.fields import Path, path_text
 from node.envelopes.payload import Leaf
+from node.envelopes.rule import FORBIDDEN, FREE, WITH_CONSENT, rule_leaf, rule_of
 from node.envelopes.transaction import PrivateTransaction
 from node.errors import PrivityError
 from node.run_reading import CONSORTIUM, Found, RunReading, note_reading, short_id
@@ -23,6 +25,10 @@ from node.text import clean
 from node.verbs.show_acts import act_document, act_line, acts_about
 
 SCHEMA = "privity.show-tx/1"
+RULE_WORDS: dict[str, str] = {
+    FORBIDDEN: "its readers show it to nobody",
+    WITH_CONSENT: "its readers show it only to whom its sender consents",
+}
 LABEL_WIDTH = 12
 _WIDTH = 79
 
@@ -42,7 +48,8 @@ class TransactionView:
 
     `leaves` and `readers` are there for a reader alone, and `left_out`: readers whom the policy demands and
     the sender left out; `transaction` and `block` once it is ordered. `acts` are the public records about it,
-    of disclosures and requests; `off_chain` is the network's policy.
+    of disclosures and requests; `off_chain` is the network's policy. `rule` is what its owner lets readers
+    do, as far as this view shows it; `breaches` those that are proved.
     """
 
     found: Found
@@ -55,6 +62,8 @@ class TransactionView:
     left_out: tuple[str, ...] = ()
     acts: tuple[tuple[Ordered, Act], ...] = ()
     off_chain: bool = False
+    rule: str = FREE
+    breaches: tuple[Breach, ...] = ()
 
     def __repr__(self) -> str:
         return f"TransactionView({self.found.name}, {self.access})"
@@ -69,19 +78,38 @@ def view_transaction(reading: RunReading, found: Found, seen_as: str | None) -> 
     if not isinstance(transaction, PrivateTransaction):
         return TransactionView(found, seen_as, None, None, NOT_ORDERED)
     acts = tuple(acts_about(node, found.id))
+    proved = tuple(breaches_of(reading, found.id)) if acts else ()
+    if proved:
+        acts_view = _view(reading, node, found, seen_as, transaction, block, acts)
+        return replace(acts_view, breaches=proved)
+    return _view(reading, node, found, seen_as, transaction, block, acts)
+
+
+def _view(
+    reading: RunReading,
+    node: NodeReading,
+    found: Found,
+    seen_as: str | None,
+    transaction: PrivateTransaction,
+    block: StoredBlock | None,
+    acts: tuple[tuple[Ordered, Act], ...],
+) -> TransactionView:
+    ordered = node.transactions.get(found.id)
     if seen_as is None:
         return TransactionView(found, None, transaction, block, PUBLIC, acts=acts)
     access, opened = _open(reading, node, transaction, found.id, seen_as)
     keep = transaction.header.core.keep
     if access == NO_CIPHERTEXT and keep and ordered is not None and ordered.height + keep <= node.height:
         access = PURGED
-    shown = _shown(reading, node, transaction, acts, seen_as) if access == NOT_PARTY else ()
+    all_shown = _shown(reading, node, transaction, acts, seen_as) if access == NOT_PARTY else ()
+    shown = tuple(leaf for leaf in all_shown if is_said(leaf.path))
     if shown:
         access = SHOWN
     able = opened is not None or access == SHOWN
     note_reading(reading, seen_as, found.id, ok=able, err="E-NOT-PARTY" if access == NOT_PARTY else None)
     if shown:
-        return TransactionView(found, seen_as, transaction, block, access, shown, acts=acts)
+        rule = rule_of(rule_leaf(all_shown))
+        return TransactionView(found, seen_as, transaction, block, access, shown, acts=acts, rule=rule)
     if opened is None:
         off_chain = reading.network.off_chain
         return TransactionView(found, seen_as, transaction, block, access, acts=acts, off_chain=off_chain)
@@ -90,7 +118,10 @@ def view_transaction(reading: RunReading, found: Found, seen_as: str | None) -> 
     leaves = tuple(leaf for leaf in opened.payload.leaves if is_said(leaf.path))
     wanted = reading.network.consortium.policy.always_to
     left_out = tuple(name for name in wanted if readers and name not in readers)
-    return TransactionView(found, seen_as, transaction, block, access, leaves, readers, left_out, acts)
+    rule = rule_of(rule_leaf(opened.payload.leaves))
+    return TransactionView(
+        found, seen_as, transaction, block, access, leaves, readers, left_out, acts, rule=rule
+    )
 
 
 def _open(
@@ -114,7 +145,7 @@ def _shown(
     acts: Sequence[tuple[Ordered, Act]],
     name: str,
 ) -> tuple[Leaf, ...]:
-    """The fields that disclosures on the record have shown to this party, each proved; as in the payload."""
+    """What disclosures on the record have shown to this party, each leaf proved; as in the payload."""
     found: dict[Path, Leaf] = {}
     for _, act in acts:
         if not isinstance(act.deed, Disclosure) or name not in act.deed.receivers:
@@ -129,7 +160,7 @@ def _shown(
                 continue
             shown = check(package, transaction.header, ordered.transaction.header.core, name)
             if isinstance(shown, Shown):
-                found |= {leaf.path: leaf for leaf in shown.leaves if is_said(leaf.path)}
+                found |= {leaf.path: leaf for leaf in shown.leaves}
     return tuple(found[path] for path in sorted(found, key=path_text))
 
 
@@ -172,8 +203,12 @@ def transaction_lines(view: TransactionView) -> list[str]:
     if core.keep:
         last = view.block.height + core.keep
         lines.append(_line("kept", f"until block {last}: every node that executes it erases the payload"))
+    if view.rule != FREE:
+        lines.append(_line("rule", f"{RULE_WORDS[view.rule]} (redisclose: {view.rule})"))
     for number, (ordered, act) in enumerate(view.acts):
         lines.append(_line("on record" if number == 0 else "", act_line(ordered.height, act)))
+    for number, breach in enumerate(view.breaches):
+        lines.append(_line("breach" if number == 0 else "", breach.line()))
     if view.access == NOT_PARTY:
         lines.append(_line(f"{view.seen_as} can", f"check that it is on the ledger   {_check(view)}"))
         ask = f'privity request {view.found.name} --as {view.seen_as} --of {core.sender} --reason "…"'
@@ -199,6 +234,8 @@ def transaction_document(reading: RunReading, view: TransactionView) -> dict[str
         "content": content,
         "readers": list(view.readers) or None,
         "acts": [act_document(reading.highest(), ordered, act) for ordered, act in view.acts],
+        "redisclose": view.rule if view.access in (READS, SHOWN) else None,
+        "breaches": [breach.document() for breach in view.breaches],
     }
     if transaction is not None and block is not None:
         core = transaction.header.core

@@ -23,8 +23,9 @@ from scenarios.knowledge.moments import At
 from scenarios.knowledge.rows import Matrix
 from scenarios.leaks.canaries import Artefact, ScanBroken, ScanResult, scan
 from scenarios.leaks.run_secrets import RunSecrets
+from scenarios.model.consents import bound, made
 from scenarios.model.prediction import fields_read
-from scenarios.model.scenario import END, Moment, Scenario
+from scenarios.model.scenario import END, Disclose, Moment, Scenario
 from scenarios.operating import Replayed, Sent
 
 # What was under way when a fault began may still arrive: this, and the network's worst latency.
@@ -107,8 +108,16 @@ class Evidence:
 
     def planned_fields(self, sent: Sent, name: str) -> set[Path]:
         """What a party reads of this transaction in the end, by the steps."""
+        return fields_read(sent.planned, name, self._made(sent))
+
+    def _made(self, sent: Sent) -> list[Disclose]:
+        """The disclosures of this transaction that the rules let happen, or that break them on purpose."""
         shown = [each for each in self.scenario.disclosures if each.tx == sent.planned.id]
-        return fields_read(sent.planned, name, shown)
+        return made(self.scenario, sent.planned, shown)
+
+    def planned_bound(self, sent: Sent) -> set[str]:
+        """Who holds in the end what only its owner's rule forbids, by the steps."""
+        return bound(self.scenario, sent.planned)
 
     def planned_readers(self, sent: Sent) -> set[str]:
         """Who reads every field in the end, by the steps."""
@@ -121,8 +130,8 @@ class Evidence:
         """To whom the steps show some fields of this transaction."""
         return {
             name
-            for disclosure in self.scenario.disclosures
-            if disclosure.tx == sent.planned.id and disclosure.fields is not None
+            for disclosure in self._made(sent)
+            if disclosure.fields is not None
             for name in disclosure.receivers
         }
 

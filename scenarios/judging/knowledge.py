@@ -23,17 +23,24 @@ def readers(evidence: Evidence, wanted: Readers) -> Judgement:
         tx, what = sent.tx.hex(), "it" if wanted.field is None else "this field"
         reading = matrix.readers(tx, wanted.field)
         said = f"expected {names(wanted.parties)}"
+        could = set(matrix.row(tx).bound) & matrix.partly_reading(tx, wanted.field)
+        if other := could ^ set(wanted.could):
+            held = names(other & could) if other & could else ""
+            if held:
+                return "broken", f"{said}; {held} could read {what} too, only a rule forbids it"
+            return _lacking(evidence, other), f"{said}; {names(other)} could not read {what} against a rule"
         if extra := reading - set(wanted.parties):
             return "broken", f"{said}; {names(extra)} can read {what} too"
         # A part that the steps say is shown to somebody makes nobody a reader of all of it.
         shown = evidence.shown_in_part(sent) if wanted.field is None else set()
-        if extra := matrix.partly_reading(tx, wanted.field) - set(wanted.parties) - shown:
+        if extra := matrix.partly_reading(tx, wanted.field) - set(wanted.parties) - shown - could:
             return "broken", f"{said}; {names(extra)} can read a part of {what}"
         if lacking := set(wanted.parties) - reading - matrix.untried:
             return _lacking(evidence, lacking), f"{said}; {names(lacking)} cannot read {what}"
         if matrix.untried:
             return "unconfirmed", _untried(matrix.untried)
-        return "holds", f"read by {names(reading)}"
+        rest = f"; {names(could)} could, only a rule forbids it" if could else ""
+        return "holds", f"read by {names(reading)}{rest}"
 
     return _each(evidence, wanted, wanted.at, f"privity who-sees {wanted.tx}", compare)
 

@@ -13,7 +13,8 @@ from node.envelopes.fields import Path
 from scenarios.judging.evidence import Evidence
 from scenarios.judging.judgement import Judgement, Outcome, names
 from scenarios.judging.knowledge import ordered
-from scenarios.knowledge.rows import CIPHERTEXT, READS, Row
+from scenarios.knowledge.rows import CIPHERTEXT, COULD, READS, Row
+from scenarios.model.consents import unsure as unsure_of
 from scenarios.model.scenario import END, Readers
 from scenarios.model.units import format_blocks
 from scenarios.operating import Sent
@@ -48,7 +49,8 @@ def _differences(evidence: Evidence) -> Iterator[tuple[str, Outcome, str]]:
         for tx in rule.transactions
     }
     for name, sent in evidence.sent.items():
-        found = _kept(evidence, sent) or _more(evidence, sent) or _less(evidence, sent, stated=name in stated)
+        found = _kept(evidence, sent) or _more(evidence, sent) or _against_rule(evidence, sent)
+        found = found or _less(evidence, sent, stated=name in stated)
         if found is not None:
             result, detail = found
             planned = names(evidence.planned_readers(sent))
@@ -61,7 +63,7 @@ def _kept(evidence: Evidence, sent: Sent) -> tuple[Outcome, str] | None:
     if row is None:
         return None
     purged = evidence.purged.get(sent.tx, frozenset())
-    if kept := set(row.having(READS, CIPHERTEXT)) & purged:
+    if kept := set(row.having(READS, COULD, CIPHERTEXT)) & purged:
         return "broken", f"still there after its {format_blocks(sent.planned.keep)} at {names(kept)}"
     return None
 
@@ -88,6 +90,21 @@ def _more(evidence: Evidence, sent: Sent) -> tuple[Outcome, str] | None:
     return "broken", f"{', '.join(each)} can read it too"
 
 
+def _against_rule(evidence: Evidence, sent: Sent) -> tuple[Outcome, str] | None:
+    """Who can read it by breach of its owner's rule alone, or reads it after it was taken back."""
+    row = _row(evidence, sent)
+    if row is None:
+        return None
+    wanted, unsure = evidence.planned_bound(sent), unsure_of(evidence.scenario, sent.planned)
+    if extra := set(row.bound) - wanted - unsure:
+        each = (f"{name} ({row.bound[name]})" for name in sorted(extra))
+        return "broken", f"{', '.join(each)} holds it against its owner's rule"
+    able = {name for name, known in row.knows.items() if known} - set(row.bound)
+    if (lacking := wanted & able - unsure) and evidence.settled:
+        return "unconfirmed", f"{names(lacking)} may still read it: no ledger takes it back"
+    return None
+
+
 def _less(evidence: Evidence, sent: Sent, *, stated: bool) -> tuple[Outcome, str] | None:
     """Who was to read it, and does not.
 
@@ -102,7 +119,7 @@ def _less(evidence: Evidence, sent: Sent, *, stated: bool) -> tuple[Outcome, str
         name
         for name in set(evidence.network.names) - purged
         if evidence.planned_fields(sent, name) - _opened(row, name)
-        or (name in evidence.planned_readers(sent) and name not in row.readers())
+        or (name in evidence.planned_readers(sent) and name not in row.holders())
     }
     due = lacking - evidence.excused - matrix.untried
     if due and evidence.settled and ordered(evidence, sent, END):

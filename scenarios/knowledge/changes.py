@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from node.chain.deeds import Consent, Revocation
 from node.run_reading import RunReading
 from scenarios.knowledge.matrix import Trials, matrix_of
 from scenarios.knowledge.moments import At
@@ -27,13 +28,19 @@ class Change:
 def moments_of_change(reading: RunReading) -> list[At]:
     """Every block at which a cell can differ from the block before, in order, and then the end.
 
-    A cell changes when a private transaction is ordered, or when a node gains or erases something; what the
+    A cell changes when a private transaction is ordered, when a node gains or erases something, or when an
+    owner agrees to something or takes it back; what the
     broker carried between two of these blocks is told with the later one.
     """
     heights: set[int] = set()
     for node in reading.nodes().values():
         heights |= {ordered.height for ordered, _ in node.private()}
         heights |= {holding.height for holding in node.holdings}
+        for ordered, act in node.acts():
+            if isinstance(act.deed, Consent | Revocation):
+                heights.add(ordered.height)
+                if isinstance(act.deed, Consent) and 0 < act.deed.until < node.height:
+                    heights.add(act.deed.until + 1)
     return [*(At(height=height) for height in sorted(heights)), At()]
 
 

@@ -11,9 +11,11 @@ from contextlib import suppress
 
 from node.canonical import DecodeError
 from node.chain.deeds import Disclosure, tells_of
+from node.chain.standing import Place
 from node.envelopes.disclosure import PACKAGE_FIELD, Package, Shown, opened, package_in, unfit
 from node.envelopes.envelope import NotAParty, Unreadable, unseal
 from node.envelopes.payload import Payload
+from node.envelopes.rule import rule_leaf
 from node.envelopes.transaction import PrivateTransaction
 from node.errors import PrivityError
 from node.run_reading import RunReading
@@ -88,6 +90,9 @@ class Carriers:
             return
         if name != core.sender:
             row.learn(name, disclosed(shown, How(DISCLOSED, since)))
+            row.rule = row.rule or rule_leaf(shown.leaves)
+            if (place := self._place(identifier)) is not None:
+                row.shown.setdefault(name, []).append((place, core.sender))
             mandatory = name in self._reading.network.consortium.policy.always_to
             reason = unfit(package, header, core, name)
             if reason and not (mandatory and name not in package.receivers):
@@ -97,6 +102,10 @@ class Carriers:
             self._note(f"{row.name}: {core.sender} showed it to others, and no ledger says so")
         elif not any(tells_of(deed, package, identifier) for deed in records):
             self._note(f"{row.name}: the ledger says of {core.sender}'s disclosure what is not true")
+
+    def _place(self, identifier: bytes) -> Place | None:
+        ordered = self._reading.highest().transactions.get(identifier)
+        return None if ordered is None else (ordered.height, ordered.position)
 
     def recorded(self, identifier: bytes) -> bool:
         """Whether a public record names this transaction as the carrier of a disclosure."""

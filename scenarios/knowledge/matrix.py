@@ -16,6 +16,7 @@ from node.chain.reading import NodeReading, Ordered
 from node.envelopes.envelope import NotAParty, Unreadable, unseal
 from node.envelopes.keys import WrappingKey
 from node.envelopes.payload import Payload
+from node.envelopes.rule import rule_leaf
 from node.envelopes.transaction import Blob, PrivateTransaction, check_blob
 from node.errors import PrivityError
 from node.run_folder import RunFolder
@@ -25,6 +26,7 @@ from scenarios.knowledge.disclosures import Carriers
 from scenarios.knowledge.moments import At
 from scenarios.knowledge.opening import How, Knowledge, Since, of_payload
 from scenarios.knowledge.rows import CIPHERTEXT, COMMITMENT, NAMED, NOTHING, SENDER, Cell, Matrix, Row
+from scenarios.knowledge.rules import apply_rules
 from scenarios.model.prediction import BROKER
 
 NAMED_AT_MOST = 8
@@ -53,6 +55,7 @@ def matrix_of(
     carriers = Carriers(reading, matrix)
     for name in parties:
         _Column(reading, matrix, name, carriers, trials).fill()
+    apply_rules(matrix, reading)
     if only is None:
         carriers.drop_rows()
     _fill_broker(reading, matrix, trials.broker)
@@ -250,6 +253,7 @@ class _Column:
                 )
             return Knowledge()
         self._carriers.bring(self._name, row.id, transaction, payload, since)
+        row.rule = rule_leaf(payload.leaves)
         return of_payload(payload, How(reason, since))
 
     def _since(self, row: Row) -> Since | None:

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from node.cells import cell_text
+from node.chain.standing import Place
 from node.envelopes.fields import Path
+from node.envelopes.payload import Leaf
 from node.envelopes.transaction import Blob, PrivateTransaction
 from scenarios.knowledge.moments import At
 from scenarios.knowledge.opening import Knowledge, Since, path_order
@@ -20,8 +22,8 @@ from scenarios.model.prediction import BROKER
 
 SCHEMA = "privity.matrix/1"
 WHOLE = "*"
-READS, CIPHERTEXT, COMMITMENT, NOTHING = "●", "○", "#", "·"
-SENDER, NAMED, DISCLOSED = "S", "N", "D"
+READS, COULD, CIPHERTEXT, COMMITMENT, NOTHING = "●", "◐", "○", "#", "·"
+SENDER, NAMED, DISCLOSED, RULE = "S", "N", "D", "K"
 _UNKNOWING = Knowledge()
 
 
@@ -56,13 +58,20 @@ class Cell(NamedTuple):
 
 @dataclass(slots=True)
 class Row:
-    """One transaction. `name` is its label or 8 hex digits; `transaction` is None if no ledger has it."""
+    """One transaction. `name` is its label or 8 hex digits; `transaction` is None if no ledger has it.
+
+    `rule` is the leaf of its owner's rule, None if nobody opened one. `shown` has the disclosures by
+    receiver, place and discloser of each; `bound` whom only the rule forbids to read what it can, and why.
+    """
 
     id: bytes
     name: str
     transaction: PrivateTransaction | None
     held: dict[str, Cell] = field(default_factory=dict)
     knows: dict[str, Knowledge] = field(default_factory=dict)
+    rule: Leaf | None = field(default=None, repr=False)
+    shown: dict[str, list[tuple[Place, str]]] = field(default_factory=dict)
+    bound: dict[str, str] = field(default_factory=dict)
 
     def learn(self, column: str, knowledge: Knowledge) -> None:
         """Add what this column can read to what it is known to read already."""
@@ -83,7 +92,7 @@ class Row:
         found = {}
         for column, held in self.held.items():
             how = self.knows.get(column, _UNKNOWING).opened.get(path)
-            found[column] = held if how is None else Cell(READS, *how)
+            found[column] = held if how is None else self._by_rule(column, Cell(READS, *how))
         return found
 
     def lines(self, *, fields: bool) -> list[tuple[str, dict[str, Cell]]]:
@@ -96,7 +105,11 @@ class Row:
         return [column for column, cell in self.cells.items() if cell.symbol in symbols]
 
     def readers(self, name: str | None = None) -> list[str]:
-        """The columns that read every field; with a name, as in `terms.price`, that field."""
+        """The columns that read every field and may; with a name, as in `terms.price`, that field."""
+        return [column for column in self.holders(name) if column not in self.bound]
+
+    def holders(self, name: str | None = None) -> list[str]:
+        """The same with those who hold it all the same, and whom only its owner's rule forbids to read it."""
         if name is None:
             return [column for column in self.held if self._known(column).whole]
         fields = self.fields
@@ -116,7 +129,11 @@ class Row:
         known = self._known(column)
         if not known:
             return held
-        return Cell(READS, *known.how(), None if known.whole else (len(known.opened), known.of))
+        part = None if known.whole else (len(known.opened), known.of)
+        return self._by_rule(column, Cell(READS, *known.how(), part))
+
+    def _by_rule(self, column: str, cell: Cell) -> Cell:
+        return cell._replace(symbol=COULD, reason=RULE) if column in self.bound else cell
 
 
 @dataclass(slots=True)
@@ -163,7 +180,7 @@ class Matrix:
         """The parties that read anything of it; of the field, if one is named."""
         row = self.row(tx)
         if field is None:
-            return set(row.having(READS))
+            return set(row.having(READS, COULD))
         return {column for column, known in row.knows.items() if known.touches(field)}
 
     def ordered(self, tx: str) -> bool:

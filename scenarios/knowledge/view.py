@@ -10,7 +10,7 @@ from node.cells import BY_SYMBOL, REASONS, cell_text
 from node.text import clean, plain
 from scenarios.knowledge.metadata import Metadata, possible_readers
 from scenarios.knowledge.opening import Since
-from scenarios.knowledge.rows import CIPHERTEXT, COMMITMENT, NOTHING, READS, WHOLE, Cell, Matrix, Row
+from scenarios.knowledge.rows import CIPHERTEXT, COMMITMENT, COULD, NOTHING, READS, WHOLE, Cell, Matrix, Row
 from scenarios.model.prediction import BROKER
 
 GAP = "   "
@@ -176,6 +176,9 @@ def _why(cell: Cell, since: Sequence[Since], columns: str, on_chain: bool) -> st
             CIPHERTEXT: f"carried the ciphertext and the wrapped keys{_at(since)}",
             NOTHING: "carried nothing of it by then",
         }.get(cell.symbol, BY_SYMBOL[cell.symbol].meaning)
+    if cell.symbol == COULD:
+        part = ", some of the fields" if cell.part else ""
+        return f"{BY_SYMBOL[COULD].meaning}{part}{_at(since)}"
     if cell.symbol == READS:
         how = REASONS.get(cell.reason, BY_SYMBOL[READS].meaning)
         return f"{how}, some of the fields{_at(since)}" if cell.part else f"{how}{_at(since)}"

@@ -29,7 +29,7 @@ def recovered(reading: RunReading, matrix: Matrix, scenario: Scenario | None) ->
         except PrivityError:
             continue  # The matrix says of whom the keys cannot be used.
     for row in matrix.rows:
-        readers = frozenset(matrix.readers(row.id.hex()))
+        readers = frozenset(row.holders())
         for name in sorted(readers)[:1]:
             blob = reading.node(name).blob(row.id)
             assert row.transaction is not None and blob is not None, "it was opened for the matrix"

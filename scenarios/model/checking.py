@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from node.cells import cell_text
+from node.envelopes.rule import FREE
 from node.text import plain
+from node.verbs.show_transaction import RULE_WORDS
 from scenarios.model.lints import lints
 from scenarios.model.plan import PlannedSend, plan
 from scenarios.model.prediction import Cell, Row, columns, predicted
 from scenarios.model.problems import Problem, ScenarioInvalid
-from scenarios.model.scenario import Ask, AtHeight, Disclose, Fault, Load, Scenario
+from scenarios.model.scenario import Ask, AtHeight, Disclose, Fault, Load, OwnersWord, Scenario
 from scenarios.model.units import format_blocks, format_duration
 from scenarios.model.warnings import Warning
 
@@ -98,6 +100,9 @@ def _matrix(scenario: Scenario, sends: Sequence[PlannedSend], ascii: bool) -> li
     for step in scenario.workload:
         if step.keep:
             lines.append(f"{step.id} is erased {format_blocks(step.keep)} after its own: # everywhere")
+    for step in scenario.workload:
+        if step.redisclose != FREE:
+            lines.append(f"{step.id}: {RULE_WORDS[step.redisclose]} (redisclose: {step.redisclose})")
     return lines
 
 
@@ -122,8 +127,8 @@ def _faults(scenario: Scenario) -> list[str]:
 
 def _disclosures(scenario: Scenario) -> list[str]:
     """A line for each disclosure and request, in the order of time: when, its id, who and whom, why."""
-    steps: list[Disclose | Ask] = sorted(
-        [*scenario.disclosures, *scenario.asked], key=lambda step: step.at_ms
+    steps: list[Disclose | Ask | OwnersWord] = sorted(
+        [*scenario.disclosures, *scenario.asked, *scenario.owners_words], key=lambda step: step.at_ms
     )
     table = [(format_duration(step.at_ms), step.id, step.describe()) for step in steps]
     first = max((len(when) for when, _, _ in table), default=0)

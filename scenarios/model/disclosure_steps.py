@@ -55,6 +55,10 @@ class DiscloseStep(Strict):
         default=None, description="the id of the request that led to it, or request for the latest one"
     )
 
+    breach: bool = Field(
+        default=False, description="true: as a modified client would, whatever the owner's rule says"
+    )
+
     @model_validator(mode="after")
     def _says_why(self) -> DiscloseStep:
         if self.reason is None and self.answers is None:

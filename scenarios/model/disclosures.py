@@ -16,7 +16,7 @@ AnyStep = TypeVar("AnyStep")
 class Disclose:
     """A reader shows `tx` to `receivers`: the fields named, or the whole if `fields` is None.
 
-    `answers` is the id of a request, or empty.
+    `answers` is the id of a request, or empty. In `breach` of the owner's rule an honest client would not.
     """
 
     id: str
@@ -28,6 +28,7 @@ class Disclose:
     fields: tuple[str, ...] | None = field(repr=False)
     reason: str = field(repr=False)
     answers: str = ""
+    breach: bool = False
 
     @property
     def transactions(self) -> tuple[str, ...]:
@@ -37,7 +38,9 @@ class Disclose:
     def describe(self) -> str:
         """What it does, in words; a reason is public, names of fields are not."""
         count = "whole" if self.fields is None else f"{len(self.fields)} named"
-        return f"{self.discloser} shows {self.tx} ({count}) to {', '.join(self.receivers)}: {self.reason}"
+        how = ", in breach of its owner's rule" if self.breach else ""
+        whom = ", ".join(self.receivers)
+        return f"{self.discloser} shows {self.tx} ({count}) to {whom}{how}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,16 @@ def disclosure_of(step: DiscloseStep | RequestStep, line: int, names: Sequence[s
     receivers = tuple(name for name in meant(step.to, names) if name != step.as_)
     fields = None if step.fields is None else tuple(step.fields)
     return Disclose(
-        step.id, line, step.at, step.tx, step.as_, receivers, fields, step.reason or "", step.answers or ""
+        step.id,
+        line,
+        step.at,
+        step.tx,
+        step.as_,
+        receivers,
+        fields,
+        step.reason or "",
+        step.answers or "",
+        step.breach,
     )
 
 

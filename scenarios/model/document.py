@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from node.consortium import MAX_PARTIES
+from node.envelopes.rule import Redisclose
 from scenarios.model.expectations import Rule
 from scenarios.model.names import expand, wrong_with_name
 from scenarios.model.steps import Step
@@ -108,6 +109,10 @@ class PrivacySection(Strict):
     metadata: MetadataSection = MetadataSection()
     always_to: Parties = Field(
         default=[], description="mandatory readers: parties that read every transaction, like [regulator]"
+    )
+
+    redisclose: Redisclose = Field(
+        default="free", description="whether readers may show on what they read; a step may say otherwise"
     )
 
     @model_validator(mode="after")

@@ -93,7 +93,9 @@ class ExpectationResolver:
                 parties = meant(rule.are, self._names)
                 if rule.field is not None:
                     self._check_field(rule.field, transactions, (*place, "field"))
-                return Readers(rule.check, path, line, rule.tx, transactions, parties, rule.at, rule.field)
+                could = meant(rule.could, self._names)
+                rest = (parties, rule.at, rule.field, could)
+                return Readers(rule.check, path, line, rule.tx, transactions, *rest)
             case DeniedRule():
                 parties = meant(rule.as_, self._names)
                 return Denied(rule.check, path, line, rule.tx, transactions, parties, rule.at)

@@ -39,6 +39,7 @@ class ReadersRule(Strict):
     check: Literal["readers"]
     tx: TransactionName = Field(description="a send, a load, or one transaction of a load, like traffic-0001")
     are: Parties = Field(description="all who can read it, the sender too")
+    could: Parties = Field(default=[], description="all who hold a key to it, and whom only a rule forbids")
     field: str | None = Field(
         default=None, min_length=1, description="of one field, like terms.price; of all of them by default"
     )

@@ -22,7 +22,8 @@ class Agreement:
 class Readers:
     """Exactly `parties` can read each of `transactions` at the moment `at`.
 
-    They read every field; or `field`, if it names one as `field_names.field_text` does.
+    They read every field; or `field`, if it names one as `field_names.field_text` does. Exactly `could` hold
+    a key to it that only the owner's rule forbids to use.
     """
 
     check: Literal["readers"]
@@ -33,6 +34,7 @@ class Readers:
     parties: tuple[str, ...]
     at: Moment
     field: str | None = None
+    could: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

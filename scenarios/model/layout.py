@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from scenarios.model.consent_steps import ConsentStep, RevokeStep
 from scenarios.model.disclosure_steps import DiscloseStep, RequestStep
 from scenarios.model.document import (
     ConsensusSection,
@@ -65,6 +66,8 @@ STEPS: dict[str, type[Strict]] = {
     "replay": ReplayStep,
     "disclose": DiscloseStep,
     "request": RequestStep,
+    "consent": ConsentStep,
+    "revoke": RevokeStep,
     "fault": FaultStep,
 }
 FAULTS: dict[str, type[Strict]] = {

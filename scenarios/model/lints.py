@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from consensus.quorum import max_faulty
 from node.envelopes.fields import flatten, lies_in
+from node.envelopes.rule import FREE
+from scenarios.model.consents import bound, made, refused
 from scenarios.model.fault_lints import fault_lints
 from scenarios.model.payloads import searched_texts
 from scenarios.model.plan import PlannedSend
@@ -91,14 +93,26 @@ def _able(
     scenario: Scenario, rule: Readers | Denied, send: PlannedSend, shown: Mapping[str, Sequence[Disclose]]
 ) -> set[str]:
     """Who reads what the rule speaks of: every field, or the one it names; of a denial, any at all."""
-    read = {name: fields_read(send, name, shown.get(send.id, ())) for name in scenario.names}
+    due = made(scenario, send, shown.get(send.id, ()))
+    read = {name: fields_read(send, name, due) for name in scenario.names}
     if isinstance(rule, Denied):
         return {name for name, fields in read.items() if fields}
     every = {path for path, _ in flatten(send.fields)}
     if rule.field is not None:
         field = rule.field
         every = {path for path in every if lies_in(path, field)}
-    return {send.sender, *send.readers} | {name for name, fields in read.items() if every and every <= fields}
+    able = {send.sender, *send.readers} | {name for name, fields in read.items() if every and every <= fields}
+    return able - bound(scenario, send, float("inf") if rule.at == END else float(rule.at))
+
+
+def _without_consent(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator[Warning]:
+    by_id: Mapping[str, PlannedSend] = {send.id: send for send in sends}
+    for step in scenario.disclosures:
+        send = by_id.get(step.tx)
+        if send is not None and not step.breach and (whom := refused(scenario, send, step)):
+            rule = "its rule" if send.redisclose != FREE else "a revocation"
+            message = f"{step.id} will be refused: {rule} does not let {step.discloser} show it"
+            yield Warning("W-CONSENT", f"{message} to {listed(whom)} (E-CONSENT)", step.line)
 
 
 def _public_already(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator[Warning]:
@@ -118,6 +132,7 @@ _LINTS: tuple[_Lint, ...] = (
     _spare_voters,
     fault_lints,
     _contradicted_rules,
+    _without_consent,
     _public_already,
     _visible_metadata,
     _unstated_readers,

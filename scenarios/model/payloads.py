@@ -8,6 +8,7 @@ from typing import Any
 from node.canonical import encode
 from node.envelopes.fields import LEAF_LIMIT, flatten
 from node.envelopes.payload import SALT_BYTES, Payload
+from node.envelopes.rule import FREE, with_rule
 from node.errors import PrivityError
 from scenarios.model.units import Range, UnitError, parse_range
 
@@ -24,18 +25,20 @@ class PayloadError(ValueError):
         self.code = code
 
 
-def check_payload(data: object) -> dict[str, Any]:
-    """The payload itself, if a transaction can carry it and a canary beside it. Raises PayloadError."""
+def check_payload(data: object, redisclose: str = FREE) -> dict[str, Any]:
+    """The payload itself, if a transaction can carry it with a canary and its rule. Raises PayloadError."""
     if not isinstance(data, dict):
         raise PayloadError("E-PAYLOAD", "a payload is a map of fields, as in {price: 10}")
     if any(key.startswith("_") for key in data):
         raise PayloadError("E-PAYLOAD", "a field whose name begins with _ is Privity's own")
     try:
-        if len(flatten(data)) >= LEAF_LIMIT:
-            message = f"a payload has at most {LEAF_LIMIT} values, of which the canary is one"
+        beside = {CANARY_FIELD: bytes(SALT_BYTES), **with_rule({}, redisclose)}
+        if len(flatten(data)) + len(beside) > LEAF_LIMIT:
+            own = "the canary is one" if len(beside) == 1 else "the canary and the rule are two"
+            message = f"a payload has at most {LEAF_LIMIT} values, of which {own}"
             raise PayloadError("E-LIMIT", message)
         # As large as it will be when sealed. Which salts it has makes no difference to that.
-        Payload.build({**data, CANARY_FIELD: bytes(SALT_BYTES)}, bytes).plaintext()
+        Payload.build({**data, **beside}, bytes).plaintext()
     except PrivityError as error:
         raise PayloadError(error.code, error.what) from None
     return data

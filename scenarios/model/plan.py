@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from node.envelopes.rule import FREE
 from scenarios.model.payloads import FILLER, drawn_range, encoded_size
 from scenarios.model.scenario import Load, Scenario, Send
 
@@ -21,7 +22,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 class PlannedSend:
     """One private transaction to send. `readers` is without the sender, in the order of the file.
 
-    After `keep` blocks every node erases it; 0 is never.
+    After `keep` blocks every node erases it; 0 is never. `redisclose` is the rule for its readers.
     """
 
     id: str
@@ -30,6 +31,7 @@ class PlannedSend:
     readers: tuple[str, ...]
     fields: Mapping[str, Any] = field(repr=False)
     keep: int = 0
+    redisclose: str = FREE
 
 
 def plan(scenario: Scenario) -> tuple[PlannedSend, ...]:
@@ -37,7 +39,8 @@ def plan(scenario: Scenario) -> tuple[PlannedSend, ...]:
     sends: list[PlannedSend] = []
     for step in scenario.workload:
         if isinstance(step, Send):
-            sends.append(PlannedSend(step.id, step.at_ms, step.sender, step.readers, step.data, step.keep))
+            rest = (step.data, step.keep, step.redisclose)
+            sends.append(PlannedSend(step.id, step.at_ms, step.sender, step.readers, *rest))
         else:
             seed = f"{scenario.seed}/workload/{step.id}"
             sends += drawn(step, Random(seed), Random(f"{seed}/times"), scenario.always_to)
@@ -72,7 +75,8 @@ def drawn(load: Load, stream: Random, times: Random, always_to: Sequence[str] = 
         readers = tuple(name for name in named if name != sender)
         fields = {name: _drawn_value(value, stream) for name, value in load.data.items()}
         fields = filled(fields, load.size_bytes, stream)
-        sends.append(PlannedSend(identifier, at_ms, sender, readers, fields, load.keep))
+        rest = (fields, load.keep, load.redisclose)
+        sends.append(PlannedSend(identifier, at_ms, sender, readers, *rest))
     return sends
 
 

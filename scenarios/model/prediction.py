@@ -14,13 +14,14 @@ from typing import NamedTuple
 from node.cells import cell_text
 from node.envelopes.disclosure import select_paths
 from node.envelopes.fields import Path, flatten
+from scenarios.model.consents import bound, made
 from scenarios.model.disclosures import Disclose
 from scenarios.model.plan import PlannedSend
 from scenarios.model.scenario import Scenario
 
 BROKER = "broker"
-_READS, _CIPHERTEXT, _COMMITMENT = "●", "○", "#"
-_SENDER, _NAMED, _DISCLOSED = "S", "N", "D"
+_READS, _COULD, _CIPHERTEXT, _COMMITMENT = "●", "◐", "○", "#"
+_SENDER, _NAMED, _DISCLOSED, _RULE = "S", "N", "D", "K"
 
 
 class Cell(NamedTuple):
@@ -53,13 +54,20 @@ def columns(scenario: Scenario) -> tuple[str, ...]:
 def predicted(scenario: Scenario, sends: Iterable[PlannedSend]) -> tuple[Row, ...]:
     """A row for each planned transaction, in the order of sending."""
     by_tx = shown_by_tx(scenario.disclosures)
-    return tuple(
-        Row(
-            send.id,
-            {column: _cell(scenario, send, column, by_tx.get(send.id, ())) for column in columns(scenario)},
-        )
-        for send in sends
-    )
+    spoken_of = {*by_tx, *(word.tx for word in scenario.owners_words)}
+    return tuple(Row(send.id, _cells(scenario, send, by_tx.get(send.id, ()), spoken_of)) for send in sends)
+
+
+def _cells(
+    scenario: Scenario, send: PlannedSend, shown: Sequence[Disclose], spoken_of: set[str]
+) -> dict[str, Cell]:
+    rule = bound(scenario, send) if send.id in spoken_of else set()
+    due = made(scenario, send, shown)
+    cells = {column: _cell(scenario, send, column, due) for column in columns(scenario)}
+    return {
+        column: Cell(_COULD, _RULE, cell.part) if column in rule and cell.symbol == _READS else cell
+        for column, cell in cells.items()
+    }
 
 
 def shown_by_tx(disclosures: Iterable[Disclose]) -> dict[str, list[Disclose]]:

@@ -9,6 +9,9 @@ from random import Random
 from node.envelopes.transaction import SLOT_BUCKETS
 from scenarios.model.complaints import Complaints
 from scenarios.model.conditions import conditions_of
+from scenarios.model.consent_resolving import check_consents
+from scenarios.model.consent_steps import ConsentStep, RevokeStep
+from scenarios.model.consents import OwnersWord, owners_word
 from scenarios.model.disclosure_resolving import check_disclosures
 from scenarios.model.disclosure_steps import DiscloseStep, RequestStep
 from scenarios.model.disclosures import Ask, Disclose, disclosure_of, with_reasons
@@ -26,7 +29,7 @@ from scenarios.model.steps import LoadStep, RandomReaders, ReplayStep, SendStep
 from scenarios.model.units import Range
 from scenarios.model.values import MAX_LOAD
 
-AnyStep = SendStep | LoadStep | ReplayStep | DiscloseStep | RequestStep | FaultStep
+AnyStep = SendStep | LoadStep | ReplayStep | DiscloseStep | RequestStep | ConsentStep | RevokeStep | FaultStep
 MAX_OTHER_READERS = SLOT_BUCKETS[-1] - 1
 
 
@@ -101,12 +104,16 @@ class _Resolver:
             return Replay(step.id, line, step.at, step.tx)
         if isinstance(step, DiscloseStep | RequestStep):
             return disclosure_of(step, line, self._names)
+        if isinstance(step, ConsentStep | RevokeStep):
+            return owners_word(step, line, self._names)
         if isinstance(step, SendStep):
             named = dict.fromkeys((*meant(step.to, self._names), *self._always_to))
             readers = tuple(name for name in named if name != step.as_)
             if len(readers) > MAX_OTHER_READERS:
                 self._too_many_readers((*path, "to"), len(readers))
-            return Send(step.id, line, step.at, step.as_, readers, step.data, step.keep or 0)
+            self._check_room(path, step)
+            rest = (step.data, step.keep or 0, self._rule(step))
+            return Send(step.id, line, step.at, step.as_, readers, *rest)
         load = self._load(step, step.id, path)
         self._check_load(path, load)
         return load
@@ -138,7 +145,18 @@ class _Resolver:
             size_bytes=step.size,
             data=step.data,
             keep=step.keep or 0,
+            redisclose=self._rule(step),
         )
+
+    def _check_room(self, path: Path, step: SendStep | LoadStep) -> None:
+        """The rule is one more value of a payload, which must have room for it."""
+        try:
+            check_payload(step.data, redisclose=self._rule(step))
+        except PayloadError as error:
+            self.complaints.at((*path, "data"), error.code, str(error))
+
+    def _rule(self, step: SendStep | LoadStep) -> str:
+        return step.redisclose or self._document.privacy.redisclose
 
     def _check_load(self, path: Path, load: Load) -> None:
         if not load.count:
@@ -169,7 +187,7 @@ class _Resolver:
             self.complaints.at((*path, "data"), error.code, str(error))
             return
         try:
-            check_payload(fields)
+            check_payload(fields, redisclose=load.redisclose)
         except PayloadError as error:
             self.complaints.at((*path, "size"), error.code, str(error))
 
@@ -221,4 +239,7 @@ def resolve(document: ScenarioDocument, source: Source) -> tuple[Scenario, list[
     later = {index: step for index, step in enumerate(scenario.steps) if isinstance(step, Disclose | Ask)}
     if later and not complaints.problems:  # What cannot be drawn cannot be shown to anybody.
         check_disclosures(later, plan(scenario), complaints)
+    words = {index: step for index, step in enumerate(scenario.steps) if isinstance(step, OwnersWord)}
+    if words and not complaints.problems:
+        check_consents(words, plan(scenario), complaints)
     return scenario, complaints.problems

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from consensus.quorum import max_faulty, quorum
+from node.envelopes.rule import FREE
 from scenarios.model.conditions import NetworkConditions
+from scenarios.model.consents import OwnersWord
 from scenarios.model.disclosures import Ask, Disclose
 from scenarios.model.document import ScenarioDocument
 from scenarios.model.expected import (
@@ -50,6 +52,7 @@ __all__ = [
     "Moment",
     "NetworkConditions",
     "NoPlaintext",
+    "OwnersWord",
     "Party",
     "Progress",
     "Readers",
@@ -76,7 +79,10 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """One private transaction. `readers` is without the sender; `keep` is in blocks, 0 for ever."""
+    """One private transaction. `readers` is without the sender; `keep` is in blocks, 0 for ever.
+
+    `redisclose` says whether its readers may show it on.
+    """
 
     id: str
     line: int
@@ -85,6 +91,7 @@ class Send:
     readers: tuple[str, ...]
     data: Mapping[str, Any] = field(repr=False)
     keep: int = 0
+    redisclose: str = FREE
 
     @property
     def transactions(self) -> tuple[str, ...]:
@@ -115,6 +122,7 @@ class Load:
     size_bytes: int | None
     data: Mapping[str, Any] = field(repr=False)
     keep: int = 0
+    redisclose: str = FREE
 
     @property
     def transactions(self) -> tuple[str, ...]:
@@ -138,7 +146,7 @@ class Replay:
         return ()
 
 
-Step = Send | Load | Replay | Disclose | Ask | Fault
+Step = Send | Load | Replay | Disclose | Ask | OwnersWord | Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +194,12 @@ class Scenario:
     def disclosures(self) -> tuple[Disclose, ...]:
         """The steps that show something to further parties, in the order of time."""
         found = [step for step in self.steps if isinstance(step, Disclose)]
+        return tuple(sorted(found, key=lambda step: step.at_ms))
+
+    @property
+    def owners_words(self) -> tuple[OwnersWord, ...]:
+        """The steps in which owners agree to showing or withdraw it, in the order of time."""
+        found = [step for step in self.steps if isinstance(step, OwnersWord)]
         return tuple(sorted(found, key=lambda step: step.at_ms))
 
     @property

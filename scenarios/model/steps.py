@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
 
+from node.envelopes.rule import Redisclose
+from scenarios.model.consent_steps import ConsentStep, RevokeStep
 from scenarios.model.disclosure_steps import DiscloseStep, RequestStep
 from scenarios.model.fault_steps import AnyFault
 from scenarios.model.strict import Strict
@@ -30,6 +32,7 @@ from scenarios.model.values import (
 )
 
 DEFAULT_RATE = Rate(10, 1000)
+REDISCLOSE = "whether readers may show it on: forbidden, with-consent or free; privacy.redisclose by default"
 
 
 class SendStep(Strict):
@@ -47,6 +50,7 @@ class SendStep(Strict):
         default=None,
         description="after so many blocks each node erases it, like 30 blocks; by default never",
     )
+    redisclose: Redisclose | None = Field(default=None, description=REDISCLOSE)
     data: Payload = Field(repr=False, description="the payload, a map of fields")
 
 
@@ -104,6 +108,7 @@ class LoadStep(Strict):
         default=None,
         description="after so many blocks each node erases it, like 30 blocks; by default never",
     )
+    redisclose: Redisclose | None = Field(default=None, description=REDISCLOSE)
     data: Payload = Field(
         default={}, repr=False, description='the payload; a field written "1..9" is drawn anew each time'
     )
@@ -146,5 +151,6 @@ class ReplayStep(Strict):
 
 
 Step = Annotated[
-    SendStep | LoadStep | ReplayStep | DiscloseStep | RequestStep | AnyFault, Field(discriminator="do")
+    SendStep | LoadStep | ReplayStep | DiscloseStep | RequestStep | ConsentStep | RevokeStep | AnyFault,
+    Field(discriminator="do"),
 ]

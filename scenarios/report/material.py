@@ -123,7 +123,7 @@ class Material:
             return []
         found = []
         for row in self.matrix.rows:
-            if self.audience in self.matrix.readers(row.id.hex()):
+            if self.audience in row.holders():
                 assert row.transaction is not None, "it was opened"
                 name = Found(row.id, self.reading.label(row.id))
                 view = view_transaction(self.reading, name, self.audience)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from node.breach_reading import breaches_of
 from node.chain.act import Act
-from node.chain.deeds import Disclosure
+from node.chain.deeds import Consent, Disclosure, Revocation
 from node.chain.reading import Ordered
 from node.chain.round_deeds import RoundDeed
 from node.run_reading import Found
 from node.verbs.show_rounds import deed_words, round_id
-from scenarios.report.elements import Html, Row, join, paragraphs, table
+from scenarios.report.elements import Html, Row, bullets, join, paragraphs, table
 from scenarios.report.material import Material
 from scenarios.report.shortening import left_out, shortened
 
@@ -24,11 +25,17 @@ def register(material: Material) -> Html:
             "Whether it is true is for the matrix, which opened what was shown."
         ),
         table(
-            "Disclosures and requests, by block",
+            "Disclosures, requests and consents, by block",
             _HEADS,
             [_row(material, ordered, act) for ordered, act in shown],
         ),
     ]
+    if breaches := breaches_of(material.reading):
+        what = (
+            "Proved breaches of owners' rules, each checked anew from the ledger and what its readers keep:"
+        )
+        parts.append(paragraphs(what))
+        parts.append(bullets(each.line(_name(material, each.tx)) for each in breaches))
     if note := left_out(hidden, "records", f"privity show tx NAME --run {material.folder.number}"):
         parts.append(paragraphs(note))
     return join(parts)
@@ -44,6 +51,11 @@ def _row(material: Material, ordered: Ordered, act: Act) -> Row:
     if isinstance(deed, Disclosure):
         did = "showed the whole" if deed.whole else f"showed {deed.fields} of the fields"
         whom, answers = ", ".join(deed.receivers), deed.answers
+    elif isinstance(deed, Consent):
+        lasts = f", until block {deed.until}" if deed.until else ""
+        did, whom, answers = f"agreed that readers show it{lasts}", _whom(deed.to, deed.hidden), None
+    elif isinstance(deed, Revocation):
+        did, whom, answers = "withdrew it", _whom(deed.of, deed.hidden), None
     else:
         did, whom, answers = "asked to be shown it", deed.of, None
     return Row(
@@ -59,6 +71,10 @@ def _row(material: Material, ordered: Ordered, act: Act) -> Row:
             "–" if answers is None else _name(material, answers),
         ],
     )
+
+
+def _whom(named: tuple[str, ...], hidden: tuple[bytes, ...]) -> str:
+    return ", ".join(named) or f"{len(hidden)}, whom its readers alone recognise"
 
 
 def _name(material: Material, identifier: bytes) -> str:

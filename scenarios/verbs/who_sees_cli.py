@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from node.breach_reading import breaches_of
 from node.errors import CHECK_FAILED
 from node.run_folder import LATEST, RunFolder
 from node.run_reading import RunReading
@@ -121,6 +122,9 @@ def _on_record(reading: RunReading, matrix: Matrix) -> list[str]:
         assert block is not None
         if matrix.at.reached(block.header.time_ms - reading.network.created_ms, ordered.height):
             lines.append(f"{'' if lines else 'on record':<11}{act_line(ordered.height, act)}")
+    told = len(lines)
+    for breach in breaches_of(reading, row.id) if lines else ():
+        lines.append(f"{'breach' if len(lines) == told else '':<11}{breach.line()}")
     return lines
 
 

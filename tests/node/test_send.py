@@ -65,7 +65,7 @@ def test_sender_and_reader_read_it(live: LiveRun, privity: Privity) -> None:
 def test_the_document(live: LiveRun, privity: Privity) -> None:
     """`--json` is one document of schema privity.send/1, with both certificates' signers."""
     document = privity(live.home, *TO_CITY, "--set", "a=1", "--json").document
-    keys = ["schema", "run", "tx", "id", "as", "to", "size_bytes", "slots", "keep", "ordered"]
+    keys = ["schema", "run", "tx", "id", "as", "to", "size_bytes", "slots", "keep", "redisclose", "ordered"]
     assert list(document) == keys and document["keep"] is None
     assert (document["schema"], document["id"], document["to"]) == ("privity.send/1", None, ["city"])
     ordered = document["ordered"]

@@ -22,6 +22,7 @@ STORIES += (
     "seven banks faults",
     "late disclosure",
     "right to be forgotten",
+    "consent",
 )
 MOST_LINES = 60
 

@@ -37,7 +37,7 @@ def page(privity: Privity, tmp_path: Path) -> str:
 
 def test_every_act_is_in_the_register_with_its_reason(page: str) -> None:
     """In the order of the ledger; a disclosure names the request that it answers."""
-    found = [[row[0], *row[3:]] for row in rows_under(page, "Disclosures and requests, by block")]
+    found = [[row[0], *row[3:]] for row in rows_under(page, "Disclosures, requests and consents, by block")]
     assert found == [
         [
             "ask-price",
