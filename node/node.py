@@ -56,6 +56,7 @@ from node.private_objects import PrivateObjects
 from node.private_view import PrivateView
 from node.reporting import Numbers, Reporter
 from node.retention import OPENED, Retention
+from node.sender_evidence import SenderEvidence
 from node.topics import Topics
 from node.wire import (
     AnyTransaction,
@@ -160,6 +161,13 @@ class Node:
         body = self._answers.body
         objects = PrivateObjects(network, self._store, keys.signing, body, lambda: self.ledger.height)
         self.private_view = PrivateView(network, self._store, keys.wrapping, body, disclosures, objects)
+        self._blamed = SenderEvidence(
+            network,
+            name,
+            folder,
+            self.report,
+            lambda identifier: self._store.transaction(identifier) is not None,
+        )
         self._deliveries: Deliveries | None = None
         if network.off_chain:
             self._deliveries = Deliveries(
@@ -174,6 +182,7 @@ class Node:
                 self._answers.body,
                 lambda: self.ledger.height,
                 self._hold_now,
+                self._blamed.found,
                 now_ms,
             )
             self.private_view.enough = self._deliveries.enough
@@ -336,6 +345,9 @@ class Node:
                 (each.judged.tx, each.height) for each in found if each.judged and not each.judged.refused
             ]
             self._books.hold("shown", shown, self._since_ms)
+            for looked in found:
+                if looked.proof is not None:
+                    self._blamed.found(looked.proof)
             self.private_view.record(found)
             decided = self.private_view.objects.settle()
             for one in found:
@@ -624,6 +636,7 @@ class Node:
         return rule_of_payload(opened.payload)
 
     def _forget(self, identifier: bytes) -> None:
+        self._blamed.erase(identifier)
         if self._deliveries is not None:
             self._deliveries.forget(identifier)
 

@@ -29,7 +29,8 @@ from node.disclosures import Disclosures, Judged
 from node.envelopes.envelope import NotAParty, Opened, Unreadable, readers_of, unseal
 from node.envelopes.keys import WrappingKey
 from node.envelopes.object_write import written_by
-from node.envelopes.transaction import Blob, PrivateTransaction, check_blob, decode_blob
+from node.envelopes.sender_proof import SenderProof
+from node.envelopes.transaction import PrivateTransaction, check_blob, decode_blob
 from node.mempool import Waiting
 from node.private_objects import PrivateObjects, object_digest
 from node.private_state import Write
@@ -47,6 +48,7 @@ class Looked:
     judged: Judged | None = None  # What a carrier of a disclosure brought.
     write: Write | None = None  # What it writes of a private object.
     malformed: bool = False  # It says that it is a write, and is none: a record, then.
+    proof: SenderProof | None = None  # That its sender lied.
 
 
 class PrivateView:
@@ -80,7 +82,7 @@ class PrivateView:
         self._fresh: dict[bytes, tuple[Waiting, int]] = {}
         self._fresh_bytes = 0
         # With off-chain payloads: whether enough readers have said that they hold one that was opened here.
-        self.enough: Callable[[bytes, PrivateTransaction, Blob, Opened], bool] | None = None
+        self.enough: Callable[[bytes, PrivateTransaction, Opened, set[str]], bool] | None = None
         self._withheld: set[bytes] = set()  # Opened, with too few receipts: pending until more come.
         self._missing: dict[bytes, None] = dict.fromkeys(store.payloads(MISSING, -1))
 
@@ -182,8 +184,8 @@ class PrivateView:
     def _look(
         self, identifier: bytes, transaction: PrivateTransaction, height: int, encoded: bytes | None
     ) -> Looked:
-        def found(state: str) -> Looked:
-            return Looked(identifier, height, state)
+        def found(state: str, proof: SenderProof | None = None) -> Looked:
+            return Looked(identifier, height, state, proof=proof)
 
         try:
             encoded = encoded or self._store.get_blob(identifier)
@@ -191,16 +193,20 @@ class PrivateView:
                 return found(MISSING)
             blob = decode_blob(encoded)
             opened = unseal(transaction, blob, self._key)
-            if self._leaves_out_a_reader(transaction, blob, opened):
-                return found(REFUSED)
-            write, malformed = self._write(identifier, transaction, blob, opened)
-            if self.enough is not None and not self.enough(identifier, transaction, blob, opened):
+            # Who reads it tells whether the others were given the same: all slots follow from K (P06).
+            readers = readers_of(transaction, blob, opened.content_key, self._network.wrapping_keys)
+            if not readers.issuperset(self._network.consortium.policy.always_to):
+                return found(REFUSED, SenderProof(transaction, blob, opened.content_key, None))
+            write, malformed = self._write(identifier, transaction, opened, readers)
+            if self.enough is not None and not self.enough(identifier, transaction, opened, readers):
                 return found(PENDING)
         except NotAParty:
             return found(NOT_PARTY)
-        except Unreadable:
+        except Unreadable as refusal:
             # A blob that is not the one ordered says nothing of the sender; the right one is asked for.
-            return found(UNREADABLE if check_blob(transaction.header, blob) is None else MISSING)
+            if check_blob(transaction.header, blob) is not None:
+                return found(MISSING)
+            return found(UNREADABLE, refusal.proof)
         except DecodeError:
             return found(MISSING)
         except Exception:
@@ -210,27 +216,18 @@ class PrivateView:
         return Looked(identifier, height, DELIVERED, judged, write, malformed)
 
     def _write(
-        self, identifier: bytes, transaction: PrivateTransaction, blob: Blob, opened: Opened
+        self, identifier: bytes, transaction: PrivateTransaction, opened: Opened, readers: set[str]
     ) -> tuple[Write | None, bool]:
-        """What an opened payload writes. Raises Unreadable if its slots are wrong: no reader takes it."""
+        """What an opened payload writes."""
         try:
             said = written_by(opened.payload)
         except DecodeError:
             return None, True
         if said is None:
             return None, False
-        readers = readers_of(transaction, blob, opened.content_key, self._network.wrapping_keys)
         audience = tuple(sorted(readers))
         row = self._store.transaction(identifier)
         assert row is not None, "only what was ordered is looked at"
         name = object_digest(self.objects.secret, audience, said.name)
         sender = transaction.header.core.sender
         return Write(identifier, row.height, row.position, sender, audience, name, said.expects), False
-
-    def _leaves_out_a_reader(self, transaction: PrivateTransaction, blob: Blob, opened: Opened) -> bool:
-        """Whether the policy demands a reader who has no slot. Every reader can tell: slots follow from K."""
-        wanted = self._network.consortium.policy.always_to
-        if not wanted:
-            return False
-        readers = readers_of(transaction, blob, opened.content_key, self._network.wrapping_keys)
-        return not readers.issuperset(wanted)

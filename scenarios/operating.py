@@ -35,6 +35,7 @@ from scenarios.faults.record import FaultRecord
 from scenarios.faults.timeline import Timeline
 from scenarios.founding import make_keys, write_operator_files
 from scenarios.leaks.run_secrets import RunSecrets
+from scenarios.lying import lie
 from scenarios.model.payloads import CANARY_FIELD
 from scenarios.model.plan import PlannedSend, plan
 from scenarios.model.scenario import Fault, Replay, Scenario
@@ -369,7 +370,9 @@ class Operator(ABC):
             entropy=self.entropy,
             keep=send.keep,
         )
-        self.secrets.add_sealed(sealed, frozenset((send.sender, *send.readers)))
+        if send.deceived:
+            sealed = lie(self, send, sealed)
+        self.secrets.add_sealed(sealed, frozenset((send.sender, *send.readers)).difference(send.deceived))
         tx, at_ms = sealed.transaction.id, self.clock_ms() - network.created_ms
         packet = encode(TransactionPacket(sealed.transaction, None if network.off_chain else sealed.blob))
         sent = self.sent[send.id] = Sent(send, tx, at_ms, packet, sealed)

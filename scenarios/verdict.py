@@ -11,6 +11,7 @@ from node.errors import CHECK_FAILED, FINE, UNCONFIRMED
 from node.private_files import replace_private
 from scenarios.chains import committed_everywhere
 from scenarios.judging import Evidence, Judgement, incidents, plan_differences, vacuous, waiting
+from scenarios.proved_liars import liar_in_words
 
 SCHEMA = "privity.run/1"
 ALL_STORES = frozenset(("logs", "broker", "ledgers"))
@@ -67,6 +68,8 @@ def verdict_of(
         "incidents": incidents(evidence),
         "canaries": {"searched": canaries.searched, "found": len(canaries.found)},
         "replayed": evidence.key_free.document,
+        "liars": [liar.document(_named(evidence, liar.tx)) for liar in evidence.liars],
+        "framed": [liar.document(_named(evidence, liar.tx)) for liar in evidence.framed],
         "run_dir": str(evidence.folder.path),
     }
     if waits := len(waiting(evidence)):  # For a fault that lasts to the end, and is expected to stop it.
@@ -75,6 +78,11 @@ def verdict_of(
         "fail" if evidence.invariants else _word(document, judgements, bool(document["incidents"]))
     )
     return document
+
+
+def _named(evidence: Evidence, tx: bytes) -> str:
+    """What the file calls a transaction, or the beginning of its id."""
+    return next((name for name, sent in evidence.sent.items() if sent.tx == tx), tx.hex()[:8])
 
 
 def _faults(evidence: Evidence) -> list[dict[str, Any]]:
@@ -103,6 +111,8 @@ def _word(document: dict[str, Any], judgements: list[Judgement], unsure: bool) -
     if "broken" in results or document["canaries"]["found"] or document["plan"]["differing"]:
         return "fail"
     if any(fault["failure"] for fault in document["faults"]) or not document["replayed"]["equal"]:
+        return "fail"
+    if document["framed"]:
         return "fail"
     return "unconfirmed" if unsure or "unconfirmed" in results else "pass"
 
@@ -157,6 +167,8 @@ def in_words(
     found = f"{canaries['found']} of {canaries['searched']} secrets found"
     lines.append(f"{mark} canary scan: {found} in logs, broker capture, ledgers")
     lines.append(f"{MARKS['holds' if document['replayed']['equal'] else 'broken']} {replayed_in(document)}")
+    lines += [f"! {liar_in_words(liar)}" for liar in document["liars"] if liar not in document["framed"]]
+    lines += [f"✗ {liar_in_words(liar)}, and no fault made it lie" for liar in document["framed"]]
     if document.get("trace_hash"):
         checks, events = document["invariants_checked"], document["events"]
         lines.append(f"  trace {document['trace_hash']}  {checks:,} checks over {events:,} events")

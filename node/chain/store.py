@@ -283,17 +283,7 @@ class Store:
         Overwriting is the best that a program can do: what a disk or a file system keeps beside the file is
         out of its reach.
         """
-        path = self._blobs / identifier.hex()
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(bytes(os.fstat(descriptor).st_size))
-            file.flush()
-            os.fsync(descriptor)  # Else removing the file would spare the disk the zeros.
-        path.unlink()
-        return True
+        return erase_file(self._blobs / identifier.hex())
 
     def holds(self) -> set[tuple[bytes, str]]:
         """What was noted as gained and not as erased: ids, each with `blob` or `key`. Reads the list."""
@@ -314,3 +304,17 @@ class Store:
         if entries:
             lines = "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries)
             append_private(self._holdings, lines.encode())
+
+
+def erase_file(path: Path) -> bool:
+    """Overwrite and remove a file; whether there was one. Raises OSError."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(bytes(os.fstat(descriptor).st_size))
+        file.flush()
+        os.fsync(descriptor)  # Else removing the file would spare the disk the zeros.
+    path.unlink()
+    return True

@@ -34,6 +34,7 @@ from node.delivery.shelf import Shelf
 from node.envelopes.content_key import ContentKey
 from node.envelopes.envelope import NotAParty, Opened, Unreadable, readers_of, unseal
 from node.envelopes.keys import PartyKeys
+from node.envelopes.sender_proof import SenderProof
 from node.envelopes.transaction import Blob, PrivateTransaction, check_blob, check_transaction, decode_blob
 from node.private_view import Looked, PrivateView
 from node.reporting import Reporter
@@ -71,6 +72,7 @@ class Deliveries:
         body: Callable[[bytes], tuple[PrivateTransaction, int]],
         height: Callable[[], int],
         hold: Hold,
+        blame: Callable[[SenderProof], bool],
         now_ms: int,
     ) -> None:
         self._network = network
@@ -86,6 +88,7 @@ class Deliveries:
         self._body = body
         self._height = height
         self._hold = hold
+        self._blame = blame
         self._topics = Topics(network.id)
         self.shelf = Shelf(folder)
         self._receipts = KeptReceipts(folder)
@@ -176,12 +179,12 @@ class Deliveries:
             self._hold("blob", [identifier], erased=True)
         self.move()
 
-    def enough(self, identifier: bytes, transaction: PrivateTransaction, blob: Blob, opened: Opened) -> bool:
-        """Whether as many readers as the policy demands have said that they hold it; our own word counts.
-
-        Raises Unreadable if the slots are wrong.
-        """
-        _, readers = self._remember(identifier, transaction, blob, opened)
+    def enough(
+        self, identifier: bytes, transaction: PrivateTransaction, opened: Opened, readers: set[str]
+    ) -> bool:
+        """Whether as many readers as the policy demands have said that they hold it; our own word counts."""
+        self._known[identifier] = (ContentKey(opened.content_key), frozenset(readers))
+        self._forget_oldest()
         holders, needed = holders_wanted(self._network, transaction.header.core.sender, readers)
         names = self._network.names
         given = {self._name} | {names[each.receipt.replica] for each in self._receipts.get(identifier)}
@@ -355,12 +358,15 @@ class Deliveries:
         except NotAParty:
             self._report.drop("not a party")
         except Unreadable as error:
-            self._report.drop(error.reason)
+            if error.proof is not None:
+                self._blame(error.proof)
+            self._report.drop(error.reason, transaction.header.core.sender)
         except Exception:
             self._report.drop("other")  # The key failed: nobody can tell whose it is (P33).
         else:
             if readers.issuperset(self._network.consortium.policy.always_to):
                 return key
+            self._blame(SenderProof(transaction, blob, opened.content_key, None))
             self._report.drop("mandatory reader left out", transaction.header.core.sender)
         return None
 
@@ -388,9 +394,12 @@ class Deliveries:
         if known is None:
             readers = readers_of(transaction, blob, opened.content_key, self._network.wrapping_keys)
             known = self._known[identifier] = (ContentKey(opened.content_key), frozenset(readers))
-            if len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
+            self._forget_oldest()
         return known
+
+    def _forget_oldest(self) -> None:
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
 
     def _blob(self, identifier: bytes) -> Blob | None:
         if (waiting := self.shelf.get(identifier)) is not None:

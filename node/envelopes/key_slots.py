@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 
 from node.envelopes.content_key import ContentKey
 from node.envelopes.transaction import SLOT_BUCKETS, SLOT_BYTES
-from node.envelopes.wrapping import WRAP_OVERHEAD_BYTES, WrappingKey, WrappingPublicKey
+from node.envelopes.wrapping import WRAP_OVERHEAD_BYTES, WrappingKey, WrappingPublicKey, public_of
 
 _WRAP_DOMAIN = b"privity/v1/wrap"
 
@@ -57,27 +57,52 @@ def find_readers(
     None if the slots are not exactly those that `key` gives for some of the candidates: then the sender
     left a slot wrong, or made one for a stranger.
     """
-    ordered = sorted(set(candidates), key=lambda reader: key.place(core_digest, reader.raw))
+    # Dummies stand among the candidates: slots are sorted, so each candidate is looked at about once.
+    ordered: list[tuple[WrappingPublicKey, int | None, bytes]] = [
+        (reader, None, key.raw) for reader in set(candidates)
+    ]
+    for number in range(len(slots)):
+        private, value = key.dummy(core_digest, number)
+        ordered.append((WrappingKey.from_secret(private).public, number, value))
+    ordered.sort(key=lambda wrap: key.place(core_digest, wrap[0].raw))
     readers: list[WrappingPublicKey] = []
+    dummies: set[int] = set()
     start = 0
     for index, slot in enumerate(slots):
         for position in range(start, len(ordered)):
-            if is_slot_of(key, core_digest, index, ordered[position], slot):
-                readers.append(ordered[position])
-                start = position + 1  # The slots are sorted: later ones are for later candidates.
+            reader, dummy, value = ordered[position]
+            if _wraps(key, core_digest, index, reader, value, slot):
                 break
-    return readers if make_slots(key, core_digest, readers, len(slots)) == tuple(slots) else None
+        else:
+            return None
+        start = position + 1
+        if dummy is None:
+            readers.append(reader)
+        else:
+            dummies.add(dummy)
+    return readers if dummies == set(range(len(slots) - len(readers))) else None
 
 
 def is_slot_of(
     key: ContentKey, core_digest: bytes, index: int, reader: WrappingPublicKey, slot: bytes
 ) -> bool:
     """Whether `slot` is the wrap of this very key for that reader at that index."""
+    return _wraps(key, core_digest, index, reader, key.raw, slot)
+
+
+def slot_of(key: ContentKey, core_digest: bytes, index: int, reader: WrappingPublicKey) -> bytes:
+    """The wrap of this key for that reader at that index, 80 bytes."""
+    return _slot(key, core_digest, index, reader, key.raw)
+
+
+def _wraps(
+    key: ContentKey, core_digest: bytes, index: int, reader: WrappingPublicKey, value: bytes, slot: bytes
+) -> bool:
     ephemeral = key.ephemeral(core_digest, index, reader.raw)
     # The encapsulated key alone tells nearly always, at a quarter of the price.
-    if WrappingKey.from_secret(ephemeral).public.raw != slot[:32]:
+    if public_of(ephemeral) != slot[:32]:
         return False
-    return _slot(key, core_digest, index, reader, key.raw) == slot
+    return _slot(key, core_digest, index, reader, value) == slot
 
 
 def _slot(key: ContentKey, core_digest: bytes, index: int, reader: WrappingPublicKey, value: bytes) -> bytes:

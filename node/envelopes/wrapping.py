@@ -27,6 +27,11 @@ _WRAPPING = CipherSuite.new(KEMId.DHKEM_X25519_HKDF_SHA256, KDFId.HKDF_SHA256, A
 _PROBE = x25519.X25519PrivateKey.from_private_bytes(bytes(31) + b"\x40")
 
 
+def public_of(private: bytes) -> bytes:
+    """The public key of a private one, 32 bytes each."""
+    return x25519.X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+
+
 class WrappingPublicKey:
     """The public half of a wrapping key: what one wraps for this reader with.
 

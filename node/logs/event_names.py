@@ -54,6 +54,7 @@ EVENTS: dict[str, str] = {
     "object.applied": "A private object has a new version, by a write that its audience reads.",
     "object.refused": "A write of a private object had no effect, for the reason given.",
     "object.again": "A payload came late, so a later write of a private object was judged again.",
+    "payload.sender_blamed": "A party found that the sender of a payload lied; it keeps the proof.",
     "seal.share": "An opener released its share of a seal.",
     "seal.early": "An opening was asked for before its time.",
     "seal.open": "A seal is open.",

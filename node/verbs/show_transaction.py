@@ -21,6 +21,7 @@ from node.envelopes.rule import FORBIDDEN, FREE, WITH_CONSENT, rule_leaf, rule_o
 from node.envelopes.transaction import PrivateTransaction
 from node.errors import PrivityError
 from node.run_reading import CONSORTIUM, Found, RunReading, note_reading, short_id
+from node.sender_evidence import FOLDER, Blamed, judge_bytes, lie_in_words, proof_of
 from node.text import clean
 from node.verbs.show_acts import act_document, act_line, acts_about
 
@@ -64,6 +65,7 @@ class TransactionView:
     off_chain: bool = False
     rule: str = FREE
     breaches: tuple[Breach, ...] = ()
+    liar: Blamed | None = None  # What the party's own proof proves against the sender, judged anew.
 
     def __repr__(self) -> str:
         return f"TransactionView({self.found.name}, {self.access})"
@@ -71,6 +73,12 @@ class TransactionView:
 
 def view_transaction(reading: RunReading, found: Found, seen_as: str | None) -> TransactionView:
     """Look at a transaction. As a party: its own folder and its own key, and the look is written down."""
+    view = _looked_at(reading, found, seen_as)
+    proof = None if seen_as is None else proof_of(reading.folder.node(seen_as), found.id)
+    return view if proof is None else replace(view, liar=judge_bytes(reading.network, proof))
+
+
+def _looked_at(reading: RunReading, found: Found, seen_as: str | None) -> TransactionView:
     node = reading.highest() if seen_as is None else reading.node(seen_as)
     ordered = node.transactions.get(found.id)
     transaction = None if ordered is None else ordered.transaction
@@ -197,6 +205,11 @@ def transaction_lines(view: TransactionView) -> list[str]:
     status = f"committed · block {view.block.height} · view {view.block.certificate.view}{certified}"
     lines.append(_line("status", status))
     lines += _content(view)
+    if view.liar is not None:
+        where = f"{FOLDER}/{short_id(view.found.id)}…, which anybody can judge"
+        where += "" if view.liar.lie == "wrapped_key" else "; who sees it reads the payload, too"
+        lines.append(_line("proved liar", f"{view.liar.sender} {lie_in_words(view.liar.lie)}"))
+        lines.append(_line("", f"proof in {view.seen_as}'s folder: {where}"))
     whom = f"readers {', '.join(view.readers)}" if view.readers else "recipients hidden"
     facts = (f"{short_id(core.payload_root)}… (salted)", f"sender {core.sender}", whom)
     lines.append(_line("commitment", "     ".join((*facts, f"size {core.size_bucket} B (padded)"))))
@@ -236,6 +249,7 @@ def transaction_document(reading: RunReading, view: TransactionView) -> dict[str
         "acts": [act_document(reading.highest(), ordered, act) for ordered, act in view.acts],
         "redisclose": view.rule if view.access in (READS, SHOWN) else None,
         "breaches": [breach.document() for breach in view.breaches],
+        "liar": None if view.liar is None else {"party": view.liar.sender, "lie": view.liar.lie},
     }
     if transaction is not None and block is not None:
         core = transaction.header.core

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from node.errors import WRONG_USAGE, PrivityError
+from scenarios.model.faults import TWO_TALES
 from scenarios.model.loading import parse_scenario
 from scenarios.model.problems import ScenarioInvalid
 from scenarios.model.scenario import Fault, Scenario
@@ -19,6 +20,14 @@ def given_fault(scenario: Scenario, fields: Mapping[str, Any], *, taken: Collect
 
     Without an `id` it gets a free one. Raises PrivityError (wrong usage) with code and hint as for a file.
     """
+    if fields.get("kind") == TWO_TALES:
+        raise PrivityError(
+            "E-USAGE",
+            "two tales are told by a step of a scenario file, and by nobody else's client",
+            where=TWO_TALES,
+            next="put the fault before a send step of the file",
+            exit_code=WRONG_USAGE,
+        )
     step = {
         key.rstrip("_"): list(value) if isinstance(value, tuple) else value for key, value in fields.items()
     }

@@ -27,6 +27,7 @@ from scenarios.model.consents import bound, made
 from scenarios.model.prediction import fields_read
 from scenarios.model.scenario import END, Disclose, Moment, Scenario
 from scenarios.operating import Replayed, Sent
+from scenarios.proved_liars import ProvedLiar, framed, proved_liars
 
 # What was under way when a fault began may still arrive: this, and the network's worst latency.
 IN_FLIGHT_MS = 500
@@ -59,6 +60,7 @@ class Evidence:
     _course: Course | None = field(default=None, init=False, repr=False)
     _kept: Kept | None = field(default=None, init=False, repr=False)
     _recorded: bool | None = field(default=None, init=False, repr=False)
+    _liars: list[ProvedLiar] | None = field(default=None, init=False, repr=False)
     _replay: KeyFree | None = field(default=None, init=False, repr=False)
 
     # Who is held to what.
@@ -122,7 +124,7 @@ class Evidence:
     def planned_readers(self, sent: Sent) -> set[str]:
         """Who reads every field in the end, by the steps."""
         every = self.planned_fields(sent, sent.planned.sender)
-        named = {sent.planned.sender, *sent.planned.readers}
+        named = {sent.planned.sender, *sent.planned.readers}.difference(sent.planned.deceived)
         whole = {name for name in self.network.names if self.planned_fields(sent, name) == every}
         return named | whole if every else named
 
@@ -183,6 +185,18 @@ class Evidence:
         if self._replay is None:
             self._replay = key_free_replay(self.folder, self.network, self.honest_chains)
         return self._replay
+
+    @property
+    def liars(self) -> list[ProvedLiar]:
+        """Senders that honest nodes can prove liars, judged anew from public data."""
+        if self._liars is None:
+            self._liars = proved_liars(self.folder, self.network, self.honest)
+        return self._liars
+
+    @property
+    def framed(self) -> list[ProvedLiar]:
+        """Those of them that no fault of the scenario made lie."""
+        return framed(self.liars, {sent.tx: sent.planned for sent in self.sent.values()})
 
     def matrix(self, at: Moment) -> Matrix:
         """Who could read what at this moment, by trying."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scenarios.judging import consensus, knowledge, ledgers, pace, replays
+from scenarios.judging import blames, consensus, knowledge, ledgers, pace, replays
 from scenarios.judging.evidence import Evidence
 from scenarios.judging.judgement import Judgement
 from scenarios.model.scenario import (
     Agreement,
+    Blamed,
     Denied,
     EvidenceKept,
     Height,
@@ -37,6 +38,7 @@ _JUDGES: dict[type, Callable[..., Judgement]] = {
     EvidenceKept: consensus.evidence_kept,
     Messages: consensus.messages,
     Refused: replays.refused,
+    Blamed: blames.blamed,
 }
 
 

@@ -246,10 +246,12 @@ class _Column:
             return Knowledge()
         except Unreadable as error:
             if not error.reason.startswith("blob_"):  # Else the blob is not the one that was ordered.
-                self._matrix.untried.add(self._name)
+                # A proof settles it: by the sender's doing, no key of this party opens what was committed to.
+                if error.proof is None:
+                    self._matrix.untried.add(self._name)
                 self._matrix.notes.append(
                     f"{row.name}: {self._name} holds a key, and what it opens is not what the sender"
-                    " committed to"
+                    " committed to" + (", which it can prove" if error.proof is not None else "")
                 )
             return Knowledge()
         self._carriers.bring(self._name, row.id, transaction, payload, since)

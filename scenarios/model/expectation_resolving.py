@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from scenarios.model.complaints import Complaints
 from scenarios.model.expectations import (
     AgreementRule,
+    BlamedRule,
     DeniedRule,
     EvidenceRule,
     HeightRule,
@@ -25,6 +26,7 @@ from scenarios.model.field_names import lies_in, planned_fields
 from scenarios.model.names import meant
 from scenarios.model.scenario import (
     Agreement,
+    Blamed,
     Denied,
     EvidenceKept,
     Expectation,
@@ -99,6 +101,9 @@ class ExpectationResolver:
             case DeniedRule():
                 parties = meant(rule.as_, self._names)
                 return Denied(rule.check, path, line, rule.tx, transactions, parties, rule.at)
+            case BlamedRule():
+                by = meant(rule.by or (), self._names)
+                return Blamed(rule.check, path, line, rule.who, rule.tx, transactions, by)
             case MetadataRule():
                 observers = self._observers(rule.are)
                 return MetadataKnown(rule.check, path, line, rule.tx, transactions, rule.knows, observers)

@@ -16,6 +16,7 @@ from scenarios.model.values import (
     OptionalLasting,
     OptionalTimes,
     Parties,
+    PartyName,
     ReplayName,
     SomeParties,
     Times,
@@ -169,6 +170,17 @@ class RefusedRule(Strict):
     step: ReplayName = Field(description="the id of a replay")
 
 
+class BlamedRule(Strict):
+    """A sender is proved a liar about a transaction, by proofs that nodes keep and that are judged anew."""
+
+    check: Literal["blamed"]
+    who: PartyName = Field(description="the sender that lied")
+    tx: TransactionName = Field(description="a send, a load, or one transaction of a load, like traffic-0001")
+    by: Parties | None = Field(
+        default=None, description="exactly these keep a proof; at least one party by default"
+    )
+
+
 def _check_order(least: int | None, most: int | None) -> None:
     if least is not None and most is not None and least > most:
         raise refusal("E-VALUE", "min is larger than max")
@@ -187,6 +199,7 @@ Rule = Annotated[
     | LatencyRule
     | MessagesRule
     | MetadataRule
-    | RefusedRule,
+    | RefusedRule
+    | BlamedRule,
     Field(discriminator="check"),
 ]

@@ -171,6 +171,19 @@ class Refused:
     step: str
 
 
+@dataclass(frozen=True, slots=True)
+class Blamed:
+    """The sender `who` is proved a liar about each of `transactions`, by exactly `by` if anybody is named."""
+
+    check: Literal["blamed"]
+    path: str
+    line: int
+    who: str
+    tx: str
+    transactions: tuple[str, ...]
+    by: tuple[str, ...]
+
+
 Expectation = (
     Agreement
     | Readers
@@ -185,4 +198,5 @@ Expectation = (
     | Messages
     | MetadataKnown
     | Refused
+    | Blamed
 )

@@ -14,7 +14,7 @@ from scenarios.model.fault_steps import (
     Start,
     Trigger,
 )
-from scenarios.model.faults import AtHeight, AtView, Fault, When
+from scenarios.model.faults import TWO_TALES, AtHeight, AtView, Fault, When
 from scenarios.model.names import SELECTORS, meant
 from scenarios.model.source import Path
 from scenarios.model.units import Range
@@ -38,6 +38,8 @@ class FaultResolver:
         groups = self._groups(step, path)
         if step.kind in _VOTERS_ONLY:
             self._check_voters(step, nodes, path)
+        if step.kind == TWO_TALES:
+            self._check_liars(step, nodes, path)
         if isinstance(step, PartitionStep) and nodes and not set(self._names) - set(nodes):
             message = "all parties are named, so that nobody stands on the other side"
             self._complaints.at((*path, "nodes"), "E-VALUE", message)
@@ -86,6 +88,14 @@ class FaultResolver:
             verb = "does not vote" if len(others) == 1 else "do not vote"
             message = f"{listed(others)} {verb}; only voters can {_VOTERS_ONLY[step.kind]}"
             self._complaints.at((*path, "nodes"), "E-VALUE", message)
+
+    def _check_liars(self, step: FaultStep, nodes: Sequence[str], path: Path) -> None:
+        """Who is deceived must be known beforehand, or nobody could say who was to read what."""
+        if any(name in SELECTORS for name in nodes):
+            message = "clients lie, and not whoever leads or votes at that moment: name the parties"
+            self._complaints.at((*path, "nodes"), "E-VALUE", message)
+        if isinstance(step.at, Trigger):
+            self._complaints.at((*path, "at"), "E-VALUE", "two tales begin at a time, like 5s")
 
 
 def _when(start: Start) -> When:

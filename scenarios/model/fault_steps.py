@@ -224,6 +224,17 @@ class FloodStep(FaultStep):
     for_: OptionalLasting = Field(default=None, alias="for", description=_FOR)
 
 
+class TwoTalesStep(FaultStep):
+    """Parties lie about their content: the first half of the readers get another one than the rest.
+
+    Their clients lie, in what steps send meanwhile to two readers or more; their nodes are correct.
+    """
+
+    kind: Literal["two-tales"]
+    nodes: Nodes = Field(description="the parties that lie, by name")
+    for_: OptionalLasting = Field(default=None, alias="for", description=_FOR)
+
+
 class CorruptDiskStep(FaultStep):
     """Nodes are stopped, one byte of their journal is changed, and they are started again."""
 
@@ -268,6 +279,7 @@ AnyFault = Annotated[
     | CensorStep
     | SlowStep
     | FloodStep
+    | TwoTalesStep
     | CorruptDiskStep
     | SkewStep
     | BrokerRestartStep

@@ -16,6 +16,7 @@ from scenarios.model.units import (
 
 # Whoever does this has lied or may have forgotten a vote, and counts as faulty for the life of the network.
 _BYZANTINE = ("equivocate", "silent", "censor", "slow", "flood", "corrupt-disk")
+TWO_TALES = "two-tales"  # The only one that is done by a party's client and not by its node.
 _INSTANT = ("corrupt-disk", "broker-restart")
 
 

@@ -21,6 +21,7 @@ from scenarios.model.document import (
 )
 from scenarios.model.expectations import (
     AgreementRule,
+    BlamedRule,
     DeniedRule,
     EvidenceRule,
     HeightRule,
@@ -54,6 +55,7 @@ from scenarios.model.fault_steps import (
     SkewStep,
     SlowStep,
     Trigger,
+    TwoTalesStep,
 )
 from scenarios.model.not_yet import STEP_KEYS
 from scenarios.model.source import Path, Source, text_of
@@ -85,6 +87,7 @@ FAULTS: dict[str, type[Strict]] = {
     "censor": CensorStep,
     "slow": SlowStep,
     "flood": FloodStep,
+    "two-tales": TwoTalesStep,
     "corrupt-disk": CorruptDiskStep,
     "skew": SkewStep,
     "broker-restart": BrokerRestartStep,
@@ -103,6 +106,7 @@ CHECKS: dict[str, type[Strict]] = {
     "latency": LatencyRule,
     "messages": MessagesRule,
     "metadata": MetadataRule,
+    "blamed": BlamedRule,
 }
 _SECTIONS: dict[Path, type[Strict]] = {
     (): ScenarioDocument,

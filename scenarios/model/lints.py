@@ -101,7 +101,8 @@ def _able(
     if rule.field is not None:
         field = rule.field
         every = {path for path in every if lies_in(path, field)}
-    able = {send.sender, *send.readers} | {name for name, fields in read.items() if every and every <= fields}
+    named = {send.sender, *send.readers}.difference(send.deceived)
+    able = named | {name for name, fields in read.items() if every and every <= fields}
     return able - bound(scenario, send, float("inf") if rule.at == END else float(rule.at))
 
 

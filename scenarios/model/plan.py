@@ -7,13 +7,14 @@ draws alone. `who-sees` is judged against this plan.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
 from node.envelopes.rule import FREE
 from scenarios.model.payloads import FILLER, drawn_range, encoded_size
 from scenarios.model.scenario import Load, Scenario, Send
+from scenarios.model.tales import deceived
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -23,6 +24,7 @@ class PlannedSend:
     """One private transaction to send. `readers` is without the sender, in the order of the file.
 
     After `keep` blocks every node erases it; 0 is never. `redisclose` is the rule for its readers.
+    `deceived` are those readers who are told something else, because a fault makes the sender a liar.
     """
 
     id: str
@@ -32,6 +34,7 @@ class PlannedSend:
     fields: Mapping[str, Any] = field(repr=False)
     keep: int = 0
     redisclose: str = FREE
+    deceived: tuple[str, ...] = ()
 
 
 def plan(scenario: Scenario) -> tuple[PlannedSend, ...]:
@@ -44,7 +47,11 @@ def plan(scenario: Scenario) -> tuple[PlannedSend, ...]:
         else:
             seed = f"{scenario.seed}/workload/{step.id}"
             sends += drawn(step, Random(seed), Random(f"{seed}/times"), scenario.always_to)
-    return tuple(sorted(sends, key=lambda send: send.at_ms))
+    told = [
+        replace(send, deceived=deceived(send.sender, send.at_ms, send.readers, scenario.faults))
+        for send in sends
+    ]
+    return tuple(sorted(told, key=lambda send: send.at_ms))
 
 
 def moments(load: Load, stream: Random) -> list[int]:

@@ -81,7 +81,7 @@ def shown_by_tx(disclosures: Iterable[Disclose]) -> dict[str, list[Disclose]]:
 def fields_read(send: PlannedSend, column: str, disclosures: Iterable[Disclose]) -> set[Path]:
     """The fields of a transaction that a party reads once these disclosures of it have been made."""
     paths = [path for path, _ in flatten(send.fields)]
-    if column == send.sender or column in send.readers:
+    if column == send.sender or column in set(send.readers).difference(send.deceived):
         return set(paths)
     found: set[Path] = set()
     for disclosure in disclosures:
@@ -94,11 +94,12 @@ def fields_read(send: PlannedSend, column: str, disclosures: Iterable[Disclose])
 def _cell(scenario: Scenario, send: PlannedSend, column: str, disclosures: Sequence[Disclose]) -> Cell:
     if column == send.sender:
         return Cell(_READS, _SENDER)
-    if column in send.readers:
+    if column in send.readers and column not in send.deceived:
         return Cell(_READS, _NAMED)
     shown = [each for each in disclosures if column in each.receivers]
     if not shown:
-        return Cell(_CIPHERTEXT if column == BROKER or scenario.payload == "on_chain" else _COMMITMENT)
+        holds = column == BROKER or column in send.deceived or scenario.payload == "on_chain"
+        return Cell(_CIPHERTEXT if holds else _COMMITMENT)
     read, of = len(fields_read(send, column, shown)), len(flatten(send.fields))
     # Whoever is shown all fields one by one cannot tell that there are no others, but reads them all.
     return Cell(_READS, _DISCLOSED) if read == of else Cell(_READS, _DISCLOSED, (read, of))

@@ -15,6 +15,7 @@ from scenarios.model.document import ScenarioDocument
 from scenarios.model.expected import (
     END,
     Agreement,
+    Blamed,
     Denied,
     EvidenceKept,
     Expectation,
@@ -39,6 +40,7 @@ __all__ = [
     "Ask",
     "AtHeight",
     "AtView",
+    "Blamed",
     "Denied",
     "Disclose",
     "EvidenceKept",

@@ -17,6 +17,7 @@ from scenarios.judging import PREDICTED
 from scenarios.model.loading import parse_scenario
 from scenarios.model.scenario import Scenario
 from scenarios.operating import Options
+from scenarios.proved_liars import liar_in_words
 from scenarios.session import Judged, Session, new_folder
 from scenarios.virtual.loop import VirtualLoop
 from scenarios.virtual.run import VirtualRun
@@ -138,6 +139,7 @@ def broken_by(judged: Judged, frozen_by: str) -> list[Broken]:
     if leaks := document["canaries"]["found"]:
         found.append(Broken("canary scan", f"{leaks} secrets found"))
     found += [Broken("key-free replay", each) for each in document["replayed"]["differing"][:1]]
+    found += [Broken("framed", liar_in_words(each)) for each in document["framed"][:1]]
     for unsure, result in ((False, "broken"), (True, "unconfirmed")):
         found += [
             Broken(each.check, each.detail, each.line, -1 if each.check == PREDICTED else place, unsure)

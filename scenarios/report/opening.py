@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from scenarios.proved_liars import liar_in_words
 from scenarios.report.elements import Cell, Html, Row, bullets, element, join, lines, paragraphs, table, text
 from scenarios.report.material import Material
 from scenarios.verdict import MARKS, counted_in, facts_of, replayed_in
@@ -31,6 +32,7 @@ def verdict(material: Material) -> Html:
         *(f"plan: {difference}" for difference in document["plan"]["first"]),
     ]
     replay = f" K{replayed_in(document)[1:]}." if "replayed" in document else ""  # Older runs have none.
+    reasons += [f"{liar_in_words(liar)}." for liar in document.get("liars", ())]
     parts = [
         badge,
         paragraphs(f"{_sentence(material)} {leaks}{replay}", f"{counted_in(document)}: {facts_of(document)}"),

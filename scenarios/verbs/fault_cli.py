@@ -18,6 +18,7 @@ from node.text import clean, plain
 from node.verbs.completion import node_names, run_numbers, run_of
 from scenarios.faults.record import FaultRecord, read
 from scenarios.mailbox import Mailbox
+from scenarios.model.faults import TWO_TALES
 from scenarios.model.layout import FAULTS
 from scenarios.model.names import SELECTORS
 from scenarios.why.wording import seconds
@@ -27,7 +28,7 @@ LIST, HEAL = "list", "heal"
 
 
 def _kinds(incomplete: str) -> list[str]:
-    return [kind for kind in (*FAULTS, LIST, HEAL) if kind.startswith(incomplete)]
+    return [kind for kind in (*FAULTS, LIST, HEAL) if kind.startswith(incomplete) and kind != TWO_TALES]
 
 
 def _fault_ids(context: typer.Context, incomplete: str) -> list[str]:

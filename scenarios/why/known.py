@@ -14,6 +14,7 @@ from node.chain.ledger import EXECUTED
 from node.chain.reading import Indexed
 from node.chain.store import MISSING, PENDING
 from scenarios.faults.record import FaultRecord
+from scenarios.proved_liars import ProvedLiar
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ class Known:
 
     `committed_ms` and `proposed_ms` are by height, for blocks that some node's log tells of. `indexes` is
     each node's own index of transactions, `lacking_ms` since when a node misses a payload, by its name and
-    the first digits of the transaction. `takes_faults` says that it hears `privity fault`.
+    the first digits of the transaction. `liars` are senders whom some node can prove to have lied.
+    `takes_faults` says that it hears `privity fault`.
     """
 
     run: str
@@ -98,6 +100,7 @@ class Known:
     proposed_ms: Mapping[int, int] = field(default_factory=dict)
     indexes: Mapping[str, Mapping[bytes, Indexed]] = field(default_factory=dict, repr=False)
     lacking_ms: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    liars: tuple[ProvedLiar, ...] = ()
 
     @property
     def voters(self) -> tuple[NodeKnown, ...]:

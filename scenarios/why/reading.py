@@ -21,6 +21,7 @@ from scenarios.faults import record as fault_record
 from scenarios.kept import kept_scenario
 from scenarios.mailbox import Mailbox
 from scenarios.model.plan import PlannedSend, plan
+from scenarios.proved_liars import liar_in_words, proved_liars
 from scenarios.why.known import Ended, Known, NodeKnown, Submitted
 
 
@@ -72,6 +73,7 @@ def read_known(reading: RunReading, *, now_ms: int | None = None, asked: Asked |
             for event in events
             if event["ev"] == "priv.missing" and "tx" in event
         },
+        liars=tuple(proved_liars(folder, network, network.names)),
     )
 
 
@@ -135,6 +137,7 @@ def _unmet(document: Mapping[str, Any]) -> Iterable[str]:
     if found := document.get("canaries", {}).get("found"):
         yield f"canary scan  {found} secrets found"
     yield from (f"key-free replay  {each}" for each in document.get("replayed", {}).get("differing", []))
+    yield from (f"framed  {liar_in_words(each)}" for each in document.get("framed", []))
 
 
 def _verdict(folder: RunFolder) -> dict[str, Any]:

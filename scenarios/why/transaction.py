@@ -19,6 +19,7 @@ from node.chain.store import (
 )
 from node.errors import CHECK_FAILED, FINE, UNCONFIRMED
 from scenarios.model.plan import PlannedSend
+from scenarios.proved_liars import ProvedLiar, liar_in_words
 from scenarios.why import diagnosis as states
 from scenarios.why.diagnosis import Diagnosis
 from scenarios.why.known import Known, Submitted
@@ -33,7 +34,7 @@ _STATE_WORDS = {
     PENDING: "has it, and has not looked at it yet, or has too few receipts for it",
     MISSING: "lacks the payload and asks for it",
     NOT_DELIVERED: "lacks the payload, and nobody that is up has given it",
-    UNREADABLE: "cannot open it: it does not meet its commitment",
+    UNREADABLE: "refuses it: it does not meet its commitment",
     store.REFUSED: "refuses it: a mandatory reader was left out",
 }
 
@@ -60,6 +61,7 @@ class TransactionDiagnosis:
     height: int | None
     readers: tuple[Reader, ...]
     network: Diagnosis
+    liar: ProvedLiar | None = None  # Its sender, if somebody can prove that it lied.
 
     @property
     def exit_code(self) -> int:
@@ -96,8 +98,9 @@ def diagnose_transaction(
     else:
         there = all(each.state in (DELIVERED, PURGED) for each in readers)
         state = ARRIVED if there else UNDELIVERED
+    liar = next((each for each in known.liars if each.tx == wanted.tx), None)
     return TransactionDiagnosis(
-        wanted.name, wanted.tx, state, wanted.sender, wanted.at_ms, wanted.height, readers, network
+        wanted.name, wanted.tx, state, wanted.sender, wanted.at_ms, wanted.height, readers, network, liar
     )
 
 
@@ -136,7 +139,9 @@ def transaction_lines(diagnosis: TransactionDiagnosis) -> list[str]:
         return [*lines, *[each for each in lines_of(network) if each not in ended]]
     for reader in diagnosis.lacking:
         lines.append(line("lacks", _reader_text(reader)))
-    if diagnosis.lacking and network.ended is None:
+    if diagnosis.liar is not None:
+        lines.append(line("liar", liar_in_words(diagnosis.liar.document(diagnosis.id))))
+    if diagnosis.lacking and network.ended is None and diagnosis.liar is None:
         lines.append(line("next", _next(diagnosis)))
     return lines
 
@@ -152,6 +157,7 @@ def transaction_document(diagnosis: TransactionDiagnosis) -> dict[str, Any]:
             "sender": diagnosis.sender or None,
             "at": diagnosis.at_ms / 1000,
             "height": diagnosis.height,
+            "liar": None if diagnosis.liar is None else diagnosis.liar.document(diagnosis.id),
             "readers": [
                 {
                     "node": reader.name,

@@ -23,6 +23,7 @@ STORIES += (
     "late disclosure",
     "right to be forgotten",
     "consent",
+    "whistle",
 )
 MOST_LINES = 60
 

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from node.errors import CHECK_FAILED, FINE, PrivityError
-from scenarios import Network
+from scenarios import Network, operating
 from scenarios.faults.record import FaultRecord, append, faulty, isolated, read
 from scenarios.faults.virtual_hands import VirtualHands
 from scenarios.model.fault_steps import AnyFault
@@ -45,6 +45,7 @@ KINDS = {
     "censor": "kind: censor, nodes: [primary], of: [bob], for: 1s",
     "slow": "kind: slow, nodes: [primary], by: 100ms, for: 1s",
     "flood": "kind: flood, nodes: [dave], for: 1s",
+    "two-tales": "kind: two-tales, nodes: [dave], for: 1s",
     "corrupt-disk": "kind: corrupt-disk, nodes: [dave]",
     "skew": "kind: skew, nodes: [dave], by: +200ms, for: 1s",
     "broker-restart": "kind: broker-restart",
@@ -63,6 +64,7 @@ def idle_hands(monkeypatch: pytest.MonkeyPatch) -> None:
     """A world in which no fault has an effect."""
     for work in ("crash", "pause", "disturb", "stop_broker"):
         monkeypatch.setattr(VirtualHands, work, nothing)
+    monkeypatch.setattr(operating, "lie", lambda run, send, honest: honest)
 
 
 def run(privity: Privity, home: Path, fault: str, *more: str) -> Outcome:

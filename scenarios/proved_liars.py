@@ -1,0 +1,61 @@
+"""Senders that were proved liars: every proof that a node kept, judged anew from public data alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from node.consortium import Network
+from node.run_folder import RunFolder
+from node.sender_evidence import judge_bytes, kept_proofs, lie_in_words
+from scenarios.model.plan import PlannedSend
+
+
+@dataclass(frozen=True, slots=True)
+class ProvedLiar:
+    """One lie: its transaction and sender, what each proof proves, and whose node has a proof that holds."""
+
+    tx: bytes
+    sender: str
+    lies: Mapping[str, str]  # By the name of the node that keeps a proof: a token of SenderProof.
+
+    def document(self, name: str) -> dict[str, Any]:
+        """As `run --json` has it; `name` is what the file calls the transaction."""
+        return {"party": self.sender, "tx": self.tx.hex(), "id": name, "proofs": dict(self.lies)}
+
+
+def proved_liars(folder: RunFolder, network: Network, names: Iterable[str]) -> list[ProvedLiar]:
+    """What the proofs prove that these nodes keep, by sender and transaction. Needs no private key."""
+    found: dict[tuple[str, bytes], dict[str, str]] = {}
+    for name in names:
+        for _, data in kept_proofs(folder.node(name)):
+            blamed = judge_bytes(network, data)
+            if blamed is not None:
+                found.setdefault((blamed.sender, blamed.tx), {})[name] = blamed.lie
+    return [ProvedLiar(tx, sender, lies) for (sender, tx), lies in found.items()]
+
+
+def unproved(folder: RunFolder, network: Network, names: Iterable[str]) -> list[str]:
+    """Nodes that keep as proof what proves nothing."""
+    return [
+        name
+        for name in names
+        if any(judge_bytes(network, data) is None for _, data in kept_proofs(folder.node(name)))
+    ]
+
+
+def framed(liars: Sequence[ProvedLiar], sent: Mapping[bytes, PlannedSend]) -> list[ProvedLiar]:
+    """Those that nobody told to lie: the proof is wrong, or the client is (P49)."""
+    return [
+        liar
+        for liar in liars
+        if liar.tx not in sent or sent[liar.tx].sender != liar.sender or not sent[liar.tx].deceived
+    ]
+
+
+def liar_in_words(liar: Mapping[str, Any]) -> str:
+    """One line of the verdict, from the document of a liar."""
+    lies = dict.fromkeys(lie_in_words(lie) for lie in liar["proofs"].values())
+    by = ", ".join(liar["proofs"])
+    return f"{liar['party']} is proved a liar about {liar['id']}: {'; '.join(lies)}   proof at {by}"
