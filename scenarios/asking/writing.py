@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from node.logs.event_fields import is_name
-from scenarios.asking.questions import QUESTIONS, Judge
+from scenarios.asking.questions import HARMS, QUESTIONS, Judge
 from scenarios.asking.requirements import Case
 
 _SENT, _ASKED, _SHOWN = "1s", "3s", "4s"
@@ -24,6 +24,7 @@ def scenario_text(case: Case, name: str) -> str:
             f"name: {name if is_name(name) else json.dumps(name)}",
             f"about: {case.sender} tells {_list(case.readers)} something. Who else may know what?",
             "seed: 1",
+            *_settings(case),
             "",
             "parties:",
             *_parties(case),
@@ -57,6 +58,13 @@ def sheet_text(case: Case, name: str, answers: Mapping[str, str]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _settings(case: Case) -> Iterable[str]:
+    """The profile of organisations among themselves; where the fact of dealing matters, nobody fetches."""
+    yield "profile: b2b                   # Readers alone hold it, and show it on with consent only."
+    if case.harm != HARMS[0]:
+        yield "privacy: {payload: on_chain}   # Off chain the broker could count who deals with whom."
 
 
 def _parties(case: Case) -> Iterable[str]:

@@ -25,6 +25,7 @@ def render_check(scenario: Scenario, ascii: bool = False) -> str:
     sends = plan(scenario)
     lines = [
         _headline(scenario),
+        *_profile(scenario),
         *_matrix(scenario, sends, ascii),
         *_disclosures(scenario),
         *_faults(scenario),
@@ -45,6 +46,7 @@ def check_document(checked: Scenario | ScenarioInvalid) -> dict[str, Any]:
         "valid": True,
         "name": checked.name,
         "seed": checked.seed,
+        "profile": checked.document.profile,
         "parties": list(checked.names),
         "voters": list(checked.voters),
         "faulty_voters": checked.faulty_voters,
@@ -69,6 +71,18 @@ def _headline(scenario: Scenario) -> str:
     parties = _counted(len(scenario.parties), "party", "parties")
     voters = _counted(len(scenario.voters), "voter", "voters")
     return f"✓ {scenario.file}   {parties} · {voters} · {tolerates} · quorum {scenario.quorum}"
+
+
+def _profile(scenario: Scenario) -> list[str]:
+    """What the profile of the file comes to, with what the file itself says instead."""
+    name, privacy = scenario.document.profile, scenario.document.privacy
+    if name is None:
+        return []
+    words = [f"payload {privacy.payload}", f"redisclose {privacy.redisclose}"]
+    words += [f"copies {privacy.copies}"] if privacy.payload == "off_chain" else []
+    words += [f"always to {', '.join(scenario.always_to)}"] if scenario.always_to else []
+    words += [f"kept {format_blocks(privacy.keep)}"] if privacy.keep else []
+    return [f"profile {name}: {' · '.join(words)}"]
 
 
 def _counted(count: int, one: str, many: str) -> str:

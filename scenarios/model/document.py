@@ -14,12 +14,14 @@ from node.consortium import MAX_PARTIES
 from node.envelopes.rule import Redisclose
 from scenarios.model.expectations import Rule
 from scenarios.model.names import expand, wrong_with_name
+from scenarios.model.profiles import ProfileName, with_profile
 from scenarios.model.steps import Step
 from scenarios.model.strict import Strict
 from scenarios.model.values import (
     Broker,
     Delay,
     Duration,
+    OptionalBlocks,
     OptionalDelay,
     Parties,
     Percent,
@@ -111,6 +113,9 @@ class PrivacySection(Strict):
         default=[], description="mandatory readers: parties that read every transaction, like [regulator]"
     )
 
+    keep: OptionalBlocks = Field(
+        default=None, description="after so many blocks each node erases a payload; a step may say otherwise"
+    )
     redisclose: Redisclose = Field(
         default="free", description="whether readers may show on what they read; a step may say otherwise"
     )
@@ -186,6 +191,9 @@ class ScenarioDocument(Strict):
     name: Text = Field(default="", max_length=64, description="by default the name of the file")
     about: Text = Field(default="", max_length=500, description="a sentence for the reader")
     seed: Seed = Field(default=0, description="everything drawn comes from this number")
+    profile: ProfileName | None = Field(
+        default=None, description="defaults for a kind of user: b2b, b2c or b2g; none by default"
+    )
     crypto: Literal["seeded", "os"] | None = Field(
         default=None,
         description="where transport: memory has keys and nonces from; seeded by default, or os",
@@ -199,6 +207,17 @@ class ScenarioDocument(Strict):
     )
     steps: list[Step] = Field(default=[], description="what happens, each at its time")
     expect: list[Rule] = Field(default=[], description="what must be true")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_profile(cls, data: Any) -> Any:
+        return with_profile(data)
+
+    @model_validator(mode="after")
+    def _has_who_its_profile_needs(self) -> ScenarioDocument:
+        if self.profile == "b2g" and not self.privacy.always_to:
+            raise refusal("E-MISSING", "profile b2g needs a party with role: regulator, or privacy.always_to")
+        return self
 
     @model_validator(mode="after")
     def _says_where_keys_are_from(self) -> ScenarioDocument:

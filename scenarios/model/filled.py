@@ -81,6 +81,7 @@ def _filled(document: dict[str, Any]) -> str:
 def brief(scenario: Scenario) -> str:
     """The same without what is the default anyway, and without comments."""
     document = scenario.document.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
+    document.pop("profile", None)  # What it sets stands there; what overrides it may be the usual default.
     return _as_text(_in_lines(_quoted(document)))
 
 

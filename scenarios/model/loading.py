@@ -21,6 +21,7 @@ from scenarios.model.values import Known
 
 MAX_FILE_BYTES = 1 << 20
 MAX_EXCERPTS = 20
+_ON_RECORD = ("disclose", "request", "consent", "revoke")
 _SUFFIXES = {".yaml", ".yml"}
 
 
@@ -49,7 +50,7 @@ def parse_scenario(text: str, file: str, default_name: str = "scenario") -> Scen
     faults = _doing(source, identifiers, "fault")
     replays = _doing(source, identifiers, "replay")
     others = {*faults, *replays}
-    others.update(*(_doing(source, identifiers, kind) for kind in ("disclose", "request")))
+    others.update(*(_doing(source, identifiers, kind) for kind in _ON_RECORD))
     known = Known(
         _party_names(source),
         tuple(name for name in identifiers if name not in others),

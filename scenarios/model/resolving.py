@@ -112,7 +112,7 @@ class _Resolver:
             if len(readers) > MAX_OTHER_READERS:
                 self._too_many_readers((*path, "to"), len(readers))
             self._check_room(path, step)
-            rest = (step.data, step.keep or 0, self._rule(step))
+            rest = (step.data, self._keep(step), self._rule(step))
             return Send(step.id, line, step.at, step.as_, readers, *rest)
         load = self._load(step, step.id, path)
         self._check_load(path, load)
@@ -144,7 +144,7 @@ class _Resolver:
             burst=step.burst,
             size_bytes=step.size,
             data=step.data,
-            keep=step.keep or 0,
+            keep=self._keep(step),
             redisclose=self._rule(step),
         )
 
@@ -154,6 +154,9 @@ class _Resolver:
             check_payload(step.data, redisclose=self._rule(step))
         except PayloadError as error:
             self.complaints.at((*path, "data"), error.code, str(error))
+
+    def _keep(self, step: SendStep | LoadStep) -> int:
+        return step.keep or self._document.privacy.keep or 0
 
     def _rule(self, step: SendStep | LoadStep) -> str:
         return step.redisclose or self._document.privacy.redisclose

@@ -24,6 +24,7 @@ STORIES += (
     "right to be forgotten",
     "consent",
     "whistle",
+    "trade documents",
 )
 MOST_LINES = 60
 
