@@ -66,7 +66,8 @@ class Policy(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields
 class Rules(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """The settings of consensus. `validity_window` is in heights, the limits are in bytes and requests.
 
-    `receipt_timeout_ms` is how long a client waits for receipts before it gives a transaction up.
+    `receipt_timeout_ms` is how long a client waits for receipts before it gives a transaction up;
+    every `state_check` blocks the parties compare their private state, with 0 never.
     """
 
     block_every_ms: Milliseconds = 200
@@ -79,6 +80,7 @@ class Rules(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=
     max_batch_bytes: Annotated[int, Meta(ge=1, le=3 << 20)] = 1 << 20
     validity_window: Count = 1000
     receipt_timeout_ms: Milliseconds = 5000
+    state_check: Annotated[int, Meta(ge=0, lt=2**31)] = 0
 
 
 class Consortium(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):

@@ -57,6 +57,8 @@ from node.private_view import PrivateView
 from node.reporting import Numbers, Reporter
 from node.retention import OPENED, Retention
 from node.sender_evidence import SenderEvidence
+from node.state_check.checker import StateChecker
+from node.state_check.packets import StateEnvelope
 from node.topics import Topics
 from node.wire import (
     AnyTransaction,
@@ -187,6 +189,17 @@ class Node:
             )
             self.private_view.enough = self._deliveries.enough
             self._deliveries.withdrawn = self._withdrawn
+        self._state_checker = StateChecker(
+            network,
+            name,
+            keys,
+            folder,
+            self._store,
+            objects,
+            self.report,
+            send,
+            lambda: self.ledger.height,
+        )
         self._retention = Retention(
             self._store,
             self._mempool,
@@ -268,6 +281,8 @@ class Node:
             self._on_fetched_batch(packet)
         elif isinstance(packet, SignedInquiry):
             self._on_inquiry(packet)
+        elif isinstance(packet, StateEnvelope):
+            self._state_checker.take(packet)
         elif isinstance(packet, DeliveryPacket) and self._deliveries is not None:
             self._deliveries.take(packet, self._now_ms)
         else:
@@ -355,6 +370,8 @@ class Node:
                     self._breaches.refused(one.id, one.judged.rule)
             if not self.private_view.busy:
                 self._breaches.look(LOOK_AT_ONCE)
+            if not self.private_view.busy and not self.failed:
+                self._state_checker.work()
             if self._deliveries is not None:
                 for looked in found:
                     self._deliveries.looked(looked, self._now_ms)
@@ -375,7 +392,8 @@ class Node:
     def has_idle_work(self) -> bool:
         """Whether `idle` would find something to do."""
         view = self.private_view
-        return view.busy or view.objects.busy or self._breaches.busy
+        checking = self._state_checker.busy and not self.failed
+        return view.busy or view.objects.busy or self._breaches.busy or checking
 
     def report_state(self, *, always: bool = False) -> None:
         """Write `node.state`: this node in numbers."""
@@ -605,6 +623,7 @@ class Node:
         if height == 1:
             self.report.emit("node.ready", h=height, blk=block)
         self._retention.purge()
+        self._state_checker.executed()
         known = decision.block_certificate
         self._take(self._replica.executed(height, block, header.state_root, known, self._now_ms))
 

@@ -44,6 +44,7 @@ from node.chain.block import BlockHeader
 from node.consortium import ConsortiumTransaction, Network
 from node.delivery.packets import DeliveryPacket
 from node.envelopes.transaction import Blob, PrivateTransaction
+from node.state_check.packets import StateEnvelope
 
 Meta = msgspec.Meta
 Token = Annotated[bytes, Meta(min_length=8, max_length=8)]
@@ -111,6 +112,7 @@ Packet = (
     | SignedInquiry
     | Inclusion
     | DeliveryPacket
+    | StateEnvelope
 )
 
 

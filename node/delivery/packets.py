@@ -13,6 +13,7 @@ import msgspec
 from consensus.votes import Digest, ReplicaId, Signature
 from node.canonical import encode
 from node.envelopes.transaction import Blob, PrivateTransaction
+from node.state_check.packets import STATE_TAG
 
 Meta = msgspec.Meta
 Token = Annotated[bytes, Meta(min_length=8, max_length=8)]
@@ -98,8 +99,13 @@ _TAGS = frozenset(
 
 
 def is_delivery(data: bytes) -> bool:
-    """Whether a packet says that it is one of these; whether it is any good is for the decoder."""
-    return len(data) > 1 and data[1] in _TAGS  # An array whose first element is its kind.
+    """Whether a packet says that it is one of these, or of a state check, which may wait as well.
+
+    Whether it is any good is for the decoder.
+    """
+    return len(data) > 1 and (
+        data[1] in _TAGS or data[1] == STATE_TAG
+    )  # An array whose first element is its kind.
 
 
 def delivery_bytes(network: bytes, tx: bytes, reply_to: bytes) -> bytes:

@@ -35,6 +35,7 @@ from node.delivery.packets import (
     SignedBlobRequest,
 )
 from node.envelopes.payload import SIZE_BUCKETS, Payload, size_bucket
+from node.state_check.packets import StateEnvelope, StateRoots, StateWrite, StateWrites
 from node.wire import CommittedBatch, Frame, Inclusion, Inquiry, SignedInquiry, TransactionPacket
 from tests.consensus.alone import R1, batch_of, block_certificate
 from tests.consensus.views import new_view, prepared, view_change
@@ -107,8 +108,14 @@ PACKETS: list[bytes] = [
         ReceiptsUnderKey(DIGEST, bytes(16), bytes(120)),
         SignedBlobRequest(BlobRequest(1, (DIGEST, SEALED.transaction.id)), SIGNATURE),
         BlobAnswer(SEALED.transaction, SEALED.blob, ReceiptsUnderKey(DIGEST, bytes(16), bytes(120))),
+        StateEnvelope(SEALED.transaction, SEALED.blob),
         *map(acted, ROUND_DEEDS),
     )
+]
+STATE_MESSAGES = [
+    encode(StateRoots(20, bytes(16), 0, 20, (DIGEST,))),
+    encode(StateRoots(20, bytes(16), 0, 3, (DIGEST,) * 3)),
+    encode(StateWrites(20, 7, (StateWrite(0, DIGEST, bytes(16)), StateWrite(3, DIGEST, bytes(16))), (1, 2))),
 ]
 FRAMES = [encode(Frame(1, 9, tuple(PACKETS[:3]))), encode(Frame(1, 9, ()))]
 BLOBS = [encode(SEALED.blob)]

@@ -19,6 +19,7 @@ from node.canonical import DecodeError, decode, encode
 from node.chain.round_deeds import RELEASE_LIMIT
 from node.envelopes.payload import Payload
 from node.envelopes.transaction import decode_blob, decode_transaction
+from node.state_check.packets import decode_message
 from node.wire import decode_frame, decode_packet
 from tests.node.network_of_nodes import ready
 from tests.node.peer_bytes import (
@@ -28,6 +29,7 @@ from tests.node.peer_bytes import (
     NETWORK,
     PACKETS,
     RELEASED,
+    STATE_MESSAGES,
     TRANSACTIONS,
     content_of,
     damaged,
@@ -41,6 +43,7 @@ DECODERS: dict[str, tuple[Callable[[bytes], object], list[bytes]]] = {
     "blob": (decode_blob, BLOBS),
     "transaction": (decode_transaction, TRANSACTIONS),
     "payload": (parse_content, CONTENTS),
+    "state message": (decode_message, STATE_MESSAGES),
     "release": (lambda data: decode(Released, data, RELEASE_LIMIT), RELEASED),
 }
 

@@ -1,0 +1,1 @@
+"""Comparing private state between the parties of each audience (P37)."""
