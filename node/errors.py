@@ -296,6 +296,13 @@ CATALOGUE: dict[str, Explanation] = {
         UNCONFIRMED,
         "What was waited for may still come. `privity why` tells what the network waits for.",
     ),
+    "E-TRIGGER": Explanation(
+        "a step was not carried out",
+        UNCONFIRMED,
+        "It waits for a height or a view (`at: {height: 20}`) that the network never came to, or speaks of\n"
+        "a transaction that was not sent by then. A step is given up once nothing else is under way that\n"
+        "could bring the network there. The run goes on, and is unconfirmed.",
+    ),
     "E-TX": Explanation(
         "no such transaction",
         WRONG_USAGE,
@@ -393,6 +400,12 @@ CATALOGUE: dict[str, Explanation] = {
         FINE,
         "Only n = 3f + 1 voters make full use of each one: 5 and 6 voters tolerate the same single\n"
         "fault as 4.",
+    ),
+    "W-WAIT": Explanation(
+        "a height that never comes",
+        FINE,
+        "Idle time makes no blocks: a ledger grows by one block for each transaction at most. A step\n"
+        "that waits for a higher one is never carried out, and its run is unconfirmed.",
     ),
 }
 

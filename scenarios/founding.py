@@ -71,7 +71,11 @@ def write_operator_files(folder: RunFolder, source: Path, planned: tuple[Planned
     with open(open_private(folder.scenario, 1), "wb") as copy, source.open("rb") as original:
         shutil.copyfileobj(original, copy)
     lines = [
-        json.dumps({"id": send.id, "as": send.sender, "to": list(send.readers)}, separators=(",", ":"))
+        json.dumps(
+            {"id": send.id, "as": send.sender, "to": list(send.readers)}
+            | ({"waits_for": str(send.trigger)} if send.trigger is not None else {}),
+            separators=(",", ":"),
+        )
         for send in planned
     ]
     replace_private(folder.plan, "".join(line + "\n" for line in lines).encode())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -41,13 +42,14 @@ from scenarios.model.plan import PlannedSend, plan
 from scenarios.model.scenario import Fault, Replay, Scenario
 from scenarios.processes.child import ProcessExit
 from scenarios.showing import OnRecord, Showing
+from scenarios.together import Together, ended, until_done
+from scenarios.triggers import TRIGGER_S, Play, Triggers, Waiting, last_timed_ms
 
 READY_S = 60.0
 CONFIRM_S = 30.0
 HEIGHTS_S = 5.0
 SETTLE_S = 20.0
 FAULTY_S = 5.0  # Of which for nodes that lied, or lost their disk, and stopped doing so.
-TRIGGER_S = 5.0  # For what a fault waits for that is no time, once all else is played.
 ASK_S = 2.0
 QUICK_S = 0.3
 
@@ -125,6 +127,7 @@ class Operator(ABC):
         self.views: dict[str, int] = {}
         self.crashed: list[ProcessExit] = []  # By themselves, and by no fault of the scenario.
         self.timeline = Timeline(self, folder.faults)
+        self.triggers = Triggers(self)
         self._height = 0
 
     # What a world does.
@@ -268,33 +271,32 @@ class Operator(ABC):
         by_step: dict[str, list[PlannedSend]] = {}
         for send in self.planned:
             by_step.setdefault(self._step_of[send.id], []).append(send)
-        steps = [asyncio.create_task(self._play_step(name, sends)) for name, sends in by_step.items()]
-        steps += [asyncio.create_task(self._replay(step)) for step in self.scenario.replays]
+        work: list[tuple[Waiting, Play]] = [
+            (step, functools.partial(self._play_step, step.id, by_step[step.id]))
+            for step in self.scenario.workload
+            if step.id in by_step
+        ]
+        work += [(step, functools.partial(self._replay, step)) for step in self.scenario.replays]
         shown: list[OnRecord] = [
             *self.scenario.disclosures,
             *self.scenario.asked,
             *self.scenario.owners_words,
         ]
-        steps += [asyncio.create_task(self._show(step)) for step in shown]
+        work += [(step, functools.partial(self._show, step)) for step in shown]
+        self.triggers.begin(step for step, _ in work)
+        steps = [asyncio.create_task(self.triggers.carry_out(step, play)) for step, play in work]
         faults = asyncio.create_task(self.timeline.play(self.scenario.faults))
         watch = asyncio.create_task(self._watch_heights())
         try:
-            await asyncio.gather(*steps)
+            await until_done(steps, (faults, watch))
             # What waits for a height or a view that never comes must not wait for ever.
-            await asyncio.wait((faults,), timeout=self._patience_s())
-            if faults.done():
-                faults.result()
+            await until_done((faults,), (watch,), self._patience_s())
         finally:
-            for task in (*steps, faults, watch):
-                task.cancel()
-            await asyncio.gather(*steps, faults, watch, return_exceptions=True)
+            await ended((*steps, faults, watch))
 
     def _patience_s(self) -> float:
         """How long faults that are due at a time may still take, and some more for the others."""
-        last_ms = max(
-            (fault.at + (fault.for_ms or 0) for fault in self.scenario.faults if isinstance(fault.at, int)),
-            default=0,
-        )
+        last_ms = last_timed_ms(self.scenario.faults)
         longest_ms = max((fault.for_ms or 0 for fault in self.scenario.faults), default=0)
         return max(0, last_ms - self.since_ms()) / 1000 + longest_ms / 1000 + TRIGGER_S
 
@@ -308,18 +310,18 @@ class Operator(ABC):
     def _step_of(self) -> dict[str, str]:
         return {tx: step.id for step in self.scenario.steps for tx in step.transactions}
 
-    async def _play_step(self, name: str, sends: Sequence[PlannedSend]) -> None:
-        handing: list[asyncio.Task[bool]] = []
-        for send in sends:
-            await self._sleep_until(send.at_ms)
-            handing.append(asyncio.create_task(self._hand_in(send)))
-            await asyncio.sleep(0)
-        ordered = [send for send, ok in zip(sends, await asyncio.gather(*handing), strict=True) if ok]
+    async def _play_step(self, name: str, sends: Sequence[PlannedSend], began_ms: int) -> None:
+        async with Together[bool]() as handing:
+            for send in sends:
+                await self._sleep_until(began_ms + send.at_ms)
+                handing.add(self._hand_in(send, began_ms))
+                await asyncio.sleep(0)
+        ordered = [send for send, ok in zip(sends, handing.results, strict=True) if ok]
         confirmed = await self.confirm([send.id for send in ordered]) if ordered else 0
         if ordered or len(sends) > 1:
-            self._tell(name, sends, confirmed)
+            self._tell(name, sends, confirmed, began_ms)
 
-    async def _hand_in(self, send: PlannedSend) -> bool:
+    async def _hand_in(self, send: PlannedSend, began_ms: int = 0) -> bool:
         """Submit a planned transaction; False if its readers' nodes gave too few receipts, which is told."""
         try:
             await self.submit(send)
@@ -328,23 +330,30 @@ class Operator(ABC):
                 raise
             self.sent[send.id].refused = error.code
             self.events.emit("step.refused", "warn", id=send.id, err=error.code)
-            self.say("step", f"{send.at_ms / 1000:>4g}s  send      {send.id:<12} {error.what}   {error.code}")
+            at = _seconds(began_ms + send.at_ms)
+            self.say("step", f"{at:>5}  send      {send.id:<12} {error.what}   {error.code}")
             return False
         return True
 
-    async def _replay(self, step: Replay) -> None:
+    async def _replay(self, step: Replay, began_ms: int) -> None:
         """Hand in an earlier transaction once more, and see that it leads to nothing before going on."""
-        await self._sleep_until(step.at_ms)
+        await self._sleep_until(began_ms + step.at_ms)
         sent = self.sent.get(step.tx)
-        if sent is not None:
-            self.client.publish(sent.packet)
-            self.replayed[step.id] = Replayed(sent.tx, self.since_ms())
-            self.events.emit("step.done", id=step.id, ok=True)
-        self.say("step", f"{step.at_ms / 1000:>4g}s  replay    {step.id:<12} {step.tx}")
+        if sent is None:
+            self.triggers.miss(step, f"{step.tx} was not sent by then")
+            return
+        self.client.publish(sent.packet)
+        self.replayed[step.id] = Replayed(sent.tx, self.since_ms())
+        self.events.emit("step.done", id=step.id, ok=True)
+        self.say("step", f"{_seconds(began_ms + step.at_ms):>5}  replay    {step.id:<12} {step.tx}")
 
-    async def _show(self, step: OnRecord) -> None:
-        await self._sleep_until(step.at_ms)
-        await self.showing.play(step, CONFIRM_S + (self._patience_s() if self.scenario.faults else 0.0))
+    async def _show(self, step: OnRecord, began_ms: int) -> None:
+        await self._sleep_until(began_ms + step.at_ms)
+        if step.tx not in self.sent:
+            self.triggers.miss(step, f"{step.tx} was not sent by then")
+            return
+        within_s = CONFIRM_S + (self._patience_s() if self.scenario.faults else 0.0)
+        await self.showing.play(step, within_s, _seconds(began_ms + step.at_ms))
 
     async def _sleep_until(self, at_ms: int) -> None:
         due = self.network.created_ms + at_ms
@@ -399,8 +408,8 @@ class Operator(ABC):
             self._height = max(self._height, proof.header.height)
         return len(proofs)
 
-    def _tell(self, name: str, sends: Sequence[PlannedSend], confirmed: int) -> None:
-        at = f"{self.sent[sends[0].id].planned.at_ms / 1000:g}s"
+    def _tell(self, name: str, sends: Sequence[PlannedSend], confirmed: int, began_ms: int) -> None:
+        at = _seconds(began_ms + sends[0].at_ms)
         heights = sorted(
             {proof.header.height for send in sends if (proof := self.sent[send.id].proof) is not None}
         )
@@ -456,6 +465,10 @@ class Operator(ABC):
             events.close()
         with contextlib.suppress(PrivityError):
             self.folder.write_run(state="stopped")
+
+
+def _seconds(ms: int) -> str:
+    return f"{ms / 1000:g}s"
 
 
 def _parties(readers: Sequence[str]) -> str:

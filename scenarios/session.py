@@ -157,6 +157,7 @@ class Session:
             invariants=tuple(run.broken),
             faults=tuple(read_faults(self.folder.faults)),
             replayed=run.replayed,
+            missed=tuple(run.triggers.missed),
         )
 
     def judge(self, settled: bool) -> Judged:

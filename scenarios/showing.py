@@ -46,8 +46,11 @@ class Showing:
         self._operator = operator
         self.recorded: dict[str, Recorded] = {}  # By the id of the step.
 
-    async def play(self, step: OnRecord, within_s: float) -> None:
-        """Carry out one step. What it speaks of must be ordered first; nobody waits for longer."""
+    async def play(self, step: OnRecord, within_s: float, at: str) -> None:
+        """Carry out one step, due `at` a time in words. What it speaks of must be ordered first.
+
+        Nobody waits for longer than `within_s`.
+        """
         sent = self._operator.sent.get(step.tx)
         height = ""
         proofs = {} if sent is None else await self._confirmed([sent.tx], _author(step), within_s)
@@ -69,7 +72,6 @@ class Showing:
             word, who = "request", f"{step.asker} -> {step.of}"
         refused = self._operator.refused_steps.get(step.id)
         mark = f"refused   {refused}" if refused else "✓" if done else "no certificate yet"
-        at = f"{step.at_ms / 1000:g}s"
         self._operator.say("step", f"{at:>5}  {word:<9} {step.tx:<12} {who:<24} {height:<12} {mark}")
         if refused:
             self._operator.events.emit("step.refused", "warn", id=step.id, err=refused)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -16,8 +15,9 @@ from scenarios.faults.disturbances import disturbances
 from scenarios.faults.hands import Hands, flip_a_byte, wipe
 from scenarios.faults.record import FaultRecord, append, faulty, isolated
 from scenarios.model.scenario import AtHeight, AtView, Fault
+from scenarios.together import Together
+from scenarios.triggers import LOOK_S, common_view
 
-LOOK_S = 0.1
 RESTART_MS = 1000
 PROCESS_KINDS = frozenset(("crash", "restart", "pause", "corrupt-disk"))
 BROKER_KINDS = frozenset(("broker-restart", "broker-outage"))
@@ -77,6 +77,13 @@ class Timeline:
         return faulty(record for record in self.records.values() if record.active)
 
     @property
+    def turns(self) -> int:
+        """How many beginnings and ends of faults there were until now."""
+        return sum(
+            (each.began_ms is not None) + (each.ended_ms is not None) for each in self.records.values()
+        )
+
+    @property
     def _voters(self) -> list[str]:
         return [member.name for member in self._scene.network.members if member.votes]
 
@@ -97,9 +104,9 @@ class Timeline:
         faults = list(faults)
         for fault in faults:
             self.expect(fault)
-        async with asyncio.TaskGroup() as group:
+        async with Together[None]() as group:
             for fault in faults:
-                group.create_task(self._play_one(fault))
+                group.add(self._play_one(fault))
 
     def expect(self, fault: Fault) -> None:
         """Make a fault known before it begins."""
@@ -138,8 +145,7 @@ class Timeline:
 
     async def _view(self) -> int:
         """The view that most nodes are in."""
-        views = Counter(status.view for status in (await self._scene.statuses(LOOK_S)).values())
-        return max(views, key=lambda view: (views[view], view)) if views else 0
+        return common_view(await self._scene.statuses(LOOK_S))
 
     @staticmethod
     def _heals_after_ms(fault: Fault) -> int | None:

@@ -28,7 +28,8 @@ class Course:
     `committed` has for each height the moment at which a weak quorum (f + 1) of honest voters had told of its
     block, `proposed` when one of them first told of a proposal for it. `repeats` has by the first digits of a
     transaction who was handed it again after its execution, and when. `connected` are the times at which any
-    node, honest or not, got its connection to the broker.
+    node, honest or not, got its connection to the broker. `views` has when a weak quorum of honest voters had
+    told of each new view.
     """
 
     committed: dict[int, int] = field(default_factory=dict)
@@ -36,6 +37,11 @@ class Course:
     accusations: list[Accusation] = field(default_factory=list)
     repeats: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
     connected: list[int] = field(default_factory=list)
+    views: dict[int, int] = field(default_factory=dict)
+
+    def entered_ms(self, view: int) -> int | None:
+        """When a weak quorum of honest voters had entered this view or a later one; None if it never had."""
+        return min((t_ms for each, t_ms in self.views.items() if each >= view), default=None)
 
     def commits(self, after_ms: int, to_ms: int) -> list[tuple[int, int]]:
         """Time and height of each commit later than the one moment and no later than the other."""
@@ -46,6 +52,7 @@ def read_course(folder: RunFolder, network: Network, honest: Collection[str]) ->
     """Read each node's own log; what a faulty node says happened counts for nothing."""
     course = Course()
     told: dict[int, dict[str, int]] = {}  # By height: when each honest voter first told of its block.
+    entered: dict[int, dict[str, int]] = {}  # By view: when each first told of it.
     voters = {member.name for member in network.members if member.votes}
     for name in network.names:
         for event in _events(folder, name):
@@ -54,6 +61,8 @@ def read_course(folder: RunFolder, network: Network, honest: Collection[str]) ->
                 course.connected.append(t_ms)
             if name not in honest:
                 continue
+            if what in ("block.commit", "pbft.new_view") and name in voters:
+                entered.setdefault(event.get("v", 0), {}).setdefault(name, t_ms)
             if what == "block.commit" and name in voters:
                 told.setdefault(event["h"], {}).setdefault(name, t_ms)
             elif what == "pbft.pre_prepare" and name in voters:
@@ -68,6 +77,13 @@ def read_course(folder: RunFolder, network: Network, honest: Collection[str]) ->
     for height, times in sorted(told.items()):
         if len(times) >= needed:
             course.committed[height] = sorted(times.values())[needed - 1]
+    for view in entered:  # Whoever is in a later one has entered this one, too.
+        first: dict[str, int] = {}
+        for later in (each for each in entered if each >= view):
+            for name, t_ms in entered[later].items():
+                first[name] = min(t_ms, first.get(name, t_ms))
+        if len(first) >= needed:
+            course.views[view] = sorted(first.values())[needed - 1]
     return course
 
 

@@ -25,9 +25,10 @@ from scenarios.leaks.canaries import Artefact, ScanBroken, ScanResult, scan
 from scenarios.leaks.run_secrets import RunSecrets
 from scenarios.model.consents import bound, made
 from scenarios.model.prediction import fields_read
-from scenarios.model.scenario import END, Disclose, Moment, Scenario
+from scenarios.model.scenario import END, AtHeight, AtView, Disclose, Moment, Scenario
 from scenarios.operating import Replayed, Sent
 from scenarios.proved_liars import ProvedLiar, framed, proved_liars
+from scenarios.triggers import Missed
 
 # What was under way when a fault began may still arrive: this, and the network's worst latency.
 IN_FLIGHT_MS = 500
@@ -53,6 +54,7 @@ class Evidence:
     invariants: tuple[str, ...] = ()  # What the virtual world's checkers found broken, in words.
     faults: tuple[FaultRecord, ...] = ()
     replayed: Mapping[str, Replayed] = field(default_factory=dict)  # By the id of the step.
+    missed: tuple[Missed, ...] = ()  # Steps that were not carried out.
     _reading: RunReading | None = field(default=None, init=False, repr=False)
     _matrices: dict[Moment, Matrix] = field(default_factory=dict, init=False, repr=False)
     _metadata: dict[str, Metadata] | None = field(default=None, init=False, repr=False)
@@ -198,10 +200,24 @@ class Evidence:
         """Those of them that no fault of the scenario made lie."""
         return framed(self.liars, {sent.tx: sent.planned for sent in self.sent.values()})
 
+    def reached(self, at: Moment) -> At | None:
+        """This moment as the matrix names it; None if the network never came to that height or view."""
+        match at:
+            case AtHeight(height):
+                return At(height=height) if height in self.course.committed else None
+            case AtView(view):
+                t_ms = self.course.entered_ms(view)
+                return None if t_ms is None else At(t_ms=t_ms)
+            case int():
+                return At(t_ms=at)
+        return At()
+
     def matrix(self, at: Moment) -> Matrix:
         """Who could read what at this moment, by trying."""
         if at not in self._matrices:
-            self._matrices[at] = matrix_of(self._read, At.parse("end" if at == END else f"{at}ms"))
+            moment = self.reached(at)
+            assert moment is not None, "nobody asks about a moment that never came"
+            self._matrices[at] = matrix_of(self._read, moment)
         return self._matrices[at]
 
     def metadata(self, sent: Sent) -> Metadata | None:

@@ -13,6 +13,9 @@ def incidents(evidence: Evidence) -> list[str]:
     found = [*evidence.invariants, *(f"{name} ended by itself" for name in evidence.ended)]
     if not found and not evidence.settled:
         found.append("the nodes did not come to rest in time")
+    found += [
+        f"step {each.id} (line {each.line}) was not carried out: {each.why}" for each in evidence.missed
+    ]
     found += _absent(evidence)
     if not evidence.recorded:
         found.append("the recorder did not hear all that the broker carried")

@@ -103,7 +103,9 @@ def _each(
     """Judge each transaction that the expectation speaks of; the first that does not hold decides."""
     worst: Judgement | None = None
     last = ""
-    moment = "" if at == END else f" at {seconds(at)}"
+    moment = "" if at == END else f" at {seconds(at) if isinstance(at, int) else at}"
+    if evidence.reached(at) is None:
+        return judged(wanted, "unconfirmed", f"{wanted.tx}{moment}: {at} never came", more)
     for name in wanted.transactions:
         sent = evidence.sent.get(name)
         if sent is None or not ordered(evidence, sent, at):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scenarios.chains import behind, first_disagreement
 from scenarios.judging.evidence import Evidence
 from scenarios.judging.judgement import Judgement, judged, names, seconds
-from scenarios.model.scenario import END, Agreement, Height
+from scenarios.model.scenario import Agreement, Height
 
 MORE = "privity logs --ev block.commit"
 
@@ -40,7 +40,11 @@ def height(evidence: Evidence, wanted: Height) -> Judgement:
     chains = evidence.following_chains
     if not chains:
         return judged(wanted, "unconfirmed", "no honest node follows to the end", MORE)
-    limit = None if wanted.at == END else evidence.network.created_ms + wanted.at
+    moment = evidence.reached(wanted.at)
+    if moment is None:
+        return judged(wanted, "unconfirmed", f"{wanted.at} never came", MORE)
+    at_ms = moment.t_ms
+    limit = None if at_ms is None else evidence.network.created_ms + at_ms
     heights = [chain.height_at(limit) for chain in chains]
     lowest, highest = min(heights), max(heights)
     said = f"height {lowest}" if lowest == highest else f"height {lowest} to {highest}"
@@ -52,8 +56,8 @@ def height(evidence: Evidence, wanted: Height) -> Judgement:
     if least is not None and lowest < least:
         catching_up = not evidence.settled and highest >= least
         return judged(wanted, "unconfirmed" if catching_up else "broken", detail, MORE)
-    if most is not None and wanted.at != END and wanted.at > evidence.until_ms:
-        detail = f"{said} when the run ended at {seconds(evidence.until_ms)}, before {seconds(wanted.at)}"
+    if most is not None and at_ms is not None and at_ms > evidence.until_ms:
+        detail = f"{said} when the run ended at {seconds(evidence.until_ms)}, before {seconds(at_ms)}"
         return judged(wanted, "unconfirmed", detail, MORE)
     return judged(wanted, "holds", detail)
 

@@ -14,6 +14,7 @@ from scenarios.model.plan import PlannedSend, plan
 from scenarios.model.prediction import Cell, Row, columns, predicted
 from scenarios.model.problems import Problem, ScenarioInvalid
 from scenarios.model.scenario import Ask, AtHeight, Disclose, Fault, Load, OwnersWord, Scenario
+from scenarios.model.starts import order_of, start_text
 from scenarios.model.units import format_blocks, format_duration
 from scenarios.model.warnings import Warning
 
@@ -95,7 +96,7 @@ def _matrix(scenario: Scenario, sends: Sequence[PlannedSend], ascii: bool) -> li
         return ["no transactions"]
     by_id = {row.tx: row for row in predicted(scenario, sends)}
     table: list[tuple[str, list[str]]] = []
-    for step in sorted(scenario.workload, key=lambda step: step.at_ms):
+    for step in sorted(scenario.workload, key=order_of):
         rows = [by_id[tx] for tx in step.transactions]
         label = f"{step.id} ({len(rows)})" if isinstance(step, Load) else step.id
         table.append((label, [_cell_of(rows, column, ascii) for column in columns(scenario)]))
@@ -111,6 +112,8 @@ def _matrix(scenario: Scenario, sends: Sequence[PlannedSend], ascii: bool) -> li
         lines.append(f"{label:<{first}}{middle}")
     if any(isinstance(step, Load) for step in scenario.workload):
         lines.append("a number says how many of a load's drawn transactions the party reads")
+    waiting = [step for step in (*scenario.workload, *scenario.replays) if step.trigger is not None]
+    lines += [f"{step.id} waits for {step.trigger}" for step in waiting]
     for step in scenario.workload:
         if step.keep:
             lines.append(f"{step.id} is erased {format_blocks(step.keep)} after its own: # everywhere")
@@ -142,9 +145,9 @@ def _faults(scenario: Scenario) -> list[str]:
 def _disclosures(scenario: Scenario) -> list[str]:
     """A line for each disclosure and request, in the order of time: when, its id, who and whom, why."""
     steps: list[Disclose | Ask | OwnersWord] = sorted(
-        [*scenario.disclosures, *scenario.asked, *scenario.owners_words], key=lambda step: step.at_ms
+        [*scenario.disclosures, *scenario.asked, *scenario.owners_words], key=order_of
     )
-    table = [(format_duration(step.at_ms), step.id, step.describe()) for step in steps]
+    table = [(start_text(step), step.id, step.describe()) for step in steps]
     first = max((len(when) for when, _, _ in table), default=0)
     second = max((len(identifier) for _, identifier, _ in table), default=0)
     lines = [f"{when:>{first}}  {identifier:<{second}}  {what}" for when, identifier, what in table]

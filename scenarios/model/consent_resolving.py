@@ -11,6 +11,7 @@ from scenarios.model.consents import OwnersWord
 from scenarios.model.payloads import telling_words
 from scenarios.model.plan import PlannedSend
 from scenarios.model.source import Path
+from scenarios.model.starts import comes_before
 
 
 def check_consents(
@@ -26,7 +27,7 @@ def check_consents(
         if send is None:
             complaints.at((*place, "tx"), "E-TX", "one transaction is needed here, like traffic-0001")
             continue
-        if send.at_ms >= step.at_ms:
+        if comes_before(send, step) is False:
             complaints.at((*place, "tx"), "E-VALUE", f"{step.tx} is not sent before this {what}")
         if step.owner != send.sender:
             message = f"{step.owner} did not send {step.tx}; {send.sender} did, and alone has a say in it"

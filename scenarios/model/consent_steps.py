@@ -7,9 +7,9 @@ from typing import Literal
 from pydantic import Field
 
 from scenarios.model.disclosure_steps import Reason
+from scenarios.model.starts import WHEN, Start
 from scenarios.model.strict import Strict
 from scenarios.model.values import (
-    Duration,
     Identifier,
     OptionalBlocks,
     PartyName,
@@ -29,7 +29,7 @@ class ConsentStep(Strict):
     id: Identifier = Field(
         default="", description="its name; by default consent-N, N its place among the steps"
     )
-    at: Duration = Field(default=0, description="when, counted from the genesis")
+    at: Start = Field(default=0, description=WHEN)
     tx: TransactionName = Field(description="a send that is earlier, or one transaction of a load")
     as_: PartyName = Field(alias="as", description="its sender, who alone can agree")
     to: SomeParties = Field(description="to whom readers may show it from then on")
@@ -49,7 +49,7 @@ class RevokeStep(Strict):
     id: Identifier = Field(
         default="", description="its name; by default revoke-N, N its place among the steps"
     )
-    at: Duration = Field(default=0, description="when, counted from the genesis")
+    at: Start = Field(default=0, description=WHEN)
     tx: TransactionName = Field(description="a send that is earlier, or one transaction of a load")
     as_: PartyName = Field(alias="as", description="its sender, who alone can withdraw it")
     of: SomeParties = Field(description="from whom: readers that it named, or parties that it agreed to")

@@ -14,6 +14,7 @@ from node.envelopes.rule import FORBIDDEN, FREE
 from scenarios.model.consent_steps import ConsentStep, RevokeStep
 from scenarios.model.disclosures import Disclose
 from scenarios.model.names import meant
+from scenarios.model.starts import Place, Timed, comes_before, start_of
 from scenarios.model.units import format_blocks
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class OwnersWord:
     hidden: bool
     reason: str = field(repr=False)
     blocks: int = 0
+    trigger: Place | None = None
 
     @property
     def transactions(self) -> tuple[str, ...]:
@@ -55,11 +57,12 @@ class OwnersWord:
 def owners_word(step: ConsentStep | RevokeStep, line: int, names: Sequence[str]) -> OwnersWord:
     """The step with every party named in full."""
     agreed = isinstance(step, ConsentStep)
+    at_ms, trigger = start_of(step.at)
     patterns = step.to if isinstance(step, ConsentStep) else step.of
     return OwnersWord(
         id=step.id,
         line=line,
-        at_ms=step.at,
+        at_ms=at_ms,
         tx=step.tx,
         owner=step.as_,
         parties=tuple(name for name in meant(patterns, names) if name != step.as_),
@@ -67,32 +70,40 @@ def owners_word(step: ConsentStep | RevokeStep, line: int, names: Sequence[str])
         hidden=step.whom == "hidden",
         reason=step.reason,
         blocks=(step.for_ or 0) if isinstance(step, ConsentStep) else 0,
+        trigger=trigger,
     )
 
 
-def _last_word(scenario: Scenario, send: PlannedSend, name: str, before_ms: float) -> OwnersWord | None:
+def _last_word(scenario: Scenario, send: PlannedSend, name: str, before: Timed | float) -> OwnersWord | None:
     found = None
     for word in scenario.owners_words:
         if (
             word.tx == send.id
             and word.owner == send.sender
             and name in word.parties
-            and word.at_ms < before_ms
+            and _precedes(word, before)
         ):
             found = word
     return found
+
+
+def _precedes(step: Timed, before: Timed | float) -> bool:
+    """Whether a step comes before another, or a time; what nobody can know beforehand is assumed."""
+    if isinstance(before, int | float):
+        return step.trigger is not None or step.at_ms < before
+    return comes_before(step, before) is not False
 
 
 def refused(scenario: Scenario, send: PlannedSend, step: Disclose) -> list[str]:
     """To whom this disclosure of the transaction may not go by its owner's rule, when it is its turn."""
     if step.discloser == send.sender:
         return []
-    own = _last_word(scenario, send, step.discloser, step.at_ms)
+    own = _last_word(scenario, send, step.discloser, step)
     if own is not None and not own.agreed:
         return list(step.receivers)
     found = []
     for name in step.receivers:
-        word = _last_word(scenario, send, name, step.at_ms)
+        word = _last_word(scenario, send, name, step)
         withdrawn = word is not None and not word.agreed
         agreed = word is not None and word.agreed
         if withdrawn or send.redisclose == FORBIDDEN or (send.redisclose != FREE and not agreed):
@@ -108,7 +119,7 @@ def made(scenario: Scenario, send: PlannedSend, steps: Iterable[Disclose]) -> li
 def bound(scenario: Scenario, send: PlannedSend, before_ms: float = float("inf")) -> set[str]:
     """Who holds what only a rule forbids: it was withdrawn from them, or shown to them in breach alone."""
     found = set()
-    disclosures = [each for each in scenario.disclosures if each.tx == send.id and each.at_ms < before_ms]
+    disclosures = [each for each in scenario.disclosures if each.tx == send.id and _precedes(each, before_ms)]
     for name in scenario.names:
         if name == send.sender:
             continue
@@ -124,7 +135,9 @@ def bound(scenario: Scenario, send: PlannedSend, before_ms: float = float("inf")
 
 
 def unsure(scenario: Scenario, send: PlannedSend) -> set[str]:
-    """Whose consent ends at a height, so that nobody can say beforehand when."""
-    return {
-        name for word in scenario.owners_words if word.tx == send.id and word.blocks for name in word.parties
-    }
+    """Whose consent ends at a height, or is given at one, so that nobody can say beforehand when."""
+    words = [word for word in scenario.owners_words if word.tx == send.id]
+    shown = [each for each in scenario.disclosures if each.tx == send.id]
+    steps: list[Timed] = [*words, *shown]
+    waits = any(each.trigger is not None for each in steps)
+    return {name for word in words if word.blocks or waits for name in word.parties}

@@ -13,6 +13,7 @@ from scenarios.model.disclosures import Ask, Disclose, latest_request
 from scenarios.model.payloads import telling_words
 from scenarios.model.plan import PlannedSend
 from scenarios.model.source import Path
+from scenarios.model.starts import comes_before
 from scenarios.model.wording import listed, shown
 
 
@@ -28,7 +29,7 @@ def check_disclosures(
         if send is None:
             complaints.at((*place, "tx"), "E-TX", "one transaction is needed here, like traffic-0001")
             continue
-        if send.at_ms >= step.at_ms:
+        if comes_before(send, step) is False:
             what = "disclosure" if isinstance(step, Disclose) else "request"
             complaints.at((*place, "tx"), "E-VALUE", f"{step.tx} is not sent before this {what}")
         if any(word in step.reason for word in telling_words(send.fields)):

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from node.chain.deeds import REASON_LIMIT, check_reason
+from scenarios.model.starts import WHEN, Start
 from scenarios.model.strict import Strict
 from scenarios.model.values import (
-    Duration,
     Identifier,
     PartyName,
     SomeParties,
@@ -41,7 +41,7 @@ class DiscloseStep(Strict):
     id: Identifier = Field(
         default="", description="its name; by default disclose-N, N its place among the steps"
     )
-    at: Duration = Field(default=0, description="when, counted from the genesis")
+    at: Start = Field(default=0, description=WHEN)
     tx: TransactionName = Field(description="a send that is earlier, or one transaction of a load")
     as_: PartyName = Field(alias="as", description="who discloses: its sender, or a reader it named")
     to: SomeParties = Field(description="to whom, beside those who read it already")
@@ -73,7 +73,7 @@ class RequestStep(Strict):
     id: Identifier = Field(
         default="", description="its name; by default request-N, N its place among the steps"
     )
-    at: Duration = Field(default=0, description="when, counted from the genesis")
+    at: Start = Field(default=0, description=WHEN)
     tx: TransactionName = Field(description="a send that is earlier, or one transaction of a load")
     as_: PartyName = Field(alias="as", description="who asks")
     of: PartyName = Field(description="who is asked")

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from scenarios.model.disclosure_steps import LATEST_REQUEST, DiscloseStep, RequestStep
 from scenarios.model.names import meant
+from scenarios.model.starts import Place, comes_before, order_of, start_of
 
 AnyStep = TypeVar("AnyStep")
 
@@ -29,6 +30,7 @@ class Disclose:
     reason: str = field(repr=False)
     answers: str = ""
     breach: bool = False
+    trigger: Place | None = None
 
     @property
     def transactions(self) -> tuple[str, ...]:
@@ -54,6 +56,7 @@ class Ask:
     asker: str
     of: str
     reason: str = field(repr=False)
+    trigger: Place | None = None
 
     @property
     def transactions(self) -> tuple[str, ...]:
@@ -67,14 +70,15 @@ class Ask:
 
 def disclosure_of(step: DiscloseStep | RequestStep, line: int, names: Sequence[str]) -> Disclose | Ask:
     """The step with every party named in full."""
+    at_ms, trigger = start_of(step.at)
     if isinstance(step, RequestStep):
-        return Ask(step.id, line, step.at, step.tx, step.as_, step.of, step.reason)
+        return Ask(step.id, line, at_ms, step.tx, step.as_, step.of, step.reason, trigger)
     receivers = tuple(name for name in meant(step.to, names) if name != step.as_)
     fields = None if step.fields is None else tuple(step.fields)
     return Disclose(
         step.id,
         line,
-        step.at,
+        at_ms,
         step.tx,
         step.as_,
         receivers,
@@ -82,6 +86,7 @@ def disclosure_of(step: DiscloseStep | RequestStep, line: int, names: Sequence[s
         step.reason or "",
         step.answers or "",
         step.breach,
+        trigger,
     )
 
 
@@ -105,9 +110,9 @@ def latest_request(disclosure: Disclose, asked: Sequence[Ask]) -> str | None:
         if ask.tx == disclosure.tx
         and ask.of == disclosure.discloser
         and ask.asker in disclosure.receivers
-        and ask.at_ms < disclosure.at_ms
+        and comes_before(ask, disclosure) is not False
         and disclosure.answers in (LATEST_REQUEST, ask.id)
     ]
     exact = [ask for ask in fitting if ask.id == disclosure.answers]
-    chosen = exact or sorted(fitting, key=lambda ask: ask.at_ms)
+    chosen = exact or sorted(fitting, key=order_of)
     return chosen[-1].id if chosen else None

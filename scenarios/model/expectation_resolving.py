@@ -26,6 +26,7 @@ from scenarios.model.field_names import lies_in, planned_fields
 from scenarios.model.names import meant
 from scenarios.model.scenario import (
     Agreement,
+    AtHeight,
     Blamed,
     Denied,
     EvidenceKept,
@@ -45,6 +46,7 @@ from scenarios.model.scenario import (
     ViewChanges,
 )
 from scenarios.model.source import Path, text_of
+from scenarios.model.starts import moment_of
 from scenarios.model.wording import shown
 
 _BROKER = "broker"
@@ -76,7 +78,11 @@ class ExpectationResolver:
             case NoPlaintextRule():
                 return NoPlaintext(rule.check, path, line, tuple(rule.in_))
             case HeightRule():
-                return Height(rule.check, path, line, rule.min, rule.is_, rule.at, rule.max)
+                at = moment_of(rule.at)
+                if isinstance(at, AtHeight):
+                    message = f"the height at {at} is {at.height}; write a time, or {{view: 3}}"
+                    self._complaints.at((*place, "at"), "E-VALUE", message)
+                return Height(rule.check, path, line, rule.min, rule.is_, at, rule.max)
             case ViewChangesRule():
                 return ViewChanges(rule.check, path, line, rule.min, rule.max)
             case RefusedRule():
@@ -96,11 +102,12 @@ class ExpectationResolver:
                 if rule.field is not None:
                     self._check_field(rule.field, transactions, (*place, "field"))
                 could = meant(rule.could, self._names)
-                rest = (parties, rule.at, rule.field, could)
+                rest = (parties, moment_of(rule.at), rule.field, could)
                 return Readers(rule.check, path, line, rule.tx, transactions, *rest)
             case DeniedRule():
                 parties = meant(rule.as_, self._names)
-                return Denied(rule.check, path, line, rule.tx, transactions, parties, rule.at)
+                at = moment_of(rule.at)
+                return Denied(rule.check, path, line, rule.tx, transactions, parties, at)
             case BlamedRule():
                 by = meant(rule.by or (), self._names)
                 return Blamed(rule.check, path, line, rule.who, rule.tx, transactions, by)

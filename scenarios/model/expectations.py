@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from scenarios.model.starts import Moment
 from scenarios.model.strict import Strict
 from scenarios.model.values import (
     FaultName,
     Lasting,
-    Moment,
     Observers,
     OptionalHeight,
     OptionalLasting,
@@ -25,6 +25,7 @@ from scenarios.model.values import (
 )
 
 Store = Literal["logs", "broker", "ledgers", "report"]
+_WHEN = "when: a time, {height: 20}, {view: 3}, or end, the default"
 STORES: tuple[Store, ...] = ("logs", "broker", "ledgers")  # By default: what every run leaves.
 
 
@@ -44,7 +45,7 @@ class ReadersRule(Strict):
     field: str | None = Field(
         default=None, min_length=1, description="of one field, like terms.price; of all of them by default"
     )
-    at: Moment = Field(default="end", description="when; end by default")
+    at: Moment = Field(default="end", description=_WHEN)
 
 
 class DeniedRule(Strict):
@@ -53,7 +54,7 @@ class DeniedRule(Strict):
     check: Literal["denied"]
     tx: TransactionName = Field(description="a send, a load, or one transaction of a load, like traffic-0001")
     as_: SomeParties = Field(alias="as", description="who is denied")
-    at: Moment = Field(default="end", description="when; end by default")
+    at: Moment = Field(default="end", description=_WHEN)
 
 
 class NoPlaintextRule(Strict):
@@ -75,7 +76,7 @@ class HeightRule(Strict):
     min: OptionalHeight = Field(default=None, description="at least so many blocks")
     max: OptionalHeight = Field(default=None, description="at most so many blocks")
     is_: OptionalHeight = Field(default=None, alias="is", description="exactly so many blocks")
-    at: Moment = Field(default="end", description="when; end by default")
+    at: Moment = Field(default="end", description=_WHEN)
 
     @model_validator(mode="after")
     def _has_bounds(self) -> HeightRule:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-END: Literal["end"] = "end"
-Moment = int | Literal["end"]  # Milliseconds since the genesis, or when all is done.
+from scenarios.model.starts import WhenOrEnd
+
+Moment = WhenOrEnd
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,11 @@ from scenarios.model.fault_steps import (
     PartitionStep,
     RestartStep,
     SlowStep,
-    Start,
-    Trigger,
 )
-from scenarios.model.faults import TWO_TALES, AtHeight, AtView, Fault, When
+from scenarios.model.faults import TWO_TALES, Fault
 from scenarios.model.names import SELECTORS, meant
 from scenarios.model.source import Path
+from scenarios.model.starts import Trigger, when_of
 from scenarios.model.units import Range
 from scenarios.model.wording import listed
 
@@ -46,7 +45,7 @@ class FaultResolver:
         return Fault(
             id=step.id,
             line=line,
-            at=_when(step.at),
+            at=when_of(step.at),
             kind=step.kind,
             nodes=nodes,
             for_ms=getattr(step, "for_", None),
@@ -96,15 +95,6 @@ class FaultResolver:
             self._complaints.at((*path, "nodes"), "E-VALUE", message)
         if isinstance(step.at, Trigger):
             self._complaints.at((*path, "at"), "E-VALUE", "two tales begin at a time, like 5s")
-
-
-def _when(start: Start) -> When:
-    if not isinstance(start, Trigger):
-        return start
-    if start.height is not None:
-        return AtHeight(start.height)
-    assert start.view is not None, "a trigger is a height or a view"
-    return AtView(start.view)
 
 
 def _by_us(step: FaultStep) -> Range | None:

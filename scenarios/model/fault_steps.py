@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Field, model_validator
 
+from scenarios.model.starts import Start
 from scenarios.model.strict import Strict
 from scenarios.model.units import Range, Rate
 from scenarios.model.values import (
     Chance,
     Delay,
-    Duration,
     Identifier,
     Lasting,
     Nodes,
     Offset,
     OptionalLasting,
-    OptionalPlace,
     PacketRate,
     SomeParties,
     refusal,
@@ -38,28 +37,6 @@ _NODES = "names, bank-*, or primary, backups, voters: as they are when it begins
 _FOR = "how long; to the end by default"
 _TO = "only packets to these; to all by default"
 _MESSAGES = "only packets of these kinds; other is every kind without a word here; all by default"
-
-
-class Trigger(Strict):
-    """A place in the life of the network, in place of a time."""
-
-    height: OptionalPlace = Field(default=None, description="when a node first holds this block")
-    view: OptionalPlace = Field(default=None, description="when a voter first enters this view")
-
-    @model_validator(mode="after")
-    def _is_one_thing(self) -> Trigger:
-        if (self.height is None) == (self.view is None):
-            raise refusal("E-MISSING", "write a time, {height: 20} or {view: 3}")
-        return self
-
-
-def _form_of_start(value: object) -> str:
-    return "trigger" if isinstance(value, dict | Trigger) else "time"
-
-
-Start = Annotated[
-    Annotated[Duration, Tag("time")] | Annotated[Trigger, Tag("trigger")], Discriminator(_form_of_start)
-]
 
 
 class FaultStep(Strict):

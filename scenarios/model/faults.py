@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scenarios.model.starts import When
 from scenarios.model.units import (
     Range,
     Rate,
@@ -18,23 +19,6 @@ from scenarios.model.units import (
 _BYZANTINE = ("equivocate", "silent", "censor", "slow", "flood", "corrupt-disk")
 TWO_TALES = "two-tales"  # The only one that is done by a party's client and not by its node.
 _INSTANT = ("corrupt-disk", "broker-restart")
-
-
-@dataclass(frozen=True, slots=True)
-class AtHeight:
-    """The moment when a node first holds the block of this height."""
-
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
-class AtView:
-    """The moment when a voter first enters this view."""
-
-    view: int
-
-
-When = int | AtHeight | AtView  # Milliseconds since the genesis, or a place in the life of the network.
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,11 +54,11 @@ from scenarios.model.fault_steps import (
     SilentStep,
     SkewStep,
     SlowStep,
-    Trigger,
     TwoTalesStep,
 )
 from scenarios.model.not_yet import STEP_KEYS
 from scenarios.model.source import Path, Source, text_of
+from scenarios.model.starts import Trigger
 from scenarios.model.steps import LoadStep, RandomReaders, ReplayStep, SendStep
 from scenarios.model.strict import Strict
 
@@ -135,7 +135,7 @@ def model_at(source: Source, path: Path) -> type[Strict] | None:
             return STEPS.get(_word(source.value((*path, "do"))))
         case ("steps", int(), "to"):
             return RandomReaders
-        case ("steps", int(), "at") if is_fault(source, path[:2]):
+        case ("steps" | "expect", int(), "at"):
             return Trigger
         case ("expect", int()):
             return CHECKS.get(_word(source.value((*path, "check"))))

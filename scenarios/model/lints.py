@@ -12,7 +12,8 @@ from scenarios.model.fault_lints import fault_lints
 from scenarios.model.payloads import searched_texts
 from scenarios.model.plan import PlannedSend
 from scenarios.model.prediction import fields_read, shown_by_tx
-from scenarios.model.scenario import END, Denied, Disclose, Load, Readers, Scenario
+from scenarios.model.scenario import END, AtHeight, Denied, Disclose, Fault, Load, Readers, Scenario
+from scenarios.model.starts import is_by
 from scenarios.model.warnings import Warning
 from scenarios.model.wording import listed
 
@@ -68,16 +69,56 @@ def _contradicted_rules(scenario: Scenario, sends: Sequence[PlannedSend]) -> Ite
     by_id: Mapping[str, PlannedSend] = {send.id: send for send in sends}
     for rule in scenario.expectations:
         if isinstance(rule, Readers | Denied):
-            due = [by_id[tx] for tx in rule.transactions if rule.at == END or by_id[tx].at_ms < int(rule.at)]
-            made = [each for each in scenario.disclosures if rule.at == END or each.at_ms < int(rule.at)]
-            shown = shown_by_tx(made)
-            against = next((send for send in due if not _as_predicted(scenario, rule, send, shown)), None)
+            due = [by_id[tx] for tx in rule.transactions if _due(by_id[tx], rule) is not False]
+            may = [each for each in scenario.disclosures if _due(each, rule) is not False]
+            sure = [each for each in may if _due(each, rule)]
+            against = next(
+                (send for send in due if not _may_be_as_predicted(scenario, rule, send, sure, may)), None
+            )
             if against is not None:
-                able = _able(scenario, rule, against, shown)
+                able = _able(scenario, rule, against, shown_by_tx(may))
                 names = [name for name in scenario.names if name in able]
                 what = f"the steps let {listed(names)} read {against.id}"
                 message = f"the rule in line {rule.line} will be broken: {what}"
                 yield Warning("W-EXPECT", message, rule.line)
+
+
+def _due(step: PlannedSend | Disclose, rule: Readers | Denied) -> bool | None:
+    """Whether it is done by the moment of the rule; None if only the run can tell."""
+    return True if rule.at == END else is_by(step, rule.at)
+
+
+def _may_be_as_predicted(
+    scenario: Scenario,
+    rule: Readers | Denied,
+    send: PlannedSend,
+    sure: Sequence[Disclose],
+    may: Sequence[Disclose],
+) -> bool:
+    """Whether the rule can hold. Of disclosures that may be made by then, the first few are."""
+    unsure = [each for each in may if each not in sure]
+    return any(
+        _as_predicted(scenario, rule, send, shown_by_tx([*sure, *unsure[:count]]))
+        for count in range(len(unsure) + 1)
+    )
+
+
+def _waits_in_vain(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator[Warning]:
+    """Idle time makes no blocks, so that a ledger grows no higher than by one for each transaction."""
+    acts = len(scenario.asked) + len(scenario.owners_words)
+    most = 1 + len(sends) + acts + 2 * len(scenario.disclosures)
+    for what, trigger, line in (
+        *((step.id, step.trigger, step.line) for step in scenario.steps if not isinstance(step, Fault)),
+        *(
+            (rule.check, rule.at, rule.line)
+            for rule in scenario.expectations
+            if isinstance(rule, Readers | Denied)
+        ),
+    ):
+        if isinstance(trigger, AtHeight) and trigger.height > most:
+            blocks = "1 block" if most == 1 else f"{most} blocks"
+            message = f"{what} waits for {trigger}, and these steps make {blocks} at most"
+            yield Warning("W-WAIT", message, line)
 
 
 def _as_predicted(
@@ -103,7 +144,7 @@ def _able(
         every = {path for path in every if lies_in(path, field)}
     named = {send.sender, *send.readers}.difference(send.deceived)
     able = named | {name for name, fields in read.items() if every and every <= fields}
-    return able - bound(scenario, send, float("inf") if rule.at == END else float(rule.at))
+    return able - bound(scenario, send, rule.at if isinstance(rule.at, int) else float("inf"))
 
 
 def _without_consent(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator[Warning]:
@@ -134,6 +175,7 @@ _LINTS: tuple[_Lint, ...] = (
     fault_lints,
     _contradicted_rules,
     _without_consent,
+    _waits_in_vain,
     _public_already,
     _visible_metadata,
     _unstated_readers,

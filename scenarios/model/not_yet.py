@@ -31,7 +31,6 @@ VALUES: Mapping[Path, Mapping[str, str]] = {
     ("privacy", "metadata", "recipients"): {"public": "public recipients"},
     ("privacy", "metadata", "size"): {"exact": "sizes without padding", "public": "sizes without padding"},
 }
-TRIGGERS = {"height": "waiting for a height", "view": "waiting for a view"}
 
 
 class NotYet(NamedTuple):
@@ -59,18 +58,14 @@ def _in_sections(source: Source) -> Iterator[NotYet]:
 def _in_steps(source: Source) -> Iterator[NotYet]:
     for path in _items(source, "steps"):
         if source.value((*path, "do")) == "fault":
-            continue  # Faults have triggers, and no keys that are not built.
+            continue  # Faults have no keys that are not built.
         whole = list(_value(source, (*path, "do"), STEPS, covers=path))
-        yield from whole or (
-            *_keys(source, path, STEP_KEYS),
-            *_keys(source, (*path, "at"), TRIGGERS, covers=1),
-        )
+        yield from whole or _keys(source, path, STEP_KEYS)
 
 
 def _in_expectations(source: Source) -> Iterator[NotYet]:
     for path in _items(source, "expect"):
         yield from _value(source, (*path, "check"), CHECKS, covers=path)
-        yield from _keys(source, (*path, "at"), TRIGGERS, covers=1)
 
 
 def _items(source: Source, section: str) -> list[Path]:
@@ -78,13 +73,13 @@ def _items(source: Source, section: str) -> list[Path]:
     return [(section, index) for index in range(len(items))] if isinstance(items, list) else []
 
 
-def _keys(source: Source, path: Path, words: Mapping[str, str], covers: int = 0) -> Iterator[NotYet]:
-    """The keys of the map at `path` that are among `words`. `covers` = 1: they spoil the map as a whole."""
+def _keys(source: Source, path: Path, words: Mapping[str, str]) -> Iterator[NotYet]:
+    """The keys of the map at `path` that are among `words`."""
     fields: Any = source.value(path)
     for key in fields if isinstance(fields, dict) else ():
         span = source.entries[(*path, key)].key
         if key in words and span:
-            yield NotYet((*path, key), span, words[key], path if covers else (*path, key))
+            yield NotYet((*path, key), span, words[key], (*path, key))
 
 
 def _value(

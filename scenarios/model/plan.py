@@ -14,6 +14,7 @@ from typing import Any
 from node.envelopes.rule import FREE
 from scenarios.model.payloads import FILLER, drawn_range, encoded_size
 from scenarios.model.scenario import Load, Scenario, Send
+from scenarios.model.starts import Place, order_of
 from scenarios.model.tales import deceived
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -35,6 +36,7 @@ class PlannedSend:
     keep: int = 0
     redisclose: str = FREE
     deceived: tuple[str, ...] = ()
+    trigger: Place | None = None  # From which `at_ms` counts, in place of the genesis.
 
 
 def plan(scenario: Scenario) -> tuple[PlannedSend, ...]:
@@ -43,7 +45,8 @@ def plan(scenario: Scenario) -> tuple[PlannedSend, ...]:
     for step in scenario.workload:
         if isinstance(step, Send):
             rest = (step.data, step.keep, step.redisclose)
-            sends.append(PlannedSend(step.id, step.at_ms, step.sender, step.readers, *rest))
+            where = (step.id, step.at_ms, step.sender, step.readers)
+            sends.append(PlannedSend(*where, *rest, trigger=step.trigger))
         else:
             seed = f"{scenario.seed}/workload/{step.id}"
             sends += drawn(step, Random(seed), Random(f"{seed}/times"), scenario.always_to)
@@ -51,11 +54,11 @@ def plan(scenario: Scenario) -> tuple[PlannedSend, ...]:
         replace(send, deceived=deceived(send.sender, send.at_ms, send.readers, scenario.faults))
         for send in sends
     ]
-    return tuple(sorted(told, key=lambda send: send.at_ms))
+    return tuple(sorted(told, key=order_of))
 
 
 def moments(load: Load, stream: Random) -> list[int]:
-    """When each transaction of a load is sent, in milliseconds since the genesis, never falling."""
+    """When each transaction of a load is sent, in ms since the genesis or its trigger, never falling."""
     mean_ms = load.pace.per_ms / load.pace.times
     found, pauses_ms = [], 0.0
     for number in range(load.count):
@@ -83,7 +86,7 @@ def drawn(load: Load, stream: Random, times: Random, always_to: Sequence[str] = 
         fields = {name: _drawn_value(value, stream) for name, value in load.data.items()}
         fields = filled(fields, load.size_bytes, stream)
         rest = (fields, load.keep, load.redisclose)
-        sends.append(PlannedSend(identifier, at_ms, sender, readers, *rest))
+        sends.append(PlannedSend(identifier, at_ms, sender, readers, *rest, trigger=load.trigger))
     return sends
 
 

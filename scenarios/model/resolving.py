@@ -19,12 +19,14 @@ from scenarios.model.document import ScenarioDocument
 from scenarios.model.expectation_resolving import ExpectationResolver
 from scenarios.model.fault_resolving import FaultResolver
 from scenarios.model.fault_steps import FaultStep
+from scenarios.model.faults import TWO_TALES
 from scenarios.model.names import expand, meant, wrong_with_identifier
 from scenarios.model.payloads import FILLER, PayloadError, check_payload, telling_words
 from scenarios.model.plan import drawn, plan
 from scenarios.model.problems import Problem
 from scenarios.model.scenario import Fault, Load, Party, Replay, Scenario, Send, Step
 from scenarios.model.source import Path, Source
+from scenarios.model.starts import comes_before, start_of
 from scenarios.model.steps import LoadStep, RandomReaders, ReplayStep, SendStep
 from scenarios.model.units import Range
 from scenarios.model.values import MAX_LOAD
@@ -64,6 +66,7 @@ class _Resolver:
         expectations = ExpectationResolver(self._names, transactions, workload, faults, self.complaints)
         self._check_identifiers(steps)
         self._check_replays(steps, transactions)
+        self._check_tales(steps)
         return Scenario(
             file=self._source.file,
             name=document.name,
@@ -101,7 +104,8 @@ class _Resolver:
         if isinstance(step, FaultStep):
             return self._faults.fault(step, path, line)
         if isinstance(step, ReplayStep):
-            return Replay(step.id, line, step.at, step.tx)
+            at_ms, trigger = start_of(step.at)
+            return Replay(step.id, line, at_ms, step.tx, trigger)
         if isinstance(step, DiscloseStep | RequestStep):
             return disclosure_of(step, line, self._names)
         if isinstance(step, ConsentStep | RevokeStep):
@@ -112,8 +116,9 @@ class _Resolver:
             if len(readers) > MAX_OTHER_READERS:
                 self._too_many_readers((*path, "to"), len(readers))
             self._check_room(path, step)
+            at_ms, trigger = start_of(step.at)
             rest = (step.data, self._keep(step), self._rule(step))
-            return Send(step.id, line, step.at, step.as_, readers, *rest)
+            return Send(step.id, line, at_ms, step.as_, readers, *rest, trigger=trigger)
         load = self._load(step, step.id, path)
         self._check_load(path, load)
         return load
@@ -128,13 +133,14 @@ class _Resolver:
         else:
             patterns = step.to
         count, pace = step.timing
+        at_ms, trigger = start_of(step.at)
         if count > MAX_LOAD:
             self.complaints.at(path, "E-LIMIT", f"{count} transactions; a load has at most {MAX_LOAD}")
             count = MAX_LOAD
         return Load(
             id=identifier,
             line=self._line(path),
-            at_ms=step.at,
+            at_ms=at_ms,
             senders=meant(step.as_, self._names),
             candidates=meant(patterns, self._names),
             how_many=how_many,
@@ -146,6 +152,7 @@ class _Resolver:
             data=step.data,
             keep=self._keep(step),
             redisclose=self._rule(step),
+            trigger=trigger,
         )
 
     def _check_room(self, path: Path, step: SendStep | LoadStep) -> None:
@@ -212,9 +219,7 @@ class _Resolver:
 
     def _check_replays(self, steps: Sequence[Step], named: Mapping[str, tuple[str, ...]]) -> None:
         """What is handed in once more is one transaction, and was handed in before."""
-        starts = {
-            tx: step.at_ms for step in steps if isinstance(step, Send | Load) for tx in step.transactions
-        }
+        starts = {tx: step for step in steps if isinstance(step, Send | Load) for tx in step.transactions}
         for index, step in enumerate(steps):
             if not isinstance(step, Replay):
                 continue
@@ -223,8 +228,23 @@ class _Resolver:
             if len(transactions) != 1:
                 message = "one transaction is needed here, like traffic-0001"
                 self.complaints.at(place, "E-TX", message)
-            elif starts[transactions[0]] >= step.at_ms:
+            elif comes_before(starts[transactions[0]], step) is False:
                 self.complaints.at(place, "E-VALUE", f"{step.tx} is not sent before this replay")
+
+    def _check_tales(self, steps: Sequence[Step]) -> None:
+        """Whom a lying sender deceives follows from the times of the file."""
+        liars = {
+            name
+            for step in steps
+            if isinstance(step, Fault) and step.kind == TWO_TALES
+            for name in step.nodes
+        }
+        for index, step in enumerate(steps):
+            if isinstance(step, Send | Load) and step.trigger is not None:
+                senders = {step.sender} if isinstance(step, Send) else set(step.senders)
+                if lying := sorted(liars & senders):
+                    message = f"{lying[0]} tells two tales at times; what it sends is due at a time, too"
+                    self.complaints.at(("steps", index, "at"), "E-VALUE", message)
 
     def _check_identifiers(self, steps: Sequence[Step]) -> None:
         """An id is its author's free choice and stands in every log: no place for a private value."""

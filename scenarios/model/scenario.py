@@ -13,7 +13,6 @@ from scenarios.model.consents import OwnersWord
 from scenarios.model.disclosures import Ask, Disclose
 from scenarios.model.document import ScenarioDocument
 from scenarios.model.expected import (
-    END,
     Agreement,
     Blamed,
     Denied,
@@ -31,7 +30,8 @@ from scenarios.model.expected import (
     Stall,
     ViewChanges,
 )
-from scenarios.model.faults import AtHeight, AtView, Fault, When
+from scenarios.model.faults import Fault
+from scenarios.model.starts import END, AtHeight, AtView, Place, When, order_of
 from scenarios.model.units import Range, Rate
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "NoPlaintext",
     "OwnersWord",
     "Party",
+    "Place",
     "Progress",
     "Readers",
     "Refused",
@@ -83,7 +84,8 @@ class Party:
 class Send:
     """One private transaction. `readers` is without the sender; `keep` is in blocks, 0 for ever.
 
-    `redisclose` says whether its readers may show it on.
+    `redisclose` says whether its readers may show it on. With a `trigger`, `at_ms` of this and the other
+    steps counts from when the network comes to it.
     """
 
     id: str
@@ -94,6 +96,7 @@ class Send:
     data: Mapping[str, Any] = field(repr=False)
     keep: int = 0
     redisclose: str = FREE
+    trigger: Place | None = None
 
     @property
     def transactions(self) -> tuple[str, ...]:
@@ -125,6 +128,7 @@ class Load:
     data: Mapping[str, Any] = field(repr=False)
     keep: int = 0
     redisclose: str = FREE
+    trigger: Place | None = None
 
     @property
     def transactions(self) -> tuple[str, ...]:
@@ -141,6 +145,7 @@ class Replay:
     line: int
     at_ms: int
     tx: str
+    trigger: Place | None = None
 
     @property
     def transactions(self) -> tuple[str, ...]:
@@ -196,19 +201,19 @@ class Scenario:
     def disclosures(self) -> tuple[Disclose, ...]:
         """The steps that show something to further parties, in the order of time."""
         found = [step for step in self.steps if isinstance(step, Disclose)]
-        return tuple(sorted(found, key=lambda step: step.at_ms))
+        return tuple(sorted(found, key=order_of))
 
     @property
     def owners_words(self) -> tuple[OwnersWord, ...]:
         """The steps in which owners agree to showing or withdraw it, in the order of time."""
         found = [step for step in self.steps if isinstance(step, OwnersWord)]
-        return tuple(sorted(found, key=lambda step: step.at_ms))
+        return tuple(sorted(found, key=order_of))
 
     @property
     def asked(self) -> tuple[Ask, ...]:
         """The steps that ask to be shown something, in the order of time."""
         found = [step for step in self.steps if isinstance(step, Ask)]
-        return tuple(sorted(found, key=lambda step: step.at_ms))
+        return tuple(sorted(found, key=order_of))
 
     @property
     def faults(self) -> tuple[Fault, ...]:

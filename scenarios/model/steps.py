@@ -10,11 +10,11 @@ from node.envelopes.rule import Redisclose
 from scenarios.model.consent_steps import ConsentStep, RevokeStep
 from scenarios.model.disclosure_steps import DiscloseStep, RequestStep
 from scenarios.model.fault_steps import AnyFault
+from scenarios.model.starts import WHEN, Start
 from scenarios.model.strict import Strict
 from scenarios.model.units import Rate
 from scenarios.model.values import (
     Burst,
-    Duration,
     HowMany,
     Identifier,
     OptionalBlocks,
@@ -43,7 +43,7 @@ class SendStep(Strict):
         default="",
         description="its name in messages and expectations; by default send-N, N its place among the steps",
     )
-    at: Duration = Field(default=0, description="when, counted from the genesis; 0s by default")
+    at: Start = Field(default=0, description=WHEN)
     as_: PartyName = Field(alias="as", description="the sender")
     to: Parties = Field(description="who may read it beside the sender; bank-* for several")
     keep: OptionalBlocks = Field(
@@ -93,7 +93,9 @@ class LoadStep(Strict):
     id: Identifier = Field(
         default="", description="its name; its transactions are NAME-0001 and so on; load-N by default"
     )
-    at: Duration = Field(default=0, description="when the first is sent; 0s by default")
+    at: Start = Field(
+        default=0, description="when the first is sent: a time, {height: 20} or {view: 3}; 0s by default"
+    )
     as_: SomeParties = Field(alias="as", description="the sender of each is drawn from these")
     to: Readers = Field(description="random (one), {random: 1..3}, or the same readers for all")
     rate: OptionalRate = Field(default=None, description="how fast; 10/s by default")
@@ -146,7 +148,7 @@ class ReplayStep(Strict):
     id: Identifier = Field(
         default="", description="its name; by default replay-N, N its place among the steps"
     )
-    at: Duration = Field(default=0, description="when, counted from the genesis; 0s by default")
+    at: Start = Field(default=0, description=WHEN)
     tx: TransactionName = Field(description="a send that is earlier, or one transaction of a load")
 
 

@@ -194,7 +194,7 @@ def _moment(value: object) -> int | str:
     return "end" if value == "end" else parse_duration(value)
 
 
-Moment = Annotated[
+TimeOrEnd = Annotated[
     int | Literal["end"],
     _in_units(_moment),
     PlainSerializer(lambda moment: moment if moment == "end" else format_duration(moment)),

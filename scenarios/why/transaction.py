@@ -19,6 +19,7 @@ from node.chain.store import (
 )
 from node.errors import CHECK_FAILED, FINE, UNCONFIRMED
 from scenarios.model.plan import PlannedSend
+from scenarios.model.starts import Place
 from scenarios.proved_liars import ProvedLiar, liar_in_words
 from scenarios.why import diagnosis as states
 from scenarios.why.diagnosis import Diagnosis
@@ -62,6 +63,7 @@ class TransactionDiagnosis:
     readers: tuple[Reader, ...]
     network: Diagnosis
     liar: ProvedLiar | None = None  # Its sender, if somebody can prove that it lied.
+    trigger: Place | None = None  # What a planned one waits for; `at_ms` counts from then.
 
     @property
     def exit_code(self) -> int:
@@ -72,7 +74,7 @@ class TransactionDiagnosis:
         if self.state in (PLANNED, WAITING) and network.ended is None:
             if network.state == states.UNKNOWN:
                 return UNCONFIRMED
-            if self.state == PLANNED and network.now_ms < self.at_ms:
+            if self.state == PLANNED and (self.trigger is not None or network.now_ms < self.at_ms):
                 return FINE
             if self.state == WAITING and network.state in (states.WELL, states.DEGRADED):
                 return FINE
@@ -89,7 +91,10 @@ def diagnose_transaction(
 ) -> TransactionDiagnosis:
     """What keeps a transaction, if anything does."""
     if isinstance(wanted, PlannedSend):
-        return TransactionDiagnosis(wanted.id, None, PLANNED, wanted.sender, wanted.at_ms, None, (), network)
+        at_ms, trigger = wanted.at_ms, wanted.trigger
+        return TransactionDiagnosis(
+            wanted.id, None, PLANNED, wanted.sender, at_ms, None, (), network, trigger=trigger
+        )
     readers = _readers(known, network, wanted) if wanted.height is not None else ()
     if wanted.height is None:
         state = EXPIRED if wanted.expired else WAITING
@@ -156,6 +161,7 @@ def transaction_document(diagnosis: TransactionDiagnosis) -> dict[str, Any]:
             "answer": answer(diagnosis),
             "sender": diagnosis.sender or None,
             "at": diagnosis.at_ms / 1000,
+            "waits_for": None if diagnosis.trigger is None else str(diagnosis.trigger),
             "height": diagnosis.height,
             "liar": None if diagnosis.liar is None else diagnosis.liar.document(diagnosis.id),
             "readers": [
@@ -176,6 +182,12 @@ def answer(diagnosis: TransactionDiagnosis) -> str:
     name, at, network = diagnosis.id, seconds(diagnosis.at_ms), diagnosis.network
     height = f"block {diagnosis.height}"
     match diagnosis.state:
+        case "planned" if diagnosis.trigger is not None and network.ended is not None:
+            return (
+                f"{name} was never handed in: {diagnosis.trigger}, for which it waited, never came in time."
+            )
+        case "planned" if diagnosis.trigger is not None:
+            return f"{name} is not handed in yet: it waits for {diagnosis.trigger}."
         case "planned" if network.ended is not None:
             return f"{name} was never handed in: the run ended before that ({at})."
         case "planned" if network.now_ms < diagnosis.at_ms:
