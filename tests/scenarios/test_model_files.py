@@ -213,8 +213,9 @@ def test_the_schema_refuses_what_the_models_refuse() -> None:
     }
     assert discriminators == {"steps": "do", "expect": "check"}
     assert {"do", "as", "to", "data"} == set(schema["$defs"]["SendStep"]["required"])
-    assert re.fullmatch(schema["$defs"]["SendStep"]["properties"]["at"]["pattern"], "500ms")
-    assert not re.fullmatch(schema["$defs"]["SendStep"]["properties"]["at"]["pattern"], "12")
+    time, trigger = schema["$defs"]["SendStep"]["properties"]["at"]["oneOf"]
+    assert re.fullmatch(time["pattern"], "500ms") and trigger == {"$ref": "#/$defs/Trigger"}
+    assert not re.fullmatch(time["pattern"], "12")
 
 
 def test_the_schema_accepts_what_the_models_accept() -> None:
