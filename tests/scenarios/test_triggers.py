@@ -222,7 +222,7 @@ def test_what_can_be_known_of_the_order_beforehand(
 ) -> None:
     """Times against times, and heights or views against their like; all else only the run can tell."""
     one, other = (
-        PlannedSend("one", at_ms, "alice", (), {}, 0, trigger) for at_ms, trigger in (first, second)
+        PlannedSend("one", at_ms, "alice", (), {}, trigger=trigger) for at_ms, trigger in (first, second)
     )
     assert comes_before(one, other) is before
     assert is_by(one, 1500) == (first[0] < 1500 if first[1] is None else None)
