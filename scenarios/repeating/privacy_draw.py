@@ -1,0 +1,155 @@
+"""Scenarios drawn from seeds: private business while each role is crashed at each of its steps.
+
+One deal is at the centre, and a moment of it is a step: its payload is handed in, ordered, executed, opened,
+shown to somebody later. Around it goes other business, under partitions and loss. All heals before the end.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+ROLES = ("sender", "reader", "non-party", "primary")
+# Of the deal, in milliseconds after it is handed in: when a crash begins, from and to.
+STEPS = {
+    "before": (-400, -50),
+    "handing in": (0, 4),
+    "ordering": (5, 60),
+    "executing": (61, 160),
+    "opened": (161, 600),
+    "showing": (1995, 2060),
+}
+DEAL_MS, SHOWN_MS, END_MS = 1500, 3500, 5000
+CASES = [(role, step) for role in ROLES for step in STEPS]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The scenario of a seed, as text, and whom its faults strike: the id of each, its role and step."""
+
+    seed: int
+    text: str
+    crashes: dict[str, tuple[str, str]]
+    features: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"Drawn(seed {self.seed}, {self.crashes})"
+
+
+def drawn(seed: int) -> Drawn:
+    """The scenario of a seed. Its first crash goes round all roles and steps, the rest is drawn."""
+    draw = Random(f"{seed}/privacy")
+    return _Drawing(seed, draw).drawn()
+
+
+class _Drawing:
+    def __init__(self, seed: int, draw: Random) -> None:
+        self._seed, self._draw = seed, draw
+        followers = draw.choice([0, 0, 1])
+        voters = draw.randint(4, 7 - followers)
+        self._voters = [f"v{number}" for number in range(1, voters + 1)]
+        self._followers = [f"f{number}" for number in range(1, followers + 1)]
+        everybody = draw.sample([*self._voters, *self._followers], voters + followers)
+        self._sender, *others = everybody
+        cut = draw.randint(1, min(3, len(others) - 1))
+        self._readers, self._strangers = others[:cut], others[cut:]
+        self._steps: list[dict[str, Any]] = []
+        self._crashes: dict[str, tuple[str, str]] = {}
+        self._features: list[str] = []
+
+    def drawn(self) -> Drawn:
+        draw = self._draw
+        privacy = self._privacy()
+        self._business()
+        self._faults()
+        document = {
+            "privity": 1,
+            "name": f"privacy-{self._seed}",
+            "seed": self._seed,
+            "network": {"transport": "memory", **draw.choice([{}, {}, {"loss": "1%"}])},
+            "consensus": {"block_every": draw.choice(["50ms", "100ms"]), "view_timeout": "800ms"},
+            "privacy": privacy,
+            "parties": {
+                **{name: {} for name in self._voters},
+                **{name: {"votes": False} for name in self._followers},
+            },
+            "steps": self._steps,
+            "expect": [
+                {"check": "agreement"},
+                {"check": "no_plaintext", "in": ["logs", "broker", "ledgers"]},
+            ],
+        }
+        text = json.dumps(document, indent=1)
+        return Drawn(self._seed, text, self._crashes, tuple(self._features))
+
+    def _privacy(self) -> dict[str, Any]:
+        draw = self._draw
+        privacy: dict[str, Any] = {}
+        if draw.random() < 0.5:
+            self._features.append("off_chain")
+            privacy = {
+                "payload": "off_chain",
+                "copies": draw.choice([1, 1, 2, "all"]),
+                "receipt_timeout": "10s",
+            }
+        else:
+            self._features.append("on_chain")
+        if draw.random() < 0.2:
+            self._features.append("mandatory reader")
+            privacy["always_to"] = [draw.choice(self._readers)]
+        return privacy
+
+    def _step(self, at_ms: int, do: str, **keys: Any) -> None:
+        self._steps.append({"at": f"{at_ms}ms", "do": do, **keys})
+
+    def _business(self) -> None:
+        draw, everybody = self._draw, "*"
+        data = {"price": draw.randint(1, 10**6), "terms": {"port": f"quay number {draw.randint(10, 99)}"}}
+        keep = {"keep": f"{draw.randint(3, 8)} blocks"} if draw.random() < 0.25 else {}
+        self._features += ["keep"] if keep else []
+        self._step(DEAL_MS, "send", id="deal", **{"as": self._sender}, to=self._readers, data=data, **keep)
+        load = {"as": everybody, "to": {"random": 1}, "count": draw.randint(6, 14), "rate": "4/s"}
+        self._step(600, "load", id="traffic", **load, data={"n": "1..900"})
+        if not keep and draw.random() < 0.7:
+            self._features.append("disclosure")
+            whom = draw.choice(self._strangers)
+            if asked := draw.random() < 0.5:
+                self._features.append("request")
+                of = draw.choice([self._sender, self._readers[0]])
+                self._step(2800, "request", id="asked", tx="deal", **{"as": whom}, of=of, reason="audit")
+            by = draw.choice([self._sender, self._readers[0]]) if not asked else of
+            part = {"fields": ["price"]} if draw.random() < 0.5 else {}
+            answers = {"answers": "asked"} if asked else {}
+            shown = {"as": by, "to": [whom], "reason": "as agreed", **part, **answers}
+            self._step(SHOWN_MS, "disclose", id="shown", tx="deal", **shown)
+
+    def _faults(self) -> None:
+        draw = self._draw
+        first = CASES[self._seed % len(CASES)]
+        others = [case for case in CASES if case[0] != first[0]]
+        cases = [first, *([draw.choice(others)] if draw.random() < 0.35 else [])]
+        for number, (role, step) in enumerate(cases, 1):
+            low, high = STEPS[step]
+            at_ms = max(0, DEAL_MS + draw.randint(low, high))
+            lasting = f"{draw.randint(300, 2500)}ms"
+            crash = {"kind": "crash", "nodes": [self._node_of(role)], "for": lasting}
+            self._step(at_ms, "fault", id=f"crash-{number}", **crash)
+            self._crashes[f"crash-{number}"] = (role, step)
+        if draw.random() < 0.35:
+            self._features.append("partition")
+            side = draw.sample(self._voters, draw.randint(1, len(self._voters) // 2))
+            cut = {"kind": "partition", "nodes": side, "for": f"{draw.randint(300, 2000)}ms"}
+            self._step(draw.randint(1000, 3800), "fault", id="split", **cut)
+        if draw.random() < 0.35:
+            self._features.append("loss")
+            lossy = {"kind": "loss", "nodes": "*", "chance": f"{draw.randint(2, 15)}%", "for": "2s"}
+            self._step(draw.randint(1000, 2500), "fault", id="loss", **lossy)
+
+    def _node_of(self, role: str) -> str:
+        return {
+            "sender": self._sender,
+            "reader": self._draw.choice(self._readers),
+            "non-party": self._draw.choice(self._strangers),
+        }.get(role, role)
