@@ -86,6 +86,14 @@ CATALOGUE: dict[str, Explanation] = {
         "An expectation names a fault by the id of its step. Without an id, the third step of a file is\n"
         "fault-3.",
     ),
+    "E-FEW": Explanation(
+        "too few for a total",
+        SCENARIO_INVALID,
+        "A total of two values gives each of the two the other's, and one of three is no secret to two that\n"
+        "talk. So at least 4 parties contribute to an aggregate, the coordinator not among them; no node\n"
+        "takes a round for fewer. `minimum` says with how many values there is a total at all: it can be\n"
+        "more than 4, and not less.",
+    ),
     "E-FIELD": Explanation(
         "no such field",
         WRONG_USAGE,

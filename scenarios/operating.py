@@ -31,6 +31,7 @@ from node.errors import PrivityError
 from node.logs.events import EventLog
 from node.run_folder import Label, RunFolder
 from node.wire import Inclusion, TransactionPacket, encode
+from scenarios.aggregating import Aggregating
 from scenarios.faults.hands import Hands
 from scenarios.faults.record import FaultRecord
 from scenarios.faults.timeline import Timeline
@@ -39,7 +40,7 @@ from scenarios.leaks.run_secrets import RunSecrets
 from scenarios.lying import lie
 from scenarios.model.payloads import CANARY_FIELD
 from scenarios.model.plan import PlannedSend, plan
-from scenarios.model.scenario import Fault, Replay, Scenario
+from scenarios.model.scenario import Aggregate, Fault, Replay, Scenario
 from scenarios.processes.child import ProcessExit
 from scenarios.showing import OnRecord, Showing
 from scenarios.together import Together, ended, until_done
@@ -124,6 +125,7 @@ class Operator(ABC):
         self.replayed: dict[str, Replayed] = {}  # By the id of the step.
         self.refused_steps: dict[str, str] = {}  # By the id of the step: the code of the refusal.
         self.showing = Showing(self)
+        self.aggregating = Aggregating(self)
         self.views: dict[str, int] = {}
         self.crashed: list[ProcessExit] = []  # By themselves, and by no fault of the scenario.
         self.timeline = Timeline(self, folder.faults)
@@ -269,7 +271,10 @@ class Operator(ABC):
     async def play(self) -> None:
         """Carry out all steps, each at its time, and wait until what they sent is certified or overdue."""
         by_step: dict[str, list[PlannedSend]] = {}
+        records = {tx for step in self.scenario.aggregates for tx in step.transactions}
         for send in self.planned:
+            if send.id in records:
+                continue  # Part of a round.
             by_step.setdefault(self._step_of[send.id], []).append(send)
         work: list[tuple[Waiting, Play]] = [
             (step, functools.partial(self._play_step, step.id, by_step[step.id]))
@@ -283,6 +288,7 @@ class Operator(ABC):
             *self.scenario.owners_words,
         ]
         work += [(step, functools.partial(self._show, step)) for step in shown]
+        work += [(step, functools.partial(self._aggregate, step)) for step in self.scenario.aggregates]
         self.triggers.begin(step for step, _ in work)
         steps = [asyncio.create_task(self.triggers.carry_out(step, play)) for step, play in work]
         faults = asyncio.create_task(self.timeline.play(self.scenario.faults))
@@ -314,14 +320,14 @@ class Operator(ABC):
         async with Together[bool]() as handing:
             for send in sends:
                 await self._sleep_until(began_ms + send.at_ms)
-                handing.add(self._hand_in(send, began_ms))
+                handing.add(self.hand_in(send, began_ms))
                 await asyncio.sleep(0)
         ordered = [send for send, ok in zip(sends, handing.results, strict=True) if ok]
         confirmed = await self.confirm([send.id for send in ordered]) if ordered else 0
         if ordered or len(sends) > 1:
             self._tell(name, sends, confirmed, began_ms)
 
-    async def _hand_in(self, send: PlannedSend, began_ms: int = 0) -> bool:
+    async def hand_in(self, send: PlannedSend, began_ms: int = 0) -> bool:
         """Submit a planned transaction; False if its readers' nodes gave too few receipts, which is told."""
         try:
             await self.submit(send)
@@ -354,6 +360,11 @@ class Operator(ABC):
             return
         within_s = CONFIRM_S + (self._patience_s() if self.scenario.faults else 0.0)
         await self.showing.play(step, within_s, _seconds(began_ms + step.at_ms))
+
+    async def _aggregate(self, step: Aggregate, began_ms: int) -> None:
+        await self._sleep_until(began_ms + step.at_ms)
+        within_s = CONFIRM_S + (self._patience_s() if self.scenario.faults else 0.0)
+        await self.aggregating.play(step, within_s, began_ms + step.at_ms)
 
     async def _sleep_until(self, at_ms: int) -> None:
         due = self.network.created_ms + at_ms

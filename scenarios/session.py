@@ -19,7 +19,7 @@ from node.run_folder import RunFolder
 from scenarios import VERSION
 from scenarios.chains import read_chains
 from scenarios.faults.record import read as read_faults
-from scenarios.judging import Evidence, Judgement, incidents, judge, predicted
+from scenarios.judging import Evidence, Judgement, incidents, judge, predicted, summed
 from scenarios.kept import keep, keep_options
 from scenarios.live import LiveRun
 from scenarios.model.scenario import Scenario
@@ -158,6 +158,7 @@ class Session:
             faults=tuple(read_faults(self.folder.faults)),
             replayed=run.replayed,
             missed=tuple(run.triggers.missed),
+            summed=run.aggregating.summed,
         )
 
     def judge(self, settled: bool) -> Judged:
@@ -165,7 +166,7 @@ class Session:
         run, evidence = self.run, self.evidence(settled)
         if searched := searched_for(self.scenario):
             write_draft(self.folder)
-        judgements = [*judge(evidence), *predicted(evidence)]
+        judgements = [*judge(evidence), *predicted(evidence), *summed(evidence)]
         document = verdict_of(
             evidence,
             judgements,

@@ -21,7 +21,7 @@ class LedgerFollower:
     """The rounds on the ledger in one node's folder, read anew from where the last look ended."""
 
     def __init__(self, folder: Path, network_id: bytes) -> None:
-        self._folder = folder
+        self.folder = folder
         self._network_id = network_id
         self._height = 0
         self.rounds = Rounds()
@@ -30,10 +30,10 @@ class LedgerFollower:
     def look(self) -> None:
         """Take in the blocks that came since the last look. A folder that cannot be read now waits."""
         with suppress(sqlite3.Error, OSError, PrivityError):
-            with closing(Store(self._folder, read_only=True)) as store:
+            with closing(Store(self.folder, read_only=True)) as store:
                 rows = store.transactions_after(self._height)
             if rows:
-                path = self._folder / "journal"
+                path = self.folder / "journal"
                 with closing(Journal.open_read_only(path, self._network_id)) as journal:
                     bodies = list(_bodies(journal, rows))
                 for row, transaction in zip(rows, bodies, strict=True):
@@ -42,6 +42,12 @@ class LedgerFollower:
                         place = Place(row.id, transaction.act.sender, row.height)
                         self.rounds.apply(place, transaction.act.deed)
                         self.seen.add(row.id)
+
+
+def transaction_at(folder: Path, network_id: bytes, row: TransactionRow) -> AnyTransaction:
+    """The transaction of an index row, from the journal in a node's folder. Raises OSError, PrivityError."""
+    with closing(Journal.open_read_only(folder / "journal", network_id)) as journal:
+        return next(_bodies(journal, [row]))
 
 
 def _bodies(journal: Journal, rows: list[TransactionRow]) -> Iterator[AnyTransaction]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from node.aggregation.boxes import total_hash
 from node.aggregation.contributor import Contributor, Verdict
 from node.aggregation.coordinator import Announce, Coordinator
+from node.aggregation.envelopes import fits, opened_from
 from node.aggregation.following import LedgerFollower
 from node.aggregation.rounds import DONE, Round
 from node.canonical import encode
@@ -31,8 +32,8 @@ AGAIN_S = 3.0
 LINGER_S = 3.0
 """How long a round that is over waits for those who have not compared the total yet."""
 
-Say = Callable[[str, Mapping[str, object]], None]
-Carry = Callable[[Announce, bytes, Sequence[str]], Awaitable[bytes]]
+Say = Callable[[str, Mapping[str, str]], None]
+Carry = Callable[[Announce, Round, Sequence[str]], Awaitable[bytes]]
 
 
 @dataclass(slots=True)
@@ -44,6 +45,7 @@ class Seat:
     ledger: LedgerFollower
     machine: Contributor | Coordinator
     sent: dict[bytes, tuple[bytes, float]] = field(default_factory=dict)
+    envelope: bool | None = None  # Whether the one that came fits the ledger.
 
 
 class Seats:
@@ -90,7 +92,8 @@ class Seats:
                     assert isinstance(seat.machine, Contributor)
                     for deed in seat.machine.react(at):
                         self._submit(seat, deed, heights)
-                    self._tell_of(seat.machine)
+                    self._look_into_envelope(seat, at)
+                    self._tell_of(seat)
             await self._coordinate(machine, heights)
             at = self._coordinator.ledger.rounds.by_id.get(self.id)
             if at is not None and at.over:
@@ -136,7 +139,7 @@ class Seats:
         now_ms = int(asyncio.get_running_loop().time() * 1000)
         for thing in machine.react(seat.ledger.rounds, at, now_ms):
             if isinstance(thing, Announce):
-                carrier = await self._carry(thing, at.id, [n for n in at.present if n in heights])
+                carrier = await self._carry(thing, at, [n for n in at.present if n in heights])
                 result = RoundResult(at.id, carrier, total_hash(at.id, thing.salt, thing.total))
                 self._submit(seat, result, heights)
             else:
@@ -156,11 +159,24 @@ class Seats:
         self._tell("agg.act", party=seat.name, why=type(deed).__name__)
         return act.id
 
-    def _tell_of(self, machine: Contributor) -> None:
+    def _look_into_envelope(self, seat: Seat, at: Round) -> None:
+        """What the coordinator sent it must be what it published."""
+        if at.result is None or seat.name not in at.present or seat.envelope is not None:
+            return
+        opened = opened_from(seat.ledger.folder, self._network, at.result.carrier, seat.keys.wrapping)
+        if opened is not None:
+            seat.envelope = fits(opened.payload.fields(), at)
+
+    def _tell_of(self, seat: Seat) -> None:
+        machine = seat.machine
+        assert isinstance(machine, Contributor)
         for liar, why in machine.unmasked.liars.items():
             self._tell("agg.blame", party=liar, by=machine.name, why=why)
         for dealer, why in machine.unproven.items():
             self._tell("agg.blame", party=dealer, by=machine.name, why=why)
+        if seat.envelope is False:
+            why = "sent another total than it published"
+            self._tell("agg.blame", party=self._coordinator.name, by=machine.name, why=why)
         if machine.verdict is Verdict.WRONG:
             self._tell(
                 "agg.blame", party=self._coordinator.name, by=machine.name, why="published a wrong total"
@@ -176,4 +192,8 @@ class Seats:
         if at.phase != DONE:
             return True
         verdicts = self.verdicts()
-        return all(verdicts[name] is not Verdict.OPEN for name in at.present if name in heights)
+        here = [name for name in at.present if name in heights]
+        return all(
+            verdicts[name] is not Verdict.OPEN and self._contributors[name].envelope is not None
+            for name in here
+        )

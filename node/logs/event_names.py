@@ -244,6 +244,7 @@ _REASONS = (
     "second view-change differs",
     "second vote differs",
     "sent no value in time",
+    "sent another total than it published",
     "sent two values",
     "shape",
     "shares do not fit",

@@ -10,6 +10,7 @@ from node.envelopes.fields import Path
 from node.errors import PrivityError
 from node.run_folder import RunFolder
 from node.run_reading import RunReading
+from scenarios.aggregating import Summed
 from scenarios.chains import Chain
 from scenarios.faults.conditions import worst_latency_ms
 from scenarios.faults.record import FaultRecord, faulty, isolated
@@ -21,6 +22,7 @@ from scenarios.knowledge.matrix import matrix_of
 from scenarios.knowledge.metadata import Metadata, metadata_of
 from scenarios.knowledge.moments import At
 from scenarios.knowledge.rows import Matrix
+from scenarios.knowledge.totals import sets_known_to
 from scenarios.leaks.canaries import Artefact, ScanBroken, ScanResult, scan
 from scenarios.leaks.run_secrets import RunSecrets
 from scenarios.model.consents import bound, made
@@ -55,6 +57,7 @@ class Evidence:
     faults: tuple[FaultRecord, ...] = ()
     replayed: Mapping[str, Replayed] = field(default_factory=dict)  # By the id of the step.
     missed: tuple[Missed, ...] = ()  # Steps that were not carried out.
+    summed: Mapping[str, Summed] = field(default_factory=dict)  # The same.
     _reading: RunReading | None = field(default=None, init=False, repr=False)
     _matrices: dict[Moment, Matrix] = field(default_factory=dict, init=False, repr=False)
     _metadata: dict[str, Metadata] | None = field(default=None, init=False, repr=False)
@@ -233,6 +236,10 @@ class Evidence:
         if self._reading is None:
             self._reading = RunReading(self.folder, trusting=not self.key_free.equal)
         return self._reading
+
+    def sets_known_to(self, name: str) -> dict[str, list[frozenset[str]]]:
+        """By field: the sets of contributors of which this party has a total."""
+        return sets_known_to(self._read, self.matrix(END), name)
 
     @property
     def recorded(self) -> bool:

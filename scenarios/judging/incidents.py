@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from scenarios.faults.record import FaultRecord
+from msgspec.structs import replace
+
+from scenarios.faults.record import FaultRecord, isolated
 from scenarios.judging.evidence import Evidence
 from scenarios.judging.judgement import some
-from scenarios.model.scenario import Stall
+from scenarios.model.scenario import Load, Stall
+from scenarios.operating import Sent
 
 
 def incidents(evidence: Evidence) -> list[str]:
@@ -30,6 +33,8 @@ def _absent(evidence: Evidence) -> list[str]:
         if evidence.executed_everywhere(sent) or _may_wait(evidence, sent.tx.hex()):
             continue
         if sent.refused:
+            if _kept_away(evidence, sent):
+                continue  # It is right that a load waits for nobody whom the file has taken away.
             refused.setdefault(sent.refused, []).append(name)
             continue
         to_ms = sent.at_ms + evidence.grace_ms
@@ -43,6 +48,18 @@ def _absent(evidence: Evidence) -> list[str]:
         ),
         *_named_absent(by_fault, total),
     ]
+
+
+def _kept_away(evidence: Evidence, sent: Sent) -> bool:
+    """Whether it is one of a load, and a fault of the file kept a reader's node away when it was due."""
+    loads = {tx for step in evidence.scenario.workload if isinstance(step, Load) for tx in step.transactions}
+    to_ms = sent.at_ms + evidence.scenario.receipt_timeout_ms
+    return sent.planned.id in loads and any(
+        away & {sent.planned.sender, *sent.planned.readers}
+        for record in evidence.faults
+        if record.overlaps(sent.at_ms, to_ms)
+        and (away := isolated([replace(record, ended_ms=None)], evidence.voters))
+    )
 
 
 def _named_absent(by_fault: dict[str, list[str]], total: int) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scenarios.judging import blames, consensus, knowledge, ledgers, pace, replays
+from scenarios.judging import blames, consensus, knowledge, ledgers, pace, replays, totals
 from scenarios.judging.evidence import Evidence
 from scenarios.judging.judgement import Judgement
 from scenarios.model.scenario import (
@@ -14,6 +14,7 @@ from scenarios.model.scenario import (
     EvidenceKept,
     Height,
     Latency,
+    LearnsOnly,
     Messages,
     MetadataKnown,
     NoPlaintext,
@@ -39,6 +40,7 @@ _JUDGES: dict[type, Callable[..., Judgement]] = {
     Messages: consensus.messages,
     Refused: replays.refused,
     Blamed: blames.blamed,
+    LearnsOnly: totals.learns_only,
 }
 
 

@@ -24,7 +24,8 @@ PREDICTED = "readers (predicted)"
 
 def predicted(evidence: Evidence) -> list[Judgement]:
     """What is not as planned: a judgement for each step with such a transaction, none for the others."""
-    lines = {tx: step.line for step in evidence.scenario.workload for tx in step.transactions}
+    steps = (*evidence.scenario.workload, *evidence.scenario.aggregates)
+    lines = {tx: step.line for step in steps for tx in step.transactions}
     alike: dict[tuple[int, Outcome], list[tuple[str, str]]] = {}
     for name, result, detail in _differences(evidence):
         alike.setdefault((lines.get(name, 0), result), []).append((name, detail))

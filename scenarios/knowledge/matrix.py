@@ -27,6 +27,7 @@ from scenarios.knowledge.moments import At
 from scenarios.knowledge.opening import How, Knowledge, Since, of_payload
 from scenarios.knowledge.rows import CIPHERTEXT, COMMITMENT, NAMED, NOTHING, SENDER, Cell, Matrix, Row
 from scenarios.knowledge.rules import apply_rules
+from scenarios.knowledge.totals import mark_totals
 from scenarios.model.prediction import BROKER
 
 NAMED_AT_MOST = 8
@@ -58,6 +59,7 @@ def matrix_of(
     apply_rules(matrix, reading)
     if only is None:
         carriers.drop_rows()
+    mark_totals(reading, matrix)
     _fill_broker(reading, matrix, trials.broker)
     return matrix
 

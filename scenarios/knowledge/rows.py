@@ -23,6 +23,7 @@ from scenarios.model.prediction import BROKER
 SCHEMA = "privity.matrix/1"
 WHOLE = "*"
 READS, COULD, CIPHERTEXT, COMMITMENT, NOTHING = "●", "◐", "○", "#", "·"
+AGGREGATE = "Σ"
 SENDER, NAMED, DISCLOSED, RULE = "S", "N", "D", "K"
 _UNKNOWING = Knowledge()
 
@@ -72,6 +73,7 @@ class Row:
     rule: Leaf | None = field(default=None, repr=False)
     shown: dict[str, list[tuple[Place, str]]] = field(default_factory=dict)
     bound: dict[str, str] = field(default_factory=dict)
+    aggregate: bool = False  # Whoever opens it learns a total, and no value.
 
     def learn(self, column: str, knowledge: Knowledge) -> None:
         """Add what this column can read to what it is known to read already."""
@@ -92,7 +94,7 @@ class Row:
         found = {}
         for column, held in self.held.items():
             how = self.knows.get(column, _UNKNOWING).opened.get(path)
-            found[column] = held if how is None else self._by_rule(column, Cell(READS, *how))
+            found[column] = held if how is None else self._by_rule(column, self._cell(*how))
         return found
 
     def lines(self, *, fields: bool) -> list[tuple[str, dict[str, Cell]]]:
@@ -130,10 +132,14 @@ class Row:
         if not known:
             return held
         part = None if known.whole else (len(known.opened), known.of)
-        return self._by_rule(column, Cell(READS, *known.how(), part))
+        return self._by_rule(column, self._cell(*known.how(), part))
 
     def _by_rule(self, column: str, cell: Cell) -> Cell:
         return cell._replace(symbol=COULD, reason=RULE) if column in self.bound else cell
+
+    def _cell(self, reason: str, since: Since | None, part: tuple[int, int | None] | None = None) -> Cell:
+        """Of who opened it, or a part. Why one may know a total is in the round, and no reason of a cell."""
+        return Cell(AGGREGATE, "", since, part) if self.aggregate else Cell(READS, reason, since, part)
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from node.disclosing import Disclosing
@@ -41,6 +41,18 @@ class RunSecrets:
             for secret in self.all
         ]
         self.add_sealed(made.carrier, holders)
+
+    def add_round(self, party: str, secrets: Iterable[tuple[str, bytes]]) -> None:
+        """Masks' seeds, keys and shares of a round of aggregation, each with its kind: on nobody's disk.
+
+        To be called before anything that follows from them is published; again as there are more.
+        """
+        known = {secret.value for secret in self.all}
+        self.all += [
+            Secret(frozenset(), f"{kind} of a round", value)
+            for kind, value in dict(((kind, value), None) for kind, value in secrets)
+            if value not in known
+        ]
 
     def add_sealed(self, sealed: Sealed | Opened, readers: frozenset[str]) -> None:
         """What a sealed payload is made of: canary, texts, every leaf's salt, the content key."""

@@ -13,7 +13,7 @@ from scenarios.model.lints import lints
 from scenarios.model.plan import PlannedSend, plan
 from scenarios.model.prediction import Cell, Row, columns, predicted
 from scenarios.model.problems import Problem, ScenarioInvalid
-from scenarios.model.scenario import Ask, AtHeight, Disclose, Fault, Load, OwnersWord, Scenario
+from scenarios.model.scenario import Aggregate, Ask, AtHeight, Disclose, Fault, Load, OwnersWord, Scenario
 from scenarios.model.starts import order_of, start_text
 from scenarios.model.units import format_blocks, format_duration
 from scenarios.model.warnings import Warning
@@ -28,6 +28,7 @@ def render_check(scenario: Scenario, ascii: bool = False) -> str:
         _headline(scenario),
         *_profile(scenario),
         *_matrix(scenario, sends, ascii),
+        *_aggregates(scenario),
         *_disclosures(scenario),
         *_faults(scenario),
     ]
@@ -96,9 +97,13 @@ def _matrix(scenario: Scenario, sends: Sequence[PlannedSend], ascii: bool) -> li
         return ["no transactions"]
     by_id = {row.tx: row for row in predicted(scenario, sends)}
     table: list[tuple[str, list[str]]] = []
-    for step in sorted(scenario.workload, key=order_of):
+    for step in sorted([*scenario.workload, *scenario.aggregates], key=order_of):
         rows = [by_id[tx] for tx in step.transactions]
         label = f"{step.id} ({len(rows)})" if isinstance(step, Load) else step.id
+        if isinstance(step, Aggregate):  # The total, and what each contributor keeps for itself.
+            total = by_id[step.id]
+            table.append((step.id, [total.cells[column].text(ascii_only=ascii) for column in total.cells]))
+            label = f"{step.id}-* ({len(rows)})"
         table.append((label, [_cell_of(rows, column, ascii) for column in columns(scenario)]))
     first = max(len("tx"), *(len(label) for label, _ in table)) + 3
     widths = [
@@ -110,9 +115,13 @@ def _matrix(scenario: Scenario, sends: Sequence[PlannedSend], ascii: bool) -> li
     for label, cells in table:
         middle = "   ".join(f"{cell:^{width}}" for cell, width in zip(cells, widths, strict=True))
         lines.append(f"{label:<{first}}{middle}")
-    if any(isinstance(step, Load) for step in scenario.workload):
-        lines.append("a number says how many of a load's drawn transactions the party reads")
-    waiting = [step for step in (*scenario.workload, *scenario.replays) if step.trigger is not None]
+    if any(isinstance(step, Load) for step in scenario.workload) or scenario.aggregates:
+        lines.append("a number says how many of several transactions the party reads")
+    waiting = [
+        step
+        for step in (*scenario.workload, *scenario.replays, *scenario.aggregates)
+        if step.trigger is not None
+    ]
     lines += [f"{step.id} waits for {step.trigger}" for step in waiting]
     for step in scenario.workload:
         if step.keep:
@@ -140,6 +149,18 @@ def _faults(scenario: Scenario) -> list[str]:
     second = max((len(identifier) for _, identifier, _ in table), default=0)
     lines = [f"{when:>{first}}  {identifier:<{second}}  {what}" for when, identifier, what in table]
     return ["faults", *lines] if lines else []
+
+
+def _aggregates(scenario: Scenario) -> list[str]:
+    """A line for each total, and what its contributors must know of it."""
+    found = [f"{start_text(step):>5}  {step.id:<12}  {step.describe()}" for step in scenario.aggregates]
+    if not found:
+        return []
+    return [
+        "totals",
+        *found,
+        "any value may be put in, also one out of range: that can be proved in a dispute, not prevented",
+    ]
 
 
 def _disclosures(scenario: Scenario) -> list[str]:

@@ -12,6 +12,7 @@ from scenarios.model.expectations import (
     EvidenceRule,
     HeightRule,
     LatencyRule,
+    LearnsOnlyRule,
     MessagesRule,
     MetadataRule,
     NoPlaintextRule,
@@ -34,6 +35,7 @@ from scenarios.model.scenario import (
     Fault,
     Height,
     Latency,
+    LearnsOnly,
     Load,
     Messages,
     MetadataKnown,
@@ -62,8 +64,10 @@ class ExpectationResolver:
         workload: Sequence[Send | Load],
         faults: Sequence[Fault],
         complaints: Complaints,
+        records: Mapping[str, tuple[str, ...]],
     ) -> None:
         self._names = names
+        self._records = records  # Of each aggregate.
         self._named = named
         self._step_of = {tx: step for step in workload for tx in step.transactions}
         self._faults = {fault.id: fault for fault in faults}
@@ -87,6 +91,10 @@ class ExpectationResolver:
                 return ViewChanges(rule.check, path, line, rule.min, rule.max)
             case RefusedRule():
                 return Refused(rule.check, path, line, rule.step)
+            case LearnsOnlyRule():
+                parties = meant(rule.as_, self._names)
+                records = self._records.get(rule.tx, ())
+                return LearnsOnly(rule.check, path, line, rule.tx, records, parties, rule.what)
             case MessagesRule():
                 return Messages(rule.check, path, line, rule.max)
             case ProgressRule() | StallRule() | EvidenceRule():

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from scenarios.model.starts import Moment
 from scenarios.model.strict import Strict
 from scenarios.model.values import (
+    AggregateName,
     FaultName,
     Lasting,
     Observers,
@@ -164,6 +165,17 @@ class MetadataRule(Strict):
     are: Observers = Field(description="all who know it: parties, and broker")
 
 
+class LearnsOnlyRule(Strict):
+    """A party learns the total of an aggregate, and no contributor's value."""
+
+    check: Literal["learns_only"]
+    as_: SomeParties = Field(alias="as", description="who: the coordinator, or others that learn no more")
+    tx: AggregateName = Field(description="an aggregate")
+    what: Literal["total", "nothing"] = Field(
+        default="total", description="what they learn; nothing: not even the total"
+    )
+
+
 class RefusedRule(Strict):
     """The nodes take nothing of what a step hands in."""
 
@@ -201,6 +213,7 @@ Rule = Annotated[
     | MessagesRule
     | MetadataRule
     | RefusedRule
-    | BlamedRule,
+    | BlamedRule
+    | LearnsOnlyRule,
     Field(discriminator="check"),
 ]

@@ -185,6 +185,19 @@ class Blamed:
     by: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LearnsOnly:
+    """`parties` learn `what` of the aggregate `tx` (total or nothing), and of its records not one value."""
+
+    check: Literal["learns_only"]
+    path: str
+    line: int
+    tx: str
+    records: tuple[str, ...]
+    parties: tuple[str, ...]
+    what: str
+
+
 Expectation = (
     Agreement
     | Readers
@@ -200,4 +213,5 @@ Expectation = (
     | MetadataKnown
     | Refused
     | Blamed
+    | LearnsOnly
 )

@@ -13,7 +13,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from scenarios.model.document import ScenarioDocument
 from scenarios.model.payloads import drawn_range
-from scenarios.model.scenario import Load, Scenario, Send
+from scenarios.model.scenario import Aggregate, Load, Scenario, Send
 from scenarios.model.strict import Strict
 
 _PLAIN_WORDS = re.compile(r"[A-Za-z0-9_]+([ ./-]+[A-Za-z0-9_]+)*", re.ASCII)
@@ -40,7 +40,7 @@ def filled(scenario: Scenario) -> str:
     return _filled(scenario.document.model_dump(by_alias=True, exclude_none=True))
 
 
-def masked(scenario: Scenario, readable: Callable[[Send | Load], bool]) -> str:
+def masked(scenario: Scenario, readable: Callable[[Send | Load | Aggregate], bool]) -> str:
     """The same for people who may not read all: `data` as `<private: types>` where no step is `readable`.
 
     Names of fields are private too, so only the types of the values stand there, in the order of the file.
@@ -48,15 +48,15 @@ def masked(scenario: Scenario, readable: Callable[[Send | Load], bool]) -> str:
     """
     document = scenario.document.model_dump(by_alias=True, exclude_none=True)
     for step, fields in zip(scenario.steps, document["steps"], strict=True):
-        if isinstance(step, Send | Load) and not readable(step):
+        if isinstance(step, Send | Load | Aggregate) and not readable(step):
             fields["data"] = f"<private: {_types_of(step) or 'nothing'}>"
     if "@" in document["network"]["broker"]:
         document["network"]["broker"] = "<private: address>"
     return _filled(document)
 
 
-def _types_of(step: Send | Load) -> str:
-    drawn = isinstance(step, Load)
+def _types_of(step: Send | Load | Aggregate) -> str:
+    drawn = isinstance(step, Load | Aggregate)
     return ", ".join(
         "drawn number" if drawn and drawn_range(value) is not None else _type_of(value)
         for value in step.data.values()

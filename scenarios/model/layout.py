@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from scenarios.model.aggregate_steps import AggregateStep
 from scenarios.model.consent_steps import ConsentStep, RevokeStep
 from scenarios.model.disclosure_steps import DiscloseStep, RequestStep
 from scenarios.model.document import (
@@ -26,6 +27,7 @@ from scenarios.model.expectations import (
     EvidenceRule,
     HeightRule,
     LatencyRule,
+    LearnsOnlyRule,
     MessagesRule,
     MetadataRule,
     NoPlaintextRule,
@@ -70,6 +72,7 @@ STEPS: dict[str, type[Strict]] = {
     "request": RequestStep,
     "consent": ConsentStep,
     "revoke": RevokeStep,
+    "aggregate": AggregateStep,
     "fault": FaultStep,
 }
 FAULTS: dict[str, type[Strict]] = {
@@ -107,6 +110,7 @@ CHECKS: dict[str, type[Strict]] = {
     "messages": MessagesRule,
     "metadata": MetadataRule,
     "blamed": BlamedRule,
+    "learns_only": LearnsOnlyRule,
 }
 _SECTIONS: dict[Path, type[Strict]] = {
     (): ScenarioDocument,

@@ -21,7 +21,7 @@ from scenarios.model.values import Known
 
 MAX_FILE_BYTES = 1 << 20
 MAX_EXCERPTS = 20
-_ON_RECORD = ("disclose", "request", "consent", "revoke")
+_ON_RECORD = ("disclose", "request", "consent", "revoke", "aggregate")
 _SUFFIXES = {".yaml", ".yml"}
 
 
@@ -57,6 +57,7 @@ def parse_scenario(text: str, file: str, default_name: str = "scenario") -> Scen
         _doing(source, identifiers, "load"),
         faults,
         replays,
+        _doing(source, identifiers, "aggregate"),
     )
     document = None
     try:

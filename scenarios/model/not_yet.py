@@ -19,11 +19,9 @@ STEP_KEYS = {
 }
 STEPS = {
     "open": "opening a seal",
-    "aggregate": "totals over private values",
 }
 CHECKS = {
     "opened": "the check that a seal was opened",
-    "learns_only": "the check that a party learns a total only",
 }
 # Where a word stands -> the words that mean something there and are not built.
 VALUES: Mapping[Path, Mapping[str, str]] = {

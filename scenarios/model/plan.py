@@ -50,6 +50,11 @@ def plan(scenario: Scenario) -> tuple[PlannedSend, ...]:
         else:
             seed = f"{scenario.seed}/workload/{step.id}"
             sends += drawn(step, Random(seed), Random(f"{seed}/times"), scenario.always_to)
+    for aggregate in scenario.aggregates:
+        for name, value in aggregate.values(scenario.seed).items():
+            readers = tuple(reader for reader in aggregate.readers if reader != name)
+            where = (aggregate.record_of(name), aggregate.at_ms, name, readers)
+            sends.append(PlannedSend(*where, {aggregate.field: value}, trigger=aggregate.trigger))
     told = [
         replace(send, deceived=deceived(send.sender, send.at_ms, send.readers, scenario.faults))
         for send in sends

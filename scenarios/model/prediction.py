@@ -14,13 +14,14 @@ from typing import NamedTuple
 from node.cells import cell_text
 from node.envelopes.disclosure import select_paths
 from node.envelopes.fields import Path, flatten
+from scenarios.model.aggregates import Aggregate
 from scenarios.model.consents import bound, made
 from scenarios.model.disclosures import Disclose
 from scenarios.model.plan import PlannedSend
 from scenarios.model.scenario import Scenario
 
 BROKER = "broker"
-_READS, _COULD, _CIPHERTEXT, _COMMITMENT = "●", "◐", "○", "#"
+_READS, _COULD, _CIPHERTEXT, _COMMITMENT, _AGGREGATE = "●", "◐", "○", "#", "Σ"
 _SENDER, _NAMED, _DISCLOSED, _RULE = "S", "N", "D", "K"
 
 
@@ -52,10 +53,13 @@ def columns(scenario: Scenario) -> tuple[str, ...]:
 
 
 def predicted(scenario: Scenario, sends: Iterable[PlannedSend]) -> tuple[Row, ...]:
-    """A row for each planned transaction, in the order of sending."""
+    """A row for each total, then one for each planned transaction, in the order of sending."""
     by_tx = shown_by_tx(scenario.disclosures)
     spoken_of = {*by_tx, *(word.tx for word in scenario.owners_words)}
-    return tuple(Row(send.id, _cells(scenario, send, by_tx.get(send.id, ()), spoken_of)) for send in sends)
+    totals = tuple(_total_row(scenario, step) for step in scenario.aggregates)
+    return totals + tuple(
+        Row(send.id, _cells(scenario, send, by_tx.get(send.id, ()), spoken_of)) for send in sends
+    )
 
 
 def _cells(
@@ -68,6 +72,17 @@ def _cells(
         column: Cell(_COULD, _RULE, cell.part) if column in rule and cell.symbol == _READS else cell
         for column, cell in cells.items()
     }
+
+
+def _total_row(scenario: Scenario, step: Aggregate) -> Row:
+    """Of a total: those who contribute learn it and the coordinator, if all of them stay to the end."""
+    able = {step.coordinator, *step.contributors, *step.readers}
+    unread = _CIPHERTEXT if scenario.payload == "on_chain" else _COMMITMENT
+    cells = {
+        column: Cell(_AGGREGATE if column in able else _CIPHERTEXT if column == BROKER else unread)
+        for column in columns(scenario)
+    }
+    return Row(step.id, cells)
 
 
 def shown_by_tx(disclosures: Iterable[Disclose]) -> dict[str, list[Disclose]]:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from random import Random
 
 from node.envelopes.transaction import SLOT_BUCKETS
+from scenarios.model.aggregate_steps import AggregateStep
+from scenarios.model.aggregates import Aggregate, aggregate_of, check_aggregates
 from scenarios.model.complaints import Complaints
 from scenarios.model.conditions import conditions_of
 from scenarios.model.consent_resolving import check_consents
@@ -31,7 +33,17 @@ from scenarios.model.steps import LoadStep, RandomReaders, ReplayStep, SendStep
 from scenarios.model.units import Range
 from scenarios.model.values import MAX_LOAD
 
-AnyStep = SendStep | LoadStep | ReplayStep | DiscloseStep | RequestStep | ConsentStep | RevokeStep | FaultStep
+AnyStep = (
+    SendStep
+    | LoadStep
+    | ReplayStep
+    | DiscloseStep
+    | RequestStep
+    | ConsentStep
+    | RevokeStep
+    | AggregateStep
+    | FaultStep
+)
 MAX_OTHER_READERS = SLOT_BUCKETS[-1] - 1
 
 
@@ -63,7 +75,12 @@ class _Resolver:
         transactions = self._transactions(steps)
         faults = [step for step in steps if isinstance(step, Fault)]
         workload = [step for step in steps if isinstance(step, Send | Load)]
-        expectations = ExpectationResolver(self._names, transactions, workload, faults, self.complaints)
+        aggregates = {index: step for index, step in enumerate(steps) if isinstance(step, Aggregate)}
+        records = {step.id: step.transactions for step in aggregates.values()}
+        expectations = ExpectationResolver(
+            self._names, transactions, workload, faults, self.complaints, records
+        )
+        check_aggregates(aggregates, {step.id: index for index, step in enumerate(steps)}, self.complaints)
         self._check_identifiers(steps)
         self._check_replays(steps, transactions)
         self._check_tales(steps)
@@ -106,6 +123,8 @@ class _Resolver:
         if isinstance(step, ReplayStep):
             at_ms, trigger = start_of(step.at)
             return Replay(step.id, line, at_ms, step.tx, trigger)
+        if isinstance(step, AggregateStep):
+            return aggregate_of(step, line, self._names, self._always_to)
         if isinstance(step, DiscloseStep | RequestStep):
             return disclosure_of(step, line, self._names)
         if isinstance(step, ConsentStep | RevokeStep):
@@ -215,6 +234,9 @@ class _Resolver:
                     message = f"the load in line {step.line} gives this id to one of its transactions"
                     self.complaints.at(("steps", place[identifier], "id"), "E-ID", message)
                 named[identifier] = (identifier,)
+        for step in steps:
+            if isinstance(step, Aggregate):
+                named |= {record: (record,) for record in step.transactions}
         return named
 
     def _check_replays(self, steps: Sequence[Step], named: Mapping[str, tuple[str, ...]]) -> None:
@@ -249,7 +271,7 @@ class _Resolver:
     def _check_identifiers(self, steps: Sequence[Step]) -> None:
         """An id is its author's free choice and stands in every log: no place for a private value."""
         for index, step in enumerate(steps):
-            data = step.data if isinstance(step, Send | Load) else {}
+            data = step.data if isinstance(step, Send | Load | Aggregate) else {}
             if any(word in step.id for word in telling_words(data)):
                 message = "this id holds a value of its payload, and ids stand in every log"
                 self.complaints.at(("steps", index, "id"), "E-PRIVATE", message)

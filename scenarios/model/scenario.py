@@ -8,6 +8,7 @@ from typing import Any
 
 from consensus.quorum import max_faulty, quorum
 from node.envelopes.rule import FREE
+from scenarios.model.aggregates import Aggregate
 from scenarios.model.conditions import NetworkConditions
 from scenarios.model.consents import OwnersWord
 from scenarios.model.disclosures import Ask, Disclose
@@ -20,6 +21,7 @@ from scenarios.model.expected import (
     Expectation,
     Height,
     Latency,
+    LearnsOnly,
     Messages,
     MetadataKnown,
     Moment,
@@ -36,6 +38,7 @@ from scenarios.model.units import Range, Rate
 
 __all__ = [
     "END",
+    "Aggregate",
     "Agreement",
     "Ask",
     "AtHeight",
@@ -48,6 +51,7 @@ __all__ = [
     "Fault",
     "Height",
     "Latency",
+    "LearnsOnly",
     "Load",
     "Messages",
     "MetadataKnown",
@@ -153,7 +157,7 @@ class Replay:
         return ()
 
 
-Step = Send | Load | Replay | Disclose | Ask | OwnersWord | Fault
+Step = Send | Load | Replay | Disclose | Ask | OwnersWord | Aggregate | Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +195,11 @@ class Scenario:
     def workload(self) -> tuple[Send | Load, ...]:
         """The steps that send something, in the order of the file."""
         return tuple(step for step in self.steps if isinstance(step, Send | Load))
+
+    @property
+    def aggregates(self) -> tuple[Aggregate, ...]:
+        """The steps that ask for a total, in the order of the file."""
+        return tuple(step for step in self.steps if isinstance(step, Aggregate))
 
     @property
     def replays(self) -> tuple[Replay, ...]:

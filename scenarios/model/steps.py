@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from node.envelopes.rule import Redisclose
+from scenarios.model.aggregate_steps import AggregateStep
 from scenarios.model.consent_steps import ConsentStep, RevokeStep
 from scenarios.model.disclosure_steps import DiscloseStep, RequestStep
 from scenarios.model.fault_steps import AnyFault
@@ -153,6 +154,14 @@ class ReplayStep(Strict):
 
 
 Step = Annotated[
-    SendStep | LoadStep | ReplayStep | DiscloseStep | RequestStep | ConsentStep | RevokeStep | AnyFault,
+    SendStep
+    | LoadStep
+    | ReplayStep
+    | DiscloseStep
+    | RequestStep
+    | ConsentStep
+    | RevokeStep
+    | AggregateStep
+    | AnyFault,
     Field(discriminator="do"),
 ]

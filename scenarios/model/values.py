@@ -64,6 +64,7 @@ class Known:
     loads: Sequence[str] = ()  # Those of loads, whose transactions are named LOAD-0001.
     faults: Sequence[str] = ()
     replays: Sequence[str] = ()
+    aggregates: Sequence[str] = ()  # Whose records are named AGGREGATE-PARTY.
 
 
 def refusal(code: str, message: str) -> PydanticCustomError:
@@ -331,12 +332,30 @@ def _known_transaction(identifier: str, info: ValidationInfo) -> str:
     known = _known(info)
     load, _, number = identifier.rpartition("-")
     one_of_a_load = known is not None and load in known.loads and number.isdecimal()
-    if known and identifier not in known.transactions and not one_of_a_load:
+    if (
+        known
+        and identifier not in known.transactions
+        and not one_of_a_load
+        and not _is_record(identifier, known)
+    ):
         hint = (
             did_you_mean(identifier, known.transactions)
             or f"there are {listed(known.transactions) or 'none'}"
         )
         raise refusal("E-TX", f"no transaction named {shown(identifier)}; {hint}")
+    return identifier
+
+
+def _is_record(identifier: str, known: Known) -> bool:
+    """Whether it names the record of a contributor to an aggregate."""
+    return any(identifier == f"{each}-{party}" for each in known.aggregates for party in known.parties)
+
+
+def _known_aggregate(identifier: str, info: ValidationInfo) -> str:
+    known = _known(info)
+    if known and identifier not in known.aggregates:
+        hint = did_you_mean(identifier, known.aggregates) or f"there are {listed(known.aggregates) or 'none'}"
+        raise refusal("E-TX", f"no aggregate named {shown(identifier)}; {hint}")
     return identifier
 
 
@@ -349,6 +368,7 @@ def _identifier(identifier: str) -> str:
 PartyName = Annotated[str, AfterValidator(_one_party)]
 PartyPattern = Annotated[str, AfterValidator(_some_parties)]
 TransactionName = Annotated[str, AfterValidator(_known_transaction)]
+AggregateName = Annotated[str, AfterValidator(_known_aggregate)]
 ReplayName = Annotated[str, AfterValidator(_known_replay)]
 FaultName = Annotated[str, AfterValidator(_known_fault)]
 NodePattern = Annotated[str, AfterValidator(_node_or_selector)]

@@ -11,7 +11,6 @@ from node.errors import WRONG_USAGE, PrivityError
 VERBS = {
     "open": "unsealing what openers hold together",
     "verify": "checking evidence offline",
-    "aggregate": "totals over private values",
     "export": "events as csv, parquet, shiviz or mermaid",
     "ui": "the dashboard",
     "watch": "a live view in the terminal",

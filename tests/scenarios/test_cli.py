@@ -37,7 +37,7 @@ BUILT = ["init", "check", "up", "run", "down", "ps", "send", "disclose", "reques
 BUILT += ["consent", "revoke"]
 BUILT += ["who-sees", "logs"]
 BUILT += ["explain", "doctor", "schema", "core-shell", "replay", "shrink", "why", "fault", "report"]
-PLANNED = ["aggregate", "console", "export", "fork", "map", "open"]
+PLANNED = ["console", "export", "fork", "map", "open"]
 PLANNED += ["ui", "verify", "watch"]
 HELLO = str(ROOT / "scenarios" / "hello.yaml")
 

@@ -1,0 +1,61 @@
+"""The envelope that brings the total: an ordinary private transaction of the coordinator, for the present.
+
+Its fields are `total`, `contributors` (how many values are in it) and `salt`, with which any reader holds it
+against the hash on the ledger, also one that lost its part of the round.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+from node.aggregation.boxes import total_hash
+from node.aggregation.coordinator import Announce
+from node.aggregation.following import transaction_at
+from node.aggregation.masks import MODULUS
+from node.aggregation.rounds import Round
+from node.canonical import DecodeError
+from node.chain.store import Store
+from node.consortium import Network
+from node.envelopes.envelope import NotAParty, Opened, Unreadable, unseal
+from node.envelopes.keys import WrappingKey
+from node.envelopes.transaction import PrivateTransaction, decode_blob
+from node.errors import PrivityError
+
+FIELDS = frozenset(("total", "contributors", "salt"))
+
+
+def fields_of(thing: Announce) -> dict[str, Any]:
+    """What the envelope says."""
+    return {
+        "total": thing.total,
+        "contributors": len(thing.present),
+        "salt": thing.salt,
+    }
+
+
+def opened_from(folder: Path, network: Network, carrier: bytes, key: WrappingKey) -> Opened | None:
+    """The envelope as it lies in a node's own folder, opened with its own key; None if it cannot be."""
+    with suppress(sqlite3.Error, OSError, PrivityError, DecodeError, NotAParty, Unreadable):
+        with closing(Store(folder, read_only=True)) as store:
+            row = store.transaction(carrier)
+        if row is None:
+            return None
+        transaction = transaction_at(folder, network.id, row)
+        if isinstance(transaction, PrivateTransaction):
+            blob = decode_blob((folder / "blobs" / carrier.hex()).read_bytes())
+            return unseal(transaction, blob, key)
+    return None
+
+
+def fits(fields: Mapping[str, Any], at: Round) -> bool:
+    """Whether what an envelope says is what stands on the ledger."""
+    total, salt = fields.get("total"), fields.get("salt")
+    if at.result is None or type(total) is not int or type(salt) is not bytes or len(salt) != 32:
+        return False
+    if not -MODULUS // 2 <= total < MODULUS // 2 or fields.get("contributors") != len(at.present):
+        return False
+    return total_hash(at.id, salt, total) == at.result.total

@@ -1,0 +1,210 @@
+"""The operator plays rounds of aggregation: each party's client, with its keys and ledger alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from node.aggregation.contributor import Contributor, Verdict
+from node.aggregation.coordinator import Announce, Coordinator
+from node.aggregation.envelopes import fields_of
+from node.aggregation.following import LedgerFollower
+from node.aggregation.rounds import DONE, Round
+from node.aggregation.seats import Seat, Seats
+from node.chain.act import ActTransaction
+from node.chain.round_deeds import RoundStart, RoundValue
+from node.delivery.outgoing import submit
+from node.envelopes.envelope import seal
+from node.errors import PrivityError
+from node.run_folder import RECORD, Label
+from scenarios.model.aggregates import Aggregate
+from scenarios.model.payloads import CANARY_FIELD
+
+if TYPE_CHECKING:
+    from scenarios.operating import Operator
+
+NO_CARRIER = bytes(32)
+
+
+@dataclass(slots=True)
+class Summed:
+    """What became of one aggregate. `blamed` has by party and finder why; `carrier` brought the total."""
+
+    step: Aggregate
+    round: Round | None = None
+    carrier: bytes = b""
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    blamed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def done(self) -> bool:
+        """Whether there is a total, and nobody in it says that it is wrong."""
+        return self.round is not None and self.round.phase == DONE and not self.wrong
+
+    @property
+    def wrong(self) -> list[str]:
+        """The contributors that found the total wrong."""
+        return [name for name, verdict in self.verdicts.items() if verdict is Verdict.WRONG]
+
+    @property
+    def outcome(self) -> str:
+        """In words."""
+        if self.round is None:
+            return "its start is on no ledger"
+        if self.round.ended:
+            return f"no total: {self.round.ended}"
+        if self.round.phase != DONE:
+            return f"not over: {self.round.phase}"
+        return f"total of {len(self.round.present)} of {len(self.step.contributors)} values"
+
+
+class Aggregating:
+    """Carries out the steps `aggregate` of one run."""
+
+    def __init__(self, operator: Operator) -> None:
+        self._operator = operator
+        self.summed: dict[str, Summed] = {}  # By the id of the step.
+
+    async def play(self, step: Aggregate, within_s: float, due_ms: int) -> None:
+        """Play one round from its start to its end, or for so long."""
+        operator = self._operator
+        summed = self.summed[step.id] = Summed(step)
+        planned = {send.sender: send for send in operator.planned if send.id in step.transactions}
+        # Whose own node is away keeps no value and takes no part.
+        up = set(await operator.statuses())
+        here = [name for name in step.contributors if name in up]
+        kept = await asyncio.gather(*(operator.hand_in(planned[name]) for name in here))
+        keeping = [name for name, ok in zip(here, kept, strict=True) if ok]
+        values = {name: planned[name].fields[step.field] for name in keeping}
+        contributors = [
+            Contributor(name, value, operator.sent[step.record_of(name)].tx, operator.entropy)
+            for name, value in values.items()
+        ]
+        coordinator = Coordinator(
+            step.coordinator, step.contributors, step.field, operator.entropy, minimum=step.minimum
+        )
+        playing = _Playing(operator, summed, coordinator, contributors)
+        seats = Seats(
+            operator.client,
+            operator.network,
+            operator.entropy,
+            self._seat(coordinator),
+            [self._seat(each) for each in contributors],
+            playing.carry,
+            playing.say,
+            playing.sending,
+        )
+        summed.round = await seats.play(within_s)
+        summed.verdicts = {
+            name: verdict for name, verdict in seats.verdicts().items() if verdict is not Verdict.OPEN
+        }
+        if keeping:
+            await operator.confirm([step.record_of(name) for name in keeping])
+        self._tell(summed, due_ms)
+
+    def _seat(self, machine: Contributor | Coordinator) -> Seat:
+        operator = self._operator
+        ledger = LedgerFollower(operator.home(machine.name), operator.network.id)
+        return Seat(machine.name, operator.keys[machine.name], ledger, machine)
+
+    def _tell(self, summed: Summed, due_ms: int) -> None:
+        operator, step, at = self._operator, summed.step, summed.round
+        events, mark = operator.events, "✓" if summed.done else "✗" if summed.wrong else "no total"
+        blocks = "" if at is None else f"block {at.height}-{at.last_height}"
+        who = f"{step.coordinator} <- {len(step.contributors)} parties"
+        when = f"{due_ms / 1000:g}s"
+        operator.say("step", f"{when:>5}  aggregate {step.id:<12} {who:<24} {blocks:<12} {mark}")
+        operator.say("step", f"{'':>5}            {summed.outcome}")
+        if at is not None:
+            operator.saw_height(at.last_height)
+            for name, why in at.dropped().items():
+                operator.say("step", f"{'':>5}  absent    {name}: {why}")
+                events.emit("agg.absent", "warn", id=step.id, party=name, reason_code=why)
+            if at.ended:
+                events.emit("agg.end", "warn", id=step.id, tx=at.id, reason_code=at.ended)
+        for name, verdict in summed.verdicts.items():
+            events.emit("agg.result", id=step.id, party=name, ok=verdict is Verdict.RIGHT)
+        for liar, why in summed.blamed.items():
+            operator.say("step", f"{'':>5}  blamed    {liar}: {why}")
+        events.emit("step.done", id=step.id, ok=summed.done)
+
+
+class _Playing:
+    """What a round needs of the operator."""
+
+    def __init__(
+        self,
+        operator: Operator,
+        summed: Summed,
+        coordinator: Coordinator,
+        contributors: Sequence[Contributor],
+    ) -> None:
+        self._operator = operator
+        self._summed = summed
+        self._machines: list[Contributor | Coordinator] = [coordinator, *contributors]
+
+    def sending(self, act: ActTransaction) -> None:
+        """Note what is about to be published, and every secret that there is by now."""
+        operator, step = self._operator, self._summed.step
+        for machine in self._machines:
+            operator.secrets.add_round(machine.name, machine.secrets())
+        deed, author = act.act.deed, act.act.sender
+        if isinstance(deed, RoundStart):
+            name, to = f"{step.id}-round", deed.contributors
+            label = Label(name, act.id.hex(), author, to, operator.since_ms(), RECORD)
+            operator.folder.add_transaction(label)
+            operator.events.emit("agg.start", id=step.id, tx=act.id, party=author, count=len(to))
+        if isinstance(deed, RoundValue):
+            operator.events.emit("agg.contribute", id=step.id, tx=act.id, party=author)
+
+    def say(self, event: str, facts: Mapping[str, str]) -> None:
+        """Hear what happens in the round."""
+        if event == "agg.blame":
+            self._summed.blamed.setdefault(facts["party"], facts["why"])
+            self._operator.events.emit(
+                "agg.blame",
+                "warn",
+                id=self._summed.step.id,
+                party=facts["party"],
+                from_=facts["by"],
+                reason_code=facts["why"],
+            )
+
+    async def carry(self, thing: Announce, at: Round, up: Sequence[str]) -> bytes:
+        """Send the total to all in it; off chain, if not all of their nodes take it, to those that are up."""
+        for readers in dict.fromkeys((thing.present, tuple(up))):
+            try:
+                return await self._send(thing, at, readers)
+            except PrivityError as error:
+                if error.code != "E-RECEIPTS":
+                    raise
+                said = f"       total     {self._summed.step.id}: {error.why}   {error.code}"
+                self._operator.say("step", said)
+        return NO_CARRIER
+
+    async def _send(self, thing: Announce, at: Round, present: Sequence[str]) -> bytes:
+        operator, step = self._operator, self._summed.step
+        network, name = operator.network, step.coordinator
+        readers = network.with_mandatory(name, present)
+        height = max(1, operator.height, at.last_height)
+        sealed = seal(
+            fields_of(thing) | {CANARY_FIELD: operator.entropy(16)},
+            readers=[operator.keys[each].wrapping.public for each in (name, *readers)],
+            network=network.id,
+            sender=name,
+            policy=network.policy_hash,
+            valid_from=height,
+            valid_until=height + network.rules.validity_window,
+            signing_key=operator.keys[name].signing,
+            entropy=operator.entropy,
+        )
+        operator.secrets.add_sealed(sealed, frozenset((name, *readers)))
+        await submit(operator.client, network, sealed, operator.keys[name], readers, step.id)
+        carrier = self._summed.carrier = sealed.transaction.id
+        operator.folder.add_transaction(
+            Label(step.id, carrier.hex(), name, tuple(readers), operator.since_ms())
+        )
+        operator.events.emit("tx.submit", tx=carrier, id=step.id, party=name, readers_n=len(readers))
+        return carrier
