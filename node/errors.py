@@ -380,6 +380,12 @@ CATALOGUE: dict[str, Explanation] = {
         "or lies stops the network. Four voters tolerate one. Faults that together harm more than f may\n"
         "stop the network for as long as they last: that is no failure if a `stall` is expected.",
     ),
+    "W-FEW": Explanation(
+        "a total of few values",
+        FINE,
+        "All contributors but one, if they talk, know the last one's value from the total. With\n"
+        "four there is also no total at all as soon as one of them is away.",
+    ),
     "W-LATE": Explanation(
         "nothing will notice this fault",
         FINE,
@@ -397,6 +403,13 @@ CATALOGUE: dict[str, Explanation] = {
         FINE,
         "A text of a payload is also the name or title of a party, which stand in logs and in the\n"
         "genesis file. Nobody can tell by searching whether it leaked.",
+    ),
+    "W-TOTALS": Explanation(
+        "totals that give a value away",
+        FINE,
+        "Two totals of the same field over sets that differ by one party have that party's value as their\n"
+        "difference; by two, each of the two learns the other's. More totals can do it together. The round\n"
+        "that would do so ends without a total.",
     ),
     "W-UNSTATED": Explanation(
         "transactions without a rule",

@@ -174,13 +174,13 @@ class Seats:
             self._tell("agg.blame", party=liar, by=machine.name, why=why)
         for dealer, why in machine.unproven.items():
             self._tell("agg.blame", party=dealer, by=machine.name, why=why)
-        if seat.envelope is False:
-            why = "sent another total than it published"
-            self._tell("agg.blame", party=self._coordinator.name, by=machine.name, why=why)
         if machine.verdict is Verdict.WRONG:
             self._tell(
                 "agg.blame", party=self._coordinator.name, by=machine.name, why="published a wrong total"
             )
+        if seat.envelope is False:
+            why = "sent another total than it published"
+            self._tell("agg.blame", party=self._coordinator.name, by=machine.name, why=why)
 
     def _tell(self, event: str, *, party: str, why: str, by: str = "") -> None:
         key = (event, f"{party} {by} {why}")

@@ -7,12 +7,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from consensus.quorum import max_faulty
 from node.envelopes.fields import flatten, lies_in
 from node.envelopes.rule import FREE
+from scenarios.model.aggregate_lints import few_contributors, telling_totals
 from scenarios.model.consents import bound, made, refused
 from scenarios.model.fault_lints import fault_lints
 from scenarios.model.payloads import searched_texts
 from scenarios.model.plan import PlannedSend
 from scenarios.model.prediction import fields_read, shown_by_tx
-from scenarios.model.scenario import END, AtHeight, Denied, Disclose, Fault, Load, Readers, Scenario
+from scenarios.model.scenario import (
+    END,
+    AtHeight,
+    Denied,
+    Disclose,
+    Fault,
+    LearnsOnly,
+    Load,
+    Readers,
+    Scenario,
+)
 from scenarios.model.starts import is_by
 from scenarios.model.warnings import Warning
 from scenarios.model.wording import listed
@@ -60,6 +71,9 @@ def _unstated_readers(scenario: Scenario, sends: Sequence[PlannedSend]) -> Itera
         if missing:
             count += len(missing)
             silent.append(f"{step.id} ({len(missing)})" if isinstance(step, Load) else step.id)
+    summed = {rule.tx for rule in scenario.expectations if isinstance(rule, LearnsOnly)}
+    unsaid = [step.id for step in scenario.aggregates if step.id not in summed]
+    count, silent = count + len(unsaid), [*silent, *unsaid]
     if count:
         have = "1 transaction has" if count == 1 else f"{count} transactions have"
         yield Warning("W-UNSTATED", f"{have} no rule in expect: {', '.join(silent)}")
@@ -173,6 +187,8 @@ _LINTS: tuple[_Lint, ...] = (
     _too_few_voters,
     _spare_voters,
     fault_lints,
+    few_contributors,
+    telling_totals,
     _contradicted_rules,
     _without_consent,
     _waits_in_vain,

@@ -22,6 +22,8 @@ STORIES += (
     "seven banks faults",
     "late disclosure",
     "right to be forgotten",
+    "clearing house",
+    "seven banks clearing",
     "consent",
     "whistle",
     "trade documents",
