@@ -1,7 +1,8 @@
 """The names of MQTT topics: opaque tokens, with no party, no transaction and no policy in them (P18).
 
-A replica's token is a hash of the network id and its position, so members can compute it and a stranger
-who sees only the broker cannot tell whose it is. It proves nothing about who published there.
+A replica's token is a hash of the network id and its position: no name is in it, and no name can mean
+something to a broker. It keeps no secret from who reads the packets, for both stand in them, and proves
+nothing about who published there.
 """
 
 from __future__ import annotations
