@@ -37,6 +37,7 @@ OPERATOR = "operator"
 EVENTS = "events.jsonl"
 
 _NUMBER = re.compile(r"\d{1,6}")
+_LOAD = re.compile(r"-[0-9]{4,6}$")  # What a load adds to its own id for each of its transactions.
 _TX = re.compile(r"[0-9a-f]{4,64}")
 
 
@@ -272,11 +273,20 @@ class RunFolder:
         return labels, offset + lines.rfind(b"\n") + 1
 
     def matching(self, text: str) -> list[Label]:
-        """The transactions of that id, else those whose hash begins so (4 digits at least)."""
+        """The transactions of that id, else those of that load, else those whose hash begins so.
+
+        A load's transactions are called LOAD-0001 and so on. Of a hash 4 digits at least are needed.
+        """
         labels = self.transactions()
         found = [label for label in labels if label.id == text]
+        found = found or [label for label in labels if _LOAD.sub("", label.id) == text != label.id]
         prefix = tx_digits(text)
         return found or [label for label in labels if prefix and label.tx.startswith(prefix)]
+
+    def of_load(self, text: str) -> list[Label]:
+        """All transactions of the load of that id; none if a transaction itself is called so."""
+        found = self.matching(text)
+        return found if all(_LOAD.sub("", label.id) == text != label.id for label in found) else []
 
     def resolve(self, text: str) -> Label:
         """The one transaction that is meant. Raises E-TX when there is none, or more than one."""

@@ -105,6 +105,11 @@ class Progress:
         self._shown = ""
 
 
+def room(stream: TextIO) -> int:
+    """How many characters a line of a terminal has; 0 for what is no terminal, and has no edge."""
+    return shutil.get_terminal_size().columns if stream.isatty() else 0
+
+
 @contextmanager
 def quiet_pipe() -> Iterator[None]:
     """Let `privity logs | head` end without a word when the reader of the pipe has gone."""

@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 
 import typer
-from typer._click.exceptions import ClickException
+from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
 from node import cli as node_cli
 from node.errors import INTERRUPTED, PrivityError
@@ -78,9 +78,11 @@ def main() -> int:
         return _told(error)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except ClickException as error:
+    except NoArgsIsHelpError as error:
         error.show()
         return int(error.exit_code)
+    except ClickException as error:
+        return _told(_of_usage(error))
     except (OSError, sqlite3.Error) as error:
         # A path and the system's or SQLite's own words, nothing of a payload.
         return _told(
@@ -104,6 +106,14 @@ def main() -> int:
                 next="please report it, with the command and the place",
             )
         )
+
+
+def _of_usage(error: ClickException) -> PrivityError:
+    """What the parser of the command line refuses, in the form of all our errors."""
+    context = getattr(error, "ctx", None)
+    what = error.format_message().replace("Value error, ", "").rstrip(".")
+    command = "privity" if context is None else context.command_path
+    return PrivityError("E-USAGE", what, next=f"{command} --help", exit_code=int(error.exit_code))
 
 
 def _told(error: PrivityError) -> int:

@@ -161,7 +161,8 @@ def receipt_lines(reading: RunReading, receipt: Receipt) -> list[str]:
         lines.append(
             _line(
                 "delivered",
-                f"with the ledger, as ciphertext to every node; {', '.join(order.to)} {verb} it there",
+                f"with the ledger, as ciphertext to every node; {', '.join(order.to)} {verb} it there"
+                " once the block has come",
             )
         )
     elif order.to:

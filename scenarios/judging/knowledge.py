@@ -104,6 +104,7 @@ def _each(
     worst: Judgement | None = None
     last = ""
     moment = "" if at == END else f" at {seconds(at) if isinstance(at, int) else at}"
+    field = f" {wanted.field}" if isinstance(wanted, Readers) and wanted.field is not None else ""
     if evidence.reached(at) is None:
         return judged(wanted, "unconfirmed", f"{wanted.tx}{moment}: {at} never came", more)
     for name in wanted.transactions:
@@ -121,7 +122,8 @@ def _each(
     if worst is not None:
         return worst
     count = len(wanted.transactions)
-    return judged(wanted, "holds", f"{wanted.tx}: {last}" if count == 1 else f"{wanted.tx}: all {count}")
+    what = f"{wanted.tx}{field}{moment}"
+    return judged(wanted, "holds", f"{what}: {last}" if count == 1 else f"{what}: all {count}")
 
 
 def ordered(evidence: Evidence, sent: Sent, at: Moment) -> bool:

@@ -61,6 +61,8 @@ def matrix_of(
         carriers.drop_rows()
     mark_totals(reading, matrix)
     _fill_broker(reading, matrix, trials.broker)
+    if at.height is not None and at.height > (highest := reading.highest().height):
+        matrix.notes.append(f"there is no block {at.height}: the ledger is {highest} high; this is its end")
     return matrix
 
 

@@ -17,8 +17,36 @@ GAP = "   "
 LABEL_WIDTH = 11
 
 
-def table_lines(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
-    """A matrix with its head and a rule: names flush left, cells in the middle of their columns."""
+def table_lines(
+    columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], width: int = 0
+) -> list[str]:
+    """A matrix with its head and a rule: names flush left, cells in the middle of their columns.
+
+    Columns that do not fit into `width` follow below, under the names once more; 0 is as wide as need be.
+    """
+    first = max([len("tx"), *(len(name) for name, _ in rows)]) + len(GAP)
+    lines: list[str] = []
+    for part in _parts(columns, rows, width - first if width else 0):
+        lines += [""] if lines else []
+        chosen = [(name, [cells[index] for index in part]) for name, cells in rows]
+        lines += _one_table([columns[index] for index in part], chosen)
+    return lines
+
+
+def _parts(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], room: int) -> list[list[int]]:
+    """Which columns stand beside each other."""
+    parts: list[list[int]] = [[]]
+    used = 0
+    for index, column in enumerate(columns):
+        width = max([len(column), *(len(cells[index]) for _, cells in rows)])
+        if room and parts[-1] and used + len(GAP) + width > room:
+            parts.append([])
+        used = used + len(GAP) + width if parts[-1] else width
+        parts[-1].append(index)
+    return parts
+
+
+def _one_table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
     first = max([len("tx"), *(len(name) for name, _ in rows)]) + len(GAP)
     widths = [
         max([len(column), *(len(cells[index]) for _, cells in rows)]) for index, column in enumerate(columns)
@@ -32,8 +60,13 @@ def table_lines(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]
     return lines
 
 
-def matrix_lines(matrix: Matrix, *, fields: bool = False, ascii_only: bool = False) -> list[str]:
-    """All rows as a table, what the symbols mean, and the notes; with `fields` a row for each field too."""
+def matrix_lines(
+    matrix: Matrix, *, fields: bool = False, ascii_only: bool = False, width: int = 0
+) -> list[str]:
+    """All rows as a table, what the symbols mean, and the notes; with `fields` a row for each field too.
+
+    In a `width` of so many characters, if it is not 0.
+    """
     if not matrix.rows:
         return ["no private transactions yet"]
     rows = [
@@ -46,7 +79,7 @@ def matrix_lines(matrix: Matrix, *, fields: bool = False, ascii_only: bool = Fal
     ]
     when = "" if matrix.at.is_end else f" at {matrix.at}"
     lines = [f"run {matrix.run}{when}"] if when else []
-    lines += table_lines(matrix.columns, rows)
+    lines += table_lines(matrix.columns, rows, width)
     lines.append(_legend(matrix, ascii_only))
     lines += notes_lines(matrix)
     return [plain(line, ascii_only=ascii_only) for line in lines]

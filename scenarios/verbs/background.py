@@ -40,6 +40,8 @@ def detach(scenario: Scenario, narrator: Narrator) -> int:
     if ended is not None:
         return ended if ended >= 0 else UNCONFIRMED
     narrator.say("note", f"run {folder.number} goes on in the background; `privity down` stops it")
+    if scenario.steps and "--no-steps" not in sys.argv:
+        narrator.say("note", f"its steps are played now, and judged then: privity why --run {folder.number}")
     return FINE
 
 

@@ -225,7 +225,8 @@ def _lines(what: str, document: dict[str, Any]) -> list[str]:
 
 def _resolved(each: dict[str, Any]) -> str:
     if each["groups"]:
-        return " | ".join(" ".join(group) for group in each["groups"])
+        sides = " | ".join(" ".join(group) for group in each["groups"])
+        return "" if sides in (each["what"] or "") else sides
     return " ".join(each["nodes"]) or ("broker" if each["began"] is not None else "")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from importlib.resources import files
@@ -22,6 +23,7 @@ from scenarios.model.problems import ScenarioInvalid
 from scenarios.model.schema import schema_text
 from scenarios.verbs.asking_cli import written_by_answers
 
+_NAME = re.compile(r"^name: .*$", re.MULTILINE)
 SCHEMA_FILE = Path(".privity") / "scenario-1.schema.json"
 
 
@@ -83,11 +85,23 @@ def init(
             next="privity init --list",
         )
     path = output or Path(f"{template}.yaml")
-    text = known[template]
+    text = _named(known[template], path.stem) if output is not None else known[template]
     if set_:
         text = with_settings(text, set_, str(path))
         parse_scenario(text, str(path), default_name=path.stem)  # Nothing is written that does not load.
     _write({path: text})
+
+
+def _named(text: str, name: str) -> str:
+    """The scenario under the name of its file, where that can be a name."""
+    plain_word = re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", name, re.ASCII)
+    word = name if plain_word else json.dumps(name, ensure_ascii=False)
+    named = _NAME.sub(lambda match: f"name: {word}", text, count=1)
+    try:
+        parse_scenario(named, name)
+    except ScenarioInvalid:
+        return text
+    return named
 
 
 def _write(texts: Mapping[Path, str]) -> None:

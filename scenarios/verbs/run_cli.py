@@ -36,7 +36,13 @@ from scenarios.verbs.campaign_cli import (
 )
 from scenarios.verbs.narration import Narrator
 from scenarios.verbs.not_built import refuse_flag
-from scenarios.verbs.run_options import command_of, load, refuse_other_worlds, refuse_unwritable
+from scenarios.verbs.run_options import (
+    command_of,
+    load,
+    refuse_other_worlds,
+    refuse_unwritable,
+    warned,
+)
 from scenarios.verdict import EXIT_CODES, in_words, write_junit
 from scenarios.virtual.determinism import check_determinism_of
 from scenarios.virtual.entropy import SEEDED
@@ -130,7 +136,7 @@ def run(
         signatures=signatures,
         trace=trace,
     )
-    refuse_other_worlds(scenario, options, keep=keep)
+    refuse_other_worlds(scenario, options, keep=keep, crypto=crypto)
     if seeds is None:
         refuse_without_seeds({"--jobs": jobs is not None, "--fresh": fresh})
     else:
@@ -197,6 +203,8 @@ async def _run(
     session = Session(scenario, file, folder, options, narrator.say)
     async with session.running():
         narrator.say("note", f"           run {folder.number}     simulation: not for real data")
+        for line in warned(scenario, file):
+            narrator.say("note", line)
         settled = await session.play()
         if keep:
             judged = done()
@@ -254,6 +262,8 @@ async def _up(scenario: Scenario, file: Path, folder: RunFolder, options: Option
     session = Session(scenario, file, folder, options, narrator.say)
     async with session.running(), taking_faults(session.run):
         narrator.say("note", f"           run {folder.number}     simulation: not for real data")
+        for line in warned(scenario, file):
+            narrator.say("note", line)
         if options.steps:
             settled = await session.play()
             judged = session.judge(settled)

@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from node.errors import WRONG_USAGE, PrivityError
+from scenarios.model.lints import lints
 from scenarios.model.loading import load_scenario
+from scenarios.model.plan import plan
 from scenarios.model.scenario import Scenario
 from scenarios.operating import Options
 from scenarios.virtual.signatures import MODES
+
+_ALWAYS = frozenset(("W-META", "W-UNSTATED"))  # Of nearly every file, and nothing that a run goes wrong by.
 
 
 def load(file: Path, seed: int | None, transport: str | None, crypto: str | None = None) -> Scenario:
@@ -33,7 +37,9 @@ def load(file: Path, seed: int | None, transport: str | None, crypto: str | None
     return dataclasses.replace(scenario, **{key: value for key, value in given.items() if value is not None})
 
 
-def refuse_other_worlds(scenario: Scenario, options: Options, *, keep: bool) -> None:
+def refuse_other_worlds(
+    scenario: Scenario, options: Options, *, keep: bool, crypto: str | None = None
+) -> None:
     """What means nothing in the world that this scenario runs in is a mistake, and not ignored."""
     refuse_mode(options.signatures)
     virtual = scenario.transport == "memory"
@@ -43,7 +49,11 @@ def refuse_other_worlds(scenario: Scenario, options: Options, *, keep: bool) -> 
         "--in-process": options.in_process,
         "--keep": keep,
     }
-    virtual_only = {"--trace": options.trace is not None, "--signatures": options.signatures != "cached"}
+    virtual_only = {
+        "--trace": options.trace is not None,
+        "--signatures": options.signatures != "cached",
+        "--crypto": crypto is not None,
+    }
     wrong = [option for option, given in (live_only if virtual else virtual_only).items() if given]
     if wrong:
         needs = "mqtt" if virtual else "memory"
@@ -55,6 +65,14 @@ def refuse_other_worlds(scenario: Scenario, options: Options, *, keep: bool) -> 
             next=f"leave it out, or add --transport {needs}",
             exit_code=WRONG_USAGE,
         )
+
+
+def warned(scenario: Scenario, file: Path) -> list[str]:
+    """What `check` would have warned of, by its codes: a line, or none. A rule on everybody is no news."""
+    codes = dict.fromkeys(warning.code for warning in lints(scenario, plan(scenario)))
+    said = [code for code in codes if code not in _ALWAYS]
+    more = f"privity check {shlex.quote(str(file))} says more"
+    return [f"!          {' '.join(said)}     {more}"] if said else []
 
 
 def refuse_mode(signatures: str) -> None:

@@ -12,7 +12,7 @@ from node.breach_reading import breaches_of
 from node.errors import CHECK_FAILED
 from node.run_folder import LATEST, RunFolder
 from node.run_reading import RunReading
-from node.terminal import needs_ascii, quiet_pipe
+from node.terminal import needs_ascii, quiet_pipe, room
 from node.text import plain
 from node.verbs.completion import node_names, run_numbers, transaction_names
 from node.verbs.show_acts import act_line, acts_about
@@ -30,7 +30,7 @@ def who_sees(
         str | None,
         typer.Argument(
             metavar="TX",
-            help="Only this transaction: its id, or its hash's first digits.",
+            help="Only this transaction (its id, or its hash's first digits), or this load.",
             autocompletion=transaction_names,
         ),
     ] = None,
@@ -78,11 +78,12 @@ def who_sees(
     if diff is not None:
         _show_difference(reading, RunReading(RunFolder.find(run=diff)), moment, tx, as_json, spell)
         return
-    matrix = matrix_of(reading, moment, None if tx is None else [tx])
+    chosen = None if tx is None else [label.id for label in reading.folder.of_load(tx)] or [tx]
+    matrix = matrix_of(reading, moment, chosen)
     theft = None
     if if_stolen is not None:
         theft = steal(reading, matrix, reading.party(if_stolen, "--if-stolen"))
-    page = tx is not None and not fields and theft is None
+    page = chosen is not None and len(chosen) == 1 and not fields and theft is None
     wants_metadata = metadata or (page and not as_csv and not as_json)
     learned = metadata_of(reading, matrix) if wants_metadata else []
     on_chain = not reading.network.off_chain
@@ -104,7 +105,7 @@ def who_sees(
             lines += metadata_lines(learned, matrix, on_chain=on_chain, ascii_only=spell) if metadata else []
             print("\n".join(lines))
         else:
-            lines = matrix_lines(matrix, fields=fields, ascii_only=spell)
+            lines = matrix_lines(matrix, fields=fields, ascii_only=spell, width=room(sys.stdout))
             lines += ["", *theft_lines(theft, matrix, ascii_only=spell)] if theft is not None else []
             lines += metadata_lines(learned, matrix, on_chain=on_chain, ascii_only=spell)
             print("\n".join(lines))

@@ -46,7 +46,9 @@ def test_what_a_user_sees(live: LiveRun, privity: Privity) -> None:
         r"ordered    block \d+ · view 0 · signed by [34] of 4 voters \(quorum 3\) +\d+ ms", ordered
     )
     assert re.fullmatch(r"block      [0-9a-f]{8}…  hash signed by [34] of 4 voters \(quorum 3\)", block)
-    assert delivered == "delivered  with the ledger, as ciphertext to every node; city opens it there"
+    assert delivered == (
+        "delivered  with the ledger, as ciphertext to every node; city opens it there once the block has come"
+    )
     assert content == "content    acme, city         ciphertext, no key   bolt, notary, crane, broker"
     assert metadata == "metadata   everyone: sender, time, padded size.   hidden: recipients"
     assert re.fullmatch(r"tx         [0-9a-f]{8}…          next  privity show tx visit --as city", tx)

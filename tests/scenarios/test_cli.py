@@ -299,7 +299,7 @@ def test_init_never_overwrites(say: Callable[..., Outcome], tmp_path: Path) -> N
     assert said.code == WRONG_USAGE and said.err.splitlines()[0].endswith("   E-FILE")
     assert (tmp_path / "hello.yaml").read_text() == "mine"
     assert say("init", "-o", "other.yaml").code == FINE
-    assert (tmp_path / "other.yaml").read_text() == templates()["hello"]
+    assert (tmp_path / "other.yaml").read_text() == templates()["hello"].replace("name: hello", "name: other")
     assert say("init", "-o", "none/other.yaml").code == WRONG_USAGE
 
 
