@@ -24,7 +24,10 @@ from consensus.state import Settings
 from consensus.votes import Signature
 from node.canonical import DecodeError, decode, encode
 from node.envelopes.keys import SigningKey, VerifyKey, WrappingPublicKey
+from node.envelopes.shares import Locked
+from node.envelopes.transaction import PrivateTransaction
 from node.errors import PrivityError
+from node.seals import MAX_SEALS, Seal
 
 Meta = msgspec.Meta
 Name = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -53,6 +56,7 @@ class Policy(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields
 
     `always_to` names the parties that must be among the readers of each (mandatory readers). With `payload`
     off_chain the readers alone get the ciphertext, and `copies` of them (0: all) must have it beforehand.
+    `seals` are those under which a payload can be sent.
     """
 
     payload: Annotated[str, Meta(max_length=16)] = "on_chain"
@@ -61,6 +65,7 @@ class Policy(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields
     size: Annotated[str, Meta(max_length=16)] = "padded"
     always_to: Annotated[tuple[Name, ...], Meta(max_length=31)] = ()
     copies: Annotated[int, Meta(ge=0, le=31)] = 1
+    seals: Annotated[tuple[Seal, ...], Meta(max_length=MAX_SEALS)] = ()
 
 
 class Rules(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
@@ -109,6 +114,12 @@ class Consortium(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fi
             return "voters do not come first"
         if not set(self.policy.always_to) <= set(names):
             return "a mandatory reader is no member"
+        seals = self.policy.seals
+        if len({seal.name for seal in seals}) != len(seals):
+            return "two seals of one name"
+        for seal in seals:
+            if reason := seal.invalid(set(names)):
+                return reason
         return None
 
 
@@ -127,6 +138,12 @@ class ConsortiumTransaction(msgspec.Struct, array_like=True, frozen=True, forbid
 def signed_bytes(consortium: Consortium) -> bytes:
     """What the first voter signs."""
     return b"privity/v1/consortium\0" + encode(consortium)
+
+
+def _readable(policy: Policy) -> dict[str, Any]:
+    """The policy as the genesis file shows it to people."""
+    fields = msgspec.structs.asdict(policy)
+    return fields | {"seals": [msgspec.structs.asdict(seal) for seal in policy.seals]}
 
 
 def widest_window(n: int) -> int:
@@ -157,6 +174,8 @@ class Network:
         self.created_ms = consortium.created_ms
         self.off_chain = consortium.policy.payload == "off_chain"
         self._position = {member.name: i for i, member in enumerate(consortium.members)}
+        self.seals = {seal.name: seal for seal in consortium.policy.seals}
+        self.openers_of = {seal.name: len(seal.openers) for seal in consortium.policy.seals}
         self.verify_keys = [VerifyKey.from_bytes(member.signing_key) for member in consortium.members]
 
     @functools.cached_property
@@ -193,6 +212,19 @@ class Network:
         policy = self.consortium.policy
         return tuple(name for name in dict.fromkeys((*readers, *policy.always_to)) if name != sender)
 
+    def sealed_for(self, transaction: PrivateTransaction) -> Seal | None:
+        """The seal that a transaction lies under, if any."""
+        part = transaction.header.core.seal
+        return None if part is None else self.seals.get(part.name)
+
+    def locked(self, seal: Seal) -> Locked:
+        """What the envelope of a payload under this seal needs to know of it."""
+        return Locked(seal.name, tuple(self.wrapping_keys[name] for name in seal.openers), seal.threshold)
+
+    def keepers(self, seal: Seal, sender: str) -> frozenset[str]:
+        """Who gets the ciphertext of a payload under this seal: everybody may know, the policy is public."""
+        return seal.keepers | {sender, *self.consortium.policy.always_to}
+
     def verify_key(self, name: str) -> VerifyKey | None:
         """The public signing key of a party, or None if there is no such party."""
         position = self._position.get(name)
@@ -223,7 +255,7 @@ class Network:
                 }
                 for member in self.members
             ],
-            "policy": msgspec.structs.asdict(self.consortium.policy),
+            "policy": msgspec.to_builtins(_readable(self.consortium.policy)),
             "rules": msgspec.structs.asdict(self.rules),
         }
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

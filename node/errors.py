@@ -190,6 +190,11 @@ CATALOGUE: dict[str, Explanation] = {
         "A node, the broker or the recorder ended without being asked to. Its folder below nodes/ or\n"
         "broker/ holds its last words in stderr.log.",
     ),
+    "E-NOT-OPENER": Explanation(
+        "this party is no opener of the seal",
+        NOT_ALLOWED,
+        "Only the openers that the policy names hold a share of what lies under a seal.",
+    ),
     "E-NOT-PARTY": Explanation(
         "this party may not read it",
         NOT_ALLOWED,
@@ -289,6 +294,24 @@ CATALOGUE: dict[str, Explanation] = {
         "could not be read, so nothing can be said of leaks: neither that there are any nor that there\n"
         "are none.",
     ),
+    "E-SEAL": Explanation(
+        "no such seal, or not for this",
+        WRONG_USAGE,
+        "Seals are part of the consortium's policy and stand in the scenario file: who opens them together,\n"
+        "from when on, and who reads then. None can be added while a network is up.",
+    ),
+    "E-SEAL-EARLY": Explanation(
+        "the seal does not open yet",
+        NOT_ALLOWED,
+        "A seal is open from the first committed block whose time is at or after `opens_at`. A request that\n"
+        "is ordered before has no effect, on any node. It stays on the ledger, signed by who made it.",
+    ),
+    "E-SEAL-LATE": Explanation(
+        "too late for this seal",
+        NOT_ALLOWED,
+        "A payload that is ordered in or after the block that opens its seal is refused by every node: it\n"
+        "could have been written by somebody who knows the others.",
+    ),
     "E-STUCK": Explanation(
         "a process does not stop",
         UNCONFIRMED,
@@ -360,6 +383,12 @@ CATALOGUE: dict[str, Explanation] = {
         "said. Faults of this scenario make more of them do so, for good: nothing is promised then, and\n"
         "what the run shows is what such voters can do.",
     ),
+    "W-COLLUDE": Explanation(
+        "openers can read what is sealed early",
+        FINE,
+        "Whoever holds as many shares as the threshold says has the key, whatever the clock says: when to\n"
+        "open is kept by every node, and not by those who break their word together.",
+    ),
     "W-CONSENT": Explanation(
         "a disclosure will be refused",
         FINE,
@@ -398,11 +427,22 @@ CATALOGUE: dict[str, Explanation] = {
         "Who sent a transaction, when, and its padded size are known to everyone, also to those who may\n"
         "not read it.",
     ),
+    "W-OPENER": Explanation(
+        "a sender holds shares of what its rivals send",
+        FINE,
+        "An opener that also sends under the seal needs fewer accomplices to read the others early.",
+    ),
     "W-PUBLIC": Explanation(
         "a private text is public elsewhere",
         FINE,
         "A text of a payload is also the name or title of a party, which stand in logs and in the\n"
         "genesis file. Nobody can tell by searching whether it leaked.",
+    ),
+    "W-SEAL": Explanation(
+        "a seal that does not do what seals are for",
+        FINE,
+        "Nothing lies under it, no step opens it, something comes too late for it, or a mandatory\n"
+        "reader need not wait for it.",
     ),
     "W-TOTALS": Explanation(
         "totals that give a value away",

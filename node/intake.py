@@ -48,6 +48,7 @@ class Intake:
             policy=self._network.policy_hash,
             max_validity=self._network.rules.validity_window,
             sender_key=key,
+            seals=self._network.openers_of,
         )
 
     def _refused_act(self, transaction: ActTransaction, packet: TransactionPacket) -> str | None:

@@ -31,8 +31,9 @@ from consensus.votes import Commit, Prepare, Request
 from node.answers import Answers
 from node.breaches import Breaches
 from node.canonical import DecodeError, encode
+from node.chain.act import Act
 from node.chain.books import Books
-from node.chain.deeds import Disclosure
+from node.chain.deeds import Challenge, Disclosure, Open, Release
 from node.chain.deeds import Request as RequestToSee
 from node.chain.journal import Journal
 from node.chain.ledger import Ledger, key_of
@@ -162,7 +163,10 @@ class Node:
         )
         body = self._answers.body
         objects = PrivateObjects(network, self._store, keys.signing, body, lambda: self.ledger.height)
-        self.private_view = PrivateView(network, self._store, keys.wrapping, body, disclosures, objects)
+        seals = self.ledger.seals
+        self.private_view = PrivateView(
+            network, self._store, keys.wrapping, body, disclosures, objects, name, seals
+        )
         self._blamed = SenderEvidence(
             network,
             name,
@@ -607,6 +611,7 @@ class Node:
             self.report.emit("tx.commit", "debug", tx=identifier, h=height)
         for identifier, act in executed.acts:
             self.report.emit("tx.commit", "debug", tx=identifier, h=height)
+            self._tell_of_seals(identifier, act, height)
             if isinstance(act.deed, RequestToSee) and act.deed.of == self._name:
                 self.report.emit("priv.request", tx=act.deed.tx, h=height, party=act.sender)
             elif isinstance(act.deed, Disclosure):
@@ -626,6 +631,18 @@ class Node:
         self._state_checker.executed()
         known = decision.block_certificate
         self._take(self._replica.executed(height, block, header.state_root, known, self._now_ms))
+
+    def _tell_of_seals(self, identifier: bytes, act: Act, height: int) -> None:
+        """What became of a request to open, or of a release: the same on every node."""
+        if isinstance(act.deed, Open):
+            request = self.ledger.seals.request(identifier)
+            if request is not None:
+                self.report.asked_to_open(request, act.deed.seal)
+        elif isinstance(act.deed, Release) and (state := self.ledger.seals.of(act.deed.tx)) is not None:
+            self.report.released(next(each for each in state.releases if each.act == identifier))
+            self.private_view.released(act.deed.tx)
+        elif isinstance(act.deed, Challenge):
+            self.report.emit("seal.challenge", "warn", tx=act.deed.tx, h=height, party=act.deed.of)
 
     def _hold_now(self, what: str, identifiers: Sequence[bytes], *, erased: bool = False) -> None:
         """Note in the holdings what was gained or erased at this moment."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from node.canonical import DecodeError
+from node.chain.seal_book import SealBook
 from node.chain.store import (
     DELIVERED,
     MISSING,
@@ -19,6 +20,7 @@ from node.chain.store import (
     PENDING,
     PURGED,
     REFUSED,
+    SEALED,
     UNKNOWN,
     UNREADABLE,
     Store,
@@ -30,12 +32,14 @@ from node.envelopes.envelope import NotAParty, Opened, Unreadable, readers_of, u
 from node.envelopes.keys import WrappingKey
 from node.envelopes.object_write import written_by
 from node.envelopes.sender_proof import SenderProof
-from node.envelopes.transaction import PrivateTransaction, check_blob, decode_blob
+from node.envelopes.transaction import Blob, PrivateTransaction, check_blob, decode_blob
 from node.mempool import Waiting
 from node.private_objects import PrivateObjects, object_digest
 from node.private_state import Write
+from node.unsealing import SealBroken, open_sealed, own_share
 
 FRESH_BYTES = 16 << 20
+LATE = "late for its seal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,15 @@ class Looked:
     write: Write | None = None  # What it writes of a private object.
     malformed: bool = False  # It says that it is a write, and is none: a record, then.
     proof: SenderProof | None = None  # That its sender lied.
+    reason: str = ""  # Of one that is refused or unreadable, where the state does not say it all.
+    by: tuple[str, ...] = ()  # The openers whose shares opened it.
 
 
 class PrivateView:
     """The payload states of one party.
 
     `body` gives the transaction with an id, as it was ordered, and its height; `disclosures` judges what
-    carriers bring, `objects` what is written. `look` takes a few payloads
+    carriers bring, `objects` what is written; `seals` is the book of the ledger. `look` takes a few payloads
     at a time, in chain order, whenever the driver has nothing more urgent; `record` makes it lasting.
     """
 
@@ -67,16 +73,20 @@ class PrivateView:
         body: Callable[[bytes], tuple[PrivateTransaction, int]],
         disclosures: Disclosures,
         objects: PrivateObjects,
+        name: str,
+        seals: SealBook,
     ) -> None:
         self._network = network
         self.objects = objects
         self._disclosures = disclosures
+        self._name = name
+        self._seals = seals
         self._store = store
         self._key = key
         self._body = body
         self.counts = store.count_payloads()
         # What failed for want of a key or a disk may work after a restart; what is missing may have come.
-        again = [store.payloads(state, -1) for state in (PENDING, UNKNOWN)]
+        again = [store.payloads(state, -1) for state in (PENDING, UNKNOWN, SEALED)]
         self._queue: deque[bytes] = deque(identifier for found in again for identifier in found)
         # What was ordered a moment ago is at hand, and need not be read again.
         self._fresh: dict[bytes, tuple[Waiting, int]] = {}
@@ -116,6 +126,12 @@ class PrivateView:
         """The blob of a transaction that was missing is on the disk now."""
         self._missing.pop(identifier, None)
         self._queue.append(identifier)
+
+    def released(self, identifier: bytes) -> None:
+        """An opener released its share of this: perhaps it can be read now."""
+        row = self._store.transaction(identifier)
+        if row is not None and row.payload == SEALED and identifier not in self._queue:
+            self._queue.append(identifier)
 
     def again(self, identifier: bytes) -> None:
         """More receipts came: look again at a payload that waits for them."""
@@ -157,12 +173,12 @@ class PrivateView:
             fresh = self._fresh.pop(identifier, None)
             if fresh is None:
                 transaction, height = self._body(identifier)
-                looked.append(self._look(identifier, transaction, height, None))
+                looked.append(self._looked(identifier, height, transaction, None))
             else:
                 waiting, height = fresh
                 assert isinstance(waiting.transaction, PrivateTransaction)
                 self._fresh_bytes -= len(waiting.blob or b"")
-                looked.append(self._look(identifier, waiting.transaction, height, waiting.blob))
+                looked.append(self._looked(identifier, height, waiting.transaction, waiting.blob))
         return looked
 
     def record(self, looked: Sequence[Looked]) -> None:
@@ -180,6 +196,58 @@ class PrivateView:
                 self._withheld.add(one.id)
         if looked:
             self._store.set_payloads([(one.id, one.state) for one in looked])
+
+    def _looked(
+        self, identifier: bytes, height: int, transaction: PrivateTransaction, encoded: bytes | None
+    ) -> Looked:
+        if self._network.sealed_for(transaction) is not None:
+            return self._look_under_seal(identifier, height, transaction, encoded)
+        return self._look(identifier, transaction, height, encoded)
+
+    def _look_under_seal(
+        self, identifier: bytes, height: int, transaction: PrivateTransaction, encoded: bytes | None
+    ) -> Looked:
+        """What is late has no effect, whoever could read it. Else whoever has no slot waits for shares."""
+        bid, seal = self._seals.bid(identifier), self._network.sealed_for(transaction)
+        assert bid is not None and seal is not None, "it was executed"
+        if bid.late:
+            return Looked(identifier, height, REFUSED, reason=LATE)
+        if self._name not in self._network.keepers(seal, transaction.header.core.sender):
+            return Looked(identifier, height, NOT_PARTY)
+        try:
+            encoded = encoded or self._store.get_blob(identifier)
+            blob = None if encoded is None else decode_blob(encoded)
+        except DecodeError:
+            blob = None
+        except Exception:
+            return Looked(identifier, height, UNKNOWN)
+        if blob is None or check_blob(transaction.header, blob) is not None:
+            return Looked(identifier, height, MISSING)
+        releases = self._seals.releases_of(identifier)
+        try:
+            found = open_sealed(self._network, transaction, blob, self._name, self._key, releases)
+            if found.last is None:
+                return self._look(identifier, transaction, height, encoded)
+        except SealBroken as broken:
+            return Looked(identifier, height, UNREADABLE, reason=broken.reason)
+        except NotAParty:
+            return Looked(identifier, height, SEALED, reason=self._wrong_share(transaction, blob))
+        except Unreadable:
+            return Looked(identifier, height, UNREADABLE)
+        except Exception:
+            return Looked(identifier, height, UNKNOWN)
+        judged = self._disclosures.judge(identifier, transaction, found.opened.payload)
+        return Looked(identifier, found.last.at[0], DELIVERED, judged, by=found.openers)
+
+    def _wrong_share(self, transaction: PrivateTransaction, blob: Blob) -> str:
+        """What is wrong with this party's own share, if it is an opener; or nothing."""
+        try:
+            own_share(self._network, transaction, blob, self._name, self._key)
+        except NotAParty:
+            return ""
+        except Unreadable as error:
+            return error.reason
+        return ""
 
     def _look(
         self, identifier: bytes, transaction: PrivateTransaction, height: int, encoded: bytes | None

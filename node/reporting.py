@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from consensus.output import Note
-from node.chain.store import DELIVERED, MISSING, NOT_PARTY, PENDING, REFUSED, UNREADABLE
+from node.chain.seal_book import EARLY, Released, Requested
+from node.chain.store import DELIVERED, MISSING, NOT_PARTY, PENDING, REFUSED, SEALED, UNREADABLE
 from node.consortium import Network
 from node.disclosures import Judged
 from node.logs.events import EventLog
@@ -125,10 +126,16 @@ class Reporter:
             PENDING: ("priv.withheld", "warn", {"party": sender}),
             UNREADABLE: ("priv.decrypt", "error", {"reason_code": "commitment does not match"}),
             REFUSED: ("priv.decrypt", "error", {"reason_code": "mandatory reader left out"}),
+            SEALED: ("priv.seal", "info", {}),
             NOT_PARTY: ("priv.denied", "debug", {"reason_code": "not a party"}),
         }
         if looked.state in found:
             event, lvl, more = found[looked.state]
+            if looked.reason:
+                more = {"reason_code": looked.reason}
+                lvl = "warn" if looked.state in (SEALED, REFUSED) else lvl
+            if looked.by:
+                more = more | {"have": len(looked.by)}
             self.emit(event, lvl, tx=looked.id, h=looked.height, **more)
 
     def reject(self, reason: str, sender: str | None = None) -> None:
@@ -162,6 +169,25 @@ class Reporter:
             self.emit("object.refused", reason_code="stale version", **about)
         else:
             self.emit("object.refused", "warn", reason_code="writer is not of the audience", **about)
+
+    def asked_to_open(self, request: Requested, seal: str) -> None:
+        """Tell of a request to open a seal, and whether it counts."""
+        about: dict[str, Any] = {"id": seal, "h": request.at[0], "party": request.author}
+        if not request.refused:
+            self.emit("seal.open", **about)
+        else:
+            event = "seal.early" if request.refused == EARLY else "seal.refused"
+            err = "E-SEAL-EARLY" if request.refused == EARLY else "E-NOT-OPENER"
+            self.emit(event, "warn", ok=False, err=err, **about)
+
+    def released(self, release: Released) -> None:
+        """Tell of an opener's share, or of its complaint, and whether it counts."""
+        about: dict[str, Any] = {"tx": release.tx, "h": release.at[0], "party": release.opener}
+        if release.refused or release.complains:
+            reason = release.refused or "share is unreadable"
+            self.emit("seal.share", "warn", ok=False, reason_code=reason, **about)
+        else:
+            self.emit("seal.share", ok=True, **about)
 
     def duplicate(self, tx: bytes) -> None:
         """Tell that a transaction came again after its execution."""

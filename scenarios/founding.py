@@ -51,6 +51,7 @@ def found(scenario: Scenario, keys: dict[str, PartyKeys], entropy: Entropy, now_
             size=scenario.metadata["size"],
             always_to=scenario.always_to,
             copies=scenario.copies,
+            seals=scenario.seals,
         ),
         rules=Rules(
             block_every_ms=scenario.block_every_ms,

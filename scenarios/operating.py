@@ -40,11 +40,12 @@ from scenarios.leaks.run_secrets import RunSecrets
 from scenarios.lying import lie
 from scenarios.model.payloads import CANARY_FIELD
 from scenarios.model.plan import PlannedSend, plan
-from scenarios.model.scenario import Aggregate, Fault, Replay, Scenario
+from scenarios.model.scenario import Aggregate, Fault, Opening, Replay, Scenario
 from scenarios.processes.child import ProcessExit
 from scenarios.showing import OnRecord, Showing
 from scenarios.together import Together, ended, until_done
 from scenarios.triggers import TRIGGER_S, Play, Triggers, Waiting, last_timed_ms
+from scenarios.unsealing import OpeningSeals
 
 READY_S = 60.0
 CONFIRM_S = 30.0
@@ -126,6 +127,7 @@ class Operator(ABC):
         self.refused_steps: dict[str, str] = {}  # By the id of the step: the code of the refusal.
         self.showing = Showing(self)
         self.aggregating = Aggregating(self)
+        self.opening = OpeningSeals(self)
         self.views: dict[str, int] = {}
         self.crashed: list[ProcessExit] = []  # By themselves, and by no fault of the scenario.
         self.timeline = Timeline(self, folder.faults)
@@ -291,6 +293,7 @@ class Operator(ABC):
         work += [(step, functools.partial(self._aggregate, step)) for step in self.scenario.aggregates]
         self.triggers.begin(step for step, _ in work)
         steps = [asyncio.create_task(self.triggers.carry_out(step, play)) for step, play in work]
+        steps += [asyncio.create_task(self._open(step)) for step in self.scenario.openings]
         faults = asyncio.create_task(self.timeline.play(self.scenario.faults))
         watch = asyncio.create_task(self._watch_heights())
         try:
@@ -366,6 +369,10 @@ class Operator(ABC):
         within_s = CONFIRM_S + (self._patience_s() if self.scenario.faults else 0.0)
         await self.aggregating.play(step, within_s, began_ms + step.at_ms)
 
+    async def _open(self, step: Opening) -> None:
+        await self._sleep_until(step.at_ms)
+        await self.opening.play(step, CONFIRM_S + (self._patience_s() if self.scenario.faults else 0.0))
+
     async def _sleep_until(self, at_ms: int) -> None:
         due = self.network.created_ms + at_ms
         await asyncio.sleep(max(0.0, (due - self.clock_ms()) / 1000))
@@ -377,6 +384,7 @@ class Operator(ABC):
         few of them say so, and then nothing is published.
         """
         network, keys = self.network, self.keys[send.sender]
+        under = network.seals.get(send.seal)
         fields = with_rule(send.fields, send.redisclose) | {CANARY_FIELD: self.entropy(16)}
         sealed = seal(
             fields,
@@ -389,14 +397,20 @@ class Operator(ABC):
             signing_key=keys.signing,
             entropy=self.entropy,
             keep=send.keep,
+            locked=None if under is None else network.locked(under),
         )
         if send.deceived:
             sealed = lie(self, send, sealed)
-        self.secrets.add_sealed(sealed, frozenset((send.sender, *send.readers)).difference(send.deceived))
+        holders = frozenset((send.sender, *send.readers, *(() if under is None else under.then_to)))
+        self.secrets.add_sealed(sealed, holders.difference(send.deceived))
+        if under is not None:
+            self.secrets.add_shares(sealed, under)
         tx, at_ms = sealed.transaction.id, self.clock_ms() - network.created_ms
         packet = encode(TransactionPacket(sealed.transaction, None if network.off_chain else sealed.blob))
         sent = self.sent[send.id] = Sent(send, tx, at_ms, packet, sealed)
-        self.folder.add_transaction(Label(send.id, tx.hex(), send.sender, send.readers, at_ms))
+        later = () if under is None else tuple(name for name in under.then_to if name not in send.readers)
+        to = (*send.readers, *(name for name in later if name != send.sender))
+        self.folder.add_transaction(Label(send.id, tx.hex(), send.sender, to, at_ms))
         self.events.emit(
             "tx.submit",
             tx=tx,
@@ -428,6 +442,9 @@ class Operator(ABC):
         if len(sends) == 1 and sends[0].id == name:
             readers = f"{sends[0].sender} -> {_parties(sends[0].readers)}"
             mark = "✓" if confirmed else "no certificate yet"
+            if sends[0].seal:
+                readers = f"{sends[0].sender} -> sealed"
+                mark = self.opening.mark_of(self.sent[name]) if confirmed else mark
             self.say("step", f"{at:>5}  send      {name:<12} {readers:<24} {blocks:<12} {mark}")
         else:
             mark = "✓" if confirmed == len(sends) else f"{len(sends) - confirmed} without certificate"

@@ -19,7 +19,7 @@ from node.run_folder import RunFolder
 from scenarios import VERSION
 from scenarios.chains import read_chains
 from scenarios.faults.record import read as read_faults
-from scenarios.judging import Evidence, Judgement, incidents, judge, predicted, summed
+from scenarios.judging import Evidence, Judgement, incidents, judge, predicted, steps_as_expected, summed
 from scenarios.kept import keep, keep_options
 from scenarios.live import LiveRun
 from scenarios.model.scenario import Scenario
@@ -167,6 +167,7 @@ class Session:
         if searched := searched_for(self.scenario):
             write_draft(self.folder)
         judgements = [*judge(evidence), *predicted(evidence), *summed(evidence)]
+        judgements += steps_as_expected(evidence)
         document = verdict_of(
             evidence,
             judgements,

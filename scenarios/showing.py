@@ -12,7 +12,6 @@ from node.chain.reading import read_node
 from node.chain.standing import Standing
 from node.delivery.outgoing import submit
 from node.disclosing import Author, check_consent, consent, disclose, request, revoke
-from node.envelopes.envelope import NotAParty, Unreadable, unseal
 from node.envelopes.payload import Payload
 from node.envelopes.transaction import PublicHeader
 from node.errors import PrivityError
@@ -81,7 +80,7 @@ class Showing:
     async def _say(self, step: OwnersWord, sent: Sent, within_s: float) -> str:
         """The owner's own word, made with what it sealed itself."""
         assert sent.sealed is not None, "it was sealed here"
-        by, payload, whom = self._as(step.owner), sent.sealed.payload, step.parties
+        by, payload, whom = self.author(step.owner), sent.sealed.payload, step.parties
         if step.agreed:
             until = by.valid_from + step.blocks if step.blocks else 0
             act = consent(by, sent.tx, payload, whom, step.reason, until, hidden=step.hidden)
@@ -106,7 +105,7 @@ class Showing:
         return True
 
     async def _ask(self, step: Ask, sent: Sent, within_s: float) -> str:
-        act = request(self._as(step.asker), sent.tx, step.of, step.reason)
+        act = request(self.author(step.asker), sent.tx, step.of, step.reason)
         return await self._record(step, act, (step.of,), within_s)
 
     async def _disclose(self, step: Disclose, sent: Sent, ordered_at: int, within_s: float) -> str:
@@ -114,9 +113,8 @@ class Showing:
         operator = self._operator
         assert sent.sealed is not None, "it was sealed here"
         transaction = sent.sealed.transaction
-        try:
-            opened = unseal(transaction, sent.sealed.blob, operator.keys[step.discloser].wrapping)
-        except (NotAParty, Unreadable):
+        opened = await operator.opening.opened(step.discloser, sent, within_s)
+        if opened is None:
             return ""
         if not await self._may(step, transaction.header, opened.payload):
             return ""
@@ -127,7 +125,7 @@ class Showing:
                 return ""
         try:
             made = disclose(
-                self._as(step.discloser),
+                self.author(step.discloser),
                 opened.payload,
                 transaction.header,
                 ordered_at=ordered_at,
@@ -179,7 +177,8 @@ class Showing:
             operator.saw_height(proof.header.height)
         return proofs
 
-    def _as(self, name: str) -> Author:
+    def author(self, name: str) -> Author:
+        """A party's client, as of the height that is known."""
         operator, height = self._operator, max(1, self._operator.height)
         network = operator.network
         until = height + network.rules.validity_window

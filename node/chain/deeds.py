@@ -16,7 +16,8 @@ from msgspec import Meta
 from node.chain.round_deeds import RoundDeed
 from node.envelopes.disclosure import RECEIVERS_LIMIT, Package, Whole, is_said
 from node.envelopes.fields import LEAF_LIMIT
-from node.envelopes.transaction import Bytes32, Height, Name
+from node.envelopes.transaction import Bytes32, Bytes96, Height, Name
+from node.seals import MAX_LATER_READERS, SealName
 from node.text import clean
 
 REASON_LIMIT = 200
@@ -65,6 +66,41 @@ class Request(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_field
         return self.of not in names or self.of == author or has_forbidden(self.reason)
 
 
+class Open(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=10):
+    """The author asks that a seal be opened. No share is in it: one follows when this counts."""
+
+    seal: SealName
+
+    def fault(self, author: str, names: Set[str]) -> bool:
+        """Never: what it is worth is for the book of seals to say."""
+        return False
+
+
+class Release(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=11):
+    """The author's share of what `tx` is sealed with, wrapped for each of `then_to` in their order.
+
+    Without wraps it says that what the sender wrapped for the author is no share.
+    """
+
+    tx: Bytes32
+    wraps: Annotated[tuple[Bytes96, ...], Meta(max_length=MAX_LATER_READERS)]
+
+    def fault(self, author: str, names: Set[str]) -> bool:
+        """Never: what it is worth is for the book of seals to say."""
+        return False
+
+
+class Challenge(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=12):
+    """The author cannot read what `of` released of `tx`, or it released nothing: it shall release (again)."""
+
+    tx: Bytes32
+    of: Name
+
+    def fault(self, author: str, names: Set[str]) -> bool:
+        """Whether every node refuses the record: it challenges nobody, or its author."""
+        return self.of not in names or self.of == author
+
+
 class Consent(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=30):
     """The author, who sent `tx`, agrees that its readers show it to the parties `to`.
 
@@ -96,7 +132,7 @@ class Revocation(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fi
         return not _names_some(self.of, self.hidden, author, names) or has_forbidden(self.reason)
 
 
-Deed = Disclosure | Request | RoundDeed | Consent | Revocation
+Deed = Disclosure | Request | RoundDeed | Open | Release | Challenge | Consent | Revocation
 
 
 def _names_some(named: tuple[str, ...], hidden: tuple[bytes, ...], author: str, names: Set[str]) -> bool:

@@ -16,6 +16,7 @@ from consensus.votes import Batch
 from node.canonical import encode
 from node.chain.act import ActTransaction
 from node.chain.block import NO_PARENT, BlockHeader
+from node.chain.seal_book import SealBook
 from node.consortium import ConsortiumTransaction, Network
 from node.wire import AnyTransaction
 
@@ -44,7 +45,7 @@ def key_of(transaction: AnyTransaction, network: Network) -> Key:
 
 
 class Ledger:
-    """The head of the chain and the public state behind it."""
+    """The head of the chain and the public state behind it. `seals` follows from both and is in no hash."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -56,6 +57,7 @@ class Ledger:
         # For each height of the window, oldest first: the keys executed there, and their digest.
         self._recent: deque[tuple[tuple[Key, ...], bytes]] = deque()
         self.state_root = self._root()
+        self.seals = SealBook(network.consortium.policy.seals, network.created_ms)
 
     def has_executed(self, key: Key) -> bool:
         """Whether a transaction with this key took effect within the window."""
@@ -82,6 +84,12 @@ class Ledger:
         # Time never runs back: the null request has its parent's time, and so has a batch that a new view
         # renews behind a younger one.
         self.time_ms = max(self.time_ms, batch.time_ms)
+        effective = [
+            (position, batch.requests[position], transaction)
+            for position, (transaction, outcome) in enumerate(zip(transactions, outcomes, strict=True))
+            if outcome == EXECUTED and not isinstance(transaction, ConsortiumTransaction)
+        ]
+        self.seals.apply(batch.sequence, self.time_ms, effective)
         header = BlockHeader(
             version=1,
             epoch=0,

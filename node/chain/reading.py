@@ -23,6 +23,7 @@ from node.chain.act import Act, ActTransaction
 from node.chain.block import BlockHeader
 from node.chain.journal import BlockRecord, BodiesRecord, CertifiedRecord, Journal
 from node.chain.ledger import EXECUTED, Ledger
+from node.chain.seal_book import SealBook
 from node.consortium import Network
 from node.delivery.packets import BlobDelivery
 from node.delivery.shelf import FOLDER as TRANSIENT
@@ -89,6 +90,7 @@ class NodeReading:
     blocks: list[StoredBlock] = field(default_factory=list)
     transactions: dict[bytes, Ordered] = field(default_factory=dict)
     holdings: list[Holding] = field(default_factory=list)
+    seals: SealBook = field(default_factory=lambda: SealBook((), 0))
 
     @property
     def height(self) -> int:
@@ -108,6 +110,12 @@ class NodeReading:
         for ordered in self.transactions.values():
             if isinstance(ordered.transaction, PrivateTransaction):
                 yield ordered, ordered.transaction
+
+    def private_of(self, identifier: bytes) -> PrivateTransaction:
+        """A private transaction that is on the ledger."""
+        transaction = self.transactions[identifier].transaction
+        assert isinstance(transaction, PrivateTransaction)
+        return transaction
 
     def acts(self) -> Iterator[tuple[Ordered, Act]]:
         """The public acts on the ledger that took effect, in chain order."""
@@ -177,6 +185,7 @@ def read_node(folder: Path, network: Network, *, trusting: bool = False) -> Node
 
 def _replay(journal: Journal, reading: NodeReading, network: Network, trusting: bool) -> None:
     ledger = Ledger(network)
+    reading.seals = ledger.seals
     bodies: dict[bytes, AnyTransaction] = {}
     certificates: dict[int, BlockCertificate] = {}
     found: list[tuple[BlockRecord, bytes, tuple[str, ...]]] = []

@@ -22,8 +22,10 @@ PENDING = "pending"  # Ordered; not looked at yet, or there are fewer receipts t
 DELIVERED = "delivered"  # Unsealed, and it meets its commitment.
 MISSING = "missing"  # The blob is not here; it is asked for.
 UNREADABLE = "unreadable"  # It opens and does not meet its commitment; who holds key and blob can prove it.
-REFUSED = "refused"  # It opens, and a reader whom the policy demands was left out; so it has no effect.
+# It opens, and a reader whom the policy demands was left out; or it came too late for its seal. No effect.
+REFUSED = "refused"
 PURGED = "purged"  # Kept for as long as its header says, and erased here.
+SEALED = "sealed"  # Its ciphertext is here; until the seal opens to this party, its key is nobody's.
 UNKNOWN = "unknown"  # This node could not tell, because its keys or its disk failed.
 NOT_PARTY = "not_party"  # No key slot is ours.
 # With `payload: off_chain`: nobody brought it here and nobody asked gave it. It may be none of ours, or its
@@ -40,6 +42,7 @@ PAYLOAD_STATES = (
     NOT_PARTY,
     NOT_DELIVERED,
     PURGED,
+    SEALED,
 )
 
 _SCHEMA = """

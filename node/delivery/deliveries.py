@@ -31,6 +31,7 @@ from node.delivery.packets import (
 from node.delivery.receipts import bundle, holders_wanted, is_good, open_bundle, seal_receipt, sign_receipt
 from node.delivery.reconciler import Reconciler
 from node.delivery.shelf import Shelf
+from node.delivery.under_seal import bundle_key, keepers_of, own_receipt_key
 from node.envelopes.content_key import ContentKey
 from node.envelopes.envelope import NotAParty, Opened, Unreadable, readers_of, unseal
 from node.envelopes.keys import PartyKeys
@@ -183,7 +184,9 @@ class Deliveries:
         self, identifier: bytes, transaction: PrivateTransaction, opened: Opened, readers: set[str]
     ) -> bool:
         """Whether as many readers as the policy demands have said that they hold it; our own word counts."""
-        self._known[identifier] = (ContentKey(opened.content_key), frozenset(readers))
+        keepers = keepers_of(self._network, transaction)
+        holding = frozenset(readers) if keepers is None else keepers
+        self._known[identifier] = (bundle_key(transaction, opened.content_key), holding)
         self._forget_oldest()
         holders, needed = holders_wanted(self._network, transaction.header.core.sender, readers)
         names = self._network.names
@@ -206,6 +209,7 @@ class Deliveries:
             policy=network.policy_hash,
             max_validity=network.rules.validity_window,
             sender_key=key,
+            seals=network.openers_of,
         )
         if reason is not None:
             self._report.reject(reason)
@@ -336,6 +340,10 @@ class Deliveries:
 
     def _may_keep(self, identifier: bytes, transaction: PrivateTransaction, blob: Blob) -> bool:
         """Whether an ordered blob is for us; one that proves its sender a liar is kept as well."""
+        if (keepers := keepers_of(self._network, transaction)) is not None:
+            if self._name not in keepers:
+                self._report.drop("not a party")
+            return self._name in keepers
         try:
             unseal(transaction, blob, self._keys.wrapping)
         except NotAParty:
@@ -351,10 +359,18 @@ class Deliveries:
     # What is here.
 
     def _read(self, identifier: bytes, transaction: PrivateTransaction, blob: Blob) -> ContentKey | None:
-        """The content key of a blob that is ours and as it should be, or None, with the reason counted."""
+        """The key of receipts of a blob that is ours and as it should be; else None, with the reason counted.
+
+        It is the content key, or, of what lies under a seal, one of this party's own.
+        """
+        if (keepers := keepers_of(self._network, transaction)) is not None:
+            if self._name in keepers:
+                return own_receipt_key(self._keys.wrapping, identifier)
+            self._report.drop("not a party")
+            return None
         try:
             opened = unseal(transaction, blob, self._keys.wrapping)
-            key, readers = self._remember(identifier, transaction, blob, opened)
+            key, readers = self._remember(identifier, transaction, blob, opened.content_key)
         except NotAParty:
             self._report.drop("not a party")
         except Unreadable as error:
@@ -381,19 +397,23 @@ class Deliveries:
         if waiting is None and self._store.transaction(identifier) is None:
             return None  # An old blob of a journal that is gone.
         transaction = self._body(identifier)[0] if waiting is None else waiting.transaction
+        if (keepers := keepers_of(self._network, transaction)) is not None:
+            return bundle_key(transaction, None), keepers
         try:
             opened = unseal(transaction, blob, self._keys.wrapping)
-            return self._remember(identifier, transaction, blob, opened)
+            return self._remember(identifier, transaction, blob, opened.content_key)
         except Exception:
             return None  # Whatever failed: who cannot tell who the readers are gives nothing.
 
     def _remember(
-        self, identifier: bytes, transaction: PrivateTransaction, blob: Blob, opened: Opened
+        self, identifier: bytes, transaction: PrivateTransaction, blob: Blob, content_key: bytes
     ) -> tuple[ContentKey, frozenset[str]]:
         known = self._known.get(identifier)
         if known is None:
-            readers = readers_of(transaction, blob, opened.content_key, self._network.wrapping_keys)
-            known = self._known[identifier] = (ContentKey(opened.content_key), frozenset(readers))
+            readers: frozenset[str] | None = keepers_of(self._network, transaction)
+            if readers is None:
+                readers = frozenset(readers_of(transaction, blob, content_key, self._network.wrapping_keys))
+            known = self._known[identifier] = (bundle_key(transaction, content_key), readers)
             self._forget_oldest()
         return known
 

@@ -14,7 +14,7 @@ from node.canonical import encode
 from node.consortium import Network
 from node.delivery.packets import BlobDelivery, SealedReceipt, SignedReceipt, delivery_bytes
 from node.delivery.receipts import bundle, holders_wanted, is_good, open_receipt
-from node.envelopes.content_key import ContentKey
+from node.delivery.under_seal import bundle_key, keepers_of
 from node.envelopes.envelope import Sealed
 from node.envelopes.keys import PartyKeys
 from node.errors import PrivityError
@@ -44,6 +44,7 @@ class Outgoing:
         self._topics = Topics(network.id)
         self.tx = sealed.transaction.id
         self._sender = sealed.transaction.header.core.sender
+        readers = keepers_of(network, sealed.transaction) or readers
         self.holders, self.needed = holders_wanted(network, self._sender, readers)
         self._to = frozenset((self._sender, *readers))
         self.receipts: dict[str, SignedReceipt] = {}
@@ -81,7 +82,9 @@ class Outgoing:
     def passing_on(self) -> list[tuple[str, bytes]]:
         """Topic and packet that give each reader the receipts, encrypted under the content key."""
         given = [self.receipts[name] for name in sorted(self.receipts)]
-        packet = encode(bundle(self.tx, given, ContentKey(self._sealed.content_key)))
+        packet = encode(
+            bundle(self.tx, given, bundle_key(self._sealed.transaction, self._sealed.content_key))
+        )
         return [(self._inbox(name), packet) for name in sorted(self._to)]
 
     def _inbox(self, name: str) -> str:

@@ -10,6 +10,7 @@ the core digest:
     ephemeral key of slot   HKDF(K, "privity/v1/slot"  | D | index, 2 bytes | public key)
     dummy number d          HKDF(K, "privity/v1/dummy" | D | d, 2 bytes), 64 bytes: private key | value
     receipt of member m     HKDF(K, "privity/v1/receipt-ephemeral" | m, 2 bytes): wraps it for the sender
+    share number i          HKDF(K, "privity/v1/share" | O | i): O is the owner digest (shares.py)
     salt of receipts R      HKDF(K, "privity/v1/receipts-salt" | SHA-256(R)), 16 bytes
     key of receipts         HKDF(K, "privity/v1/receipts-key" | salt)
 
@@ -89,6 +90,14 @@ class ContentKey:
     def receipts_key(self, salt: bytes) -> bytes:
         """The key that encrypts a bundle of receipts, 32 bytes."""
         return self._derive(b"privity/v1/receipts-key" + salt)
+
+    def share(self, owner: bytes, number: int) -> bytes:
+        """The share of opener `number`, 32 bytes, if the scheme leaves it free (see shares.py)."""
+        return self._derive(b"privity/v1/share" + owner + number.to_bytes(2, "big"))
+
+    def share_salt(self, owner: bytes, number: int) -> bytes:
+        """The salt that hides a share in its commitment, 16 bytes."""
+        return self._derive(b"privity/v1/share-salt" + owner + number.to_bytes(2, "big"), 16)
 
     def _derive(self, info: bytes, length: int = 32) -> bytes:
         return HKDFExpand(_SHA256, length, info).derive(self._root)

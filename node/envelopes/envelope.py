@@ -17,6 +17,7 @@ from node.envelopes.key_slots import find_readers, is_slot_of, make_slots, open_
 from node.envelopes.keys import SigningKey, WrappingKey, WrappingPublicKey
 from node.envelopes.payload import Payload
 from node.envelopes.sender_proof import SenderProof, open_content
+from node.envelopes.shares import Locked, Share, split
 from node.envelopes.transaction import (
     NONCE_BYTES,
     SLOT_BUCKETS,
@@ -26,6 +27,7 @@ from node.envelopes.transaction import (
     CoreHeader,
     PrivateTransaction,
     PublicHeader,
+    SealPart,
     check_blob,
     ciphertext_hash,
     core_digest,
@@ -91,14 +93,16 @@ def seal(
     entropy: Entropy,
     nonce: bytes | None = None,
     keep: int = 0,
+    locked: Locked | None = None,
 ) -> Sealed:
     """Encrypt the fields so that each of the readers, and nobody else, can read them, and sign.
 
     `readers` holds the sender's own key too, in any order; a key that comes twice counts once. `network`
     and `policy` are 32 bytes, the validity window is in heights, both ends included. `nonce` is 16 fresh
     bytes, drawn here unless the content has to name them. `keep` is how many blocks after its own the payload
-    is erased, 0 for never. Raises PrivityError: E-PAYLOAD for fields that no payload can hold, E-LIMIT for
-    too much or for too many readers.
+    is erased, 0 for never. With `locked` its openers get a share of the key each, and the readers are those
+    who need not wait for them, as the sender. Raises PrivityError: E-PAYLOAD for fields that no payload can
+    hold, E-LIMIT for too much or for too many readers.
     """
     different = tuple(dict.fromkeys(readers))
     bucket = slot_bucket(len(different))
@@ -112,6 +116,8 @@ def seal(
     payload = Payload.build(fields, entropy)
     plaintext = payload.plaintext()
     nonce, key = nonce or entropy(NONCE_BYTES), ContentKey(entropy(CONTENT_KEY_BYTES))
+    owner = owner_digest(network, sender, nonce)
+    shares = () if locked is None else split(key, owner, locked.threshold, len(locked.openers))
     core = CoreHeader(
         network=network,
         version=VERSION,
@@ -121,18 +127,27 @@ def seal(
         policy=policy,
         valid_from=valid_from,
         valid_until=valid_until,
-        payload_root=payload.root(owner_digest(network, sender, nonce)),
+        payload_root=payload.root(owner),
         key_commit=key.commitment(),
         size_bucket=len(plaintext),
         slot_bucket=bucket,
         keep=keep,
+        seal=_seal_part(locked, shares, owner),
     )
     digest = core_digest(core)
     ciphertext = key.encrypt(plaintext, digest)
-    blob = Blob(ciphertext, make_slots(key, digest, different, bucket))
-    header = PublicHeader(core, ciphertext_hash(ciphertext), slots_hash(blob.slots))
+    openers = () if locked is None else locked.openers
+    wrapped = tuple(share.for_opener(to, digest) for share, to in zip(shares, openers, strict=True))
+    blob = Blob(ciphertext, make_slots(key, digest, different, bucket), wrapped)
+    header = PublicHeader(core, ciphertext_hash(ciphertext), slots_hash(blob.slots, wrapped))
     transaction = PrivateTransaction(header, signing_key.sign(signed_bytes(header)))
     return Sealed(transaction, blob, key.raw, payload)
+
+
+def _seal_part(locked: Locked | None, shares: Sequence[Share], owner: bytes) -> SealPart | None:
+    if locked is None:
+        return None
+    return SealPart(locked.name, tuple(share.commitment(owner) for share in shares))
 
 
 def unseal(transaction: PrivateTransaction, blob: Blob, wrapping_key: WrappingKey) -> Opened:

@@ -147,6 +147,7 @@ _CHECKS: dict[str, Check] = {
     "not_party": _count,
     "not_delivered": _count,
     "purged": _count,
+    "sealed": _count,
     # Outcome.
     "ok": _boolean,
     "err": _one_of(CATALOGUE),

@@ -31,6 +31,7 @@ _PAYLOADS = (
     "not_party",
     "not_delivered",
     "purged",
+    "sealed",
 )
 _COUNTED = {"net.drop": "in all", "pbft.timeout": "waiting"}
 _VOTES_KEPT = 4096

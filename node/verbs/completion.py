@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 import typer
 
+from node.consortium import Network
 from node.errors import PrivityError
 from node.run_folder import LATEST, OPERATOR, RunFolder, privity_home
 from node.run_reading import RunReading
@@ -49,6 +50,11 @@ def transaction_names(context: typer.Context, incomplete: str) -> list[str]:
     )
 
 
+def seal_names(context: typer.Context, incomplete: str) -> list[str]:
+    """The seals of the run that is meant."""
+    return _of_run(context, incomplete, lambda folder: Network.load(folder.genesis).seals)
+
+
 def shown_names(context: typer.Context, incomplete: str) -> list[str]:
     """What `show` can show of the kind that stands before it."""
     kind = str(context.params.get("kind") or "")
@@ -56,6 +62,8 @@ def shown_names(context: typer.Context, incomplete: str) -> list[str]:
         return transaction_names(context, incomplete)
     if kind == "object":
         return _objects(context, incomplete)
+    if kind == "seal":
+        return seal_names(context, incomplete)
     return node_names(context, incomplete) if kind in ("node", "party") else []
 
 

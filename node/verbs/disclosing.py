@@ -14,12 +14,13 @@ from node.chain.standing import Standing
 from node.client import Client
 from node.delivery.outgoing import submit
 from node.disclosing import Author, Disclosing, check_consent, disclose, request
-from node.envelopes.envelope import NotAParty, Opened, Unreadable, unseal
+from node.envelopes.envelope import NotAParty, Opened, Unreadable
 from node.envelopes.keys import PartyKeys
 from node.envelopes.transaction import PrivateTransaction
 from node.errors import NOT_ALLOWED, UNCONFIRMED, WRONG_USAGE, PrivityError
 from node.run_folder import CARRIER, RECORD, Label
 from node.run_reading import Found, RunReading, note_reading, operator_events
+from node.unsealing import open_sealed
 from node.verbs.run_client import connected
 from node.verbs.send_input import public_words
 from node.wire import Inclusion
@@ -81,7 +82,8 @@ def hold(reading: RunReading, tx: str, name: str, keys: PartyKeys) -> Held:
     try:
         if blob is None:
             raise Unreadable("blob_hash")
-        opened = unseal(transaction, blob, keys.wrapping)
+        releases = node.seals.releases_of(found.id)
+        opened = open_sealed(reading.network, transaction, blob, name, keys.wrapping, releases).opened
     except NotAParty:
         note_reading(reading, name, found.id, ok=False, err="E-NOT-PARTY")
         sender = transaction.header.core.sender

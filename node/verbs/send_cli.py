@@ -16,12 +16,14 @@ from node.envelopes.object_write import check_name, writing
 from node.envelopes.rule import FORBIDDEN, FREE, WITH_CONSENT, Redisclose
 from node.envelopes.transaction import MAX_KEEP
 from node.errors import CHECK_FAILED, WRONG_USAGE, PrivityError
+from node.opening import find_seal
 from node.private_state import APPLIED
 from node.run_folder import LATEST, RunFolder
 from node.run_reading import RunReading, short_id
+from node.seals import Seal
 from node.terminal import needs_ascii, quiet_pipe
 from node.text import clean, plain
-from node.verbs.completion import node_names, run_numbers
+from node.verbs.completion import node_names, run_numbers, seal_names
 from node.verbs.run_client import refuse_stopped
 from node.verbs.send_input import public_words, read_fields
 from node.verbs.sending import Order, Receipt, check_label, send
@@ -43,13 +45,13 @@ def send_command(
         typer.Option("--as", metavar="P", help="The party that sends.", autocompletion=node_names),
     ],
     to: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             metavar="P",
             help="A party that may read it; several: repeat, or a,b.",
             autocompletion=node_names,
         ),
-    ],
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -85,21 +87,33 @@ def send_command(
     ] = FREE,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait until it is ordered.")] = False,
     timeout: Annotated[str, typer.Option(metavar="30s", help="How long to wait.")] = "30s",
-    seal: Annotated[str | None, typer.Option(metavar="S", hidden=True, help="Not built yet.")] = None,
+    seal: Annotated[
+        str | None,
+        typer.Option(
+            metavar="S", help="In place of --to: read when this seal opens.", autocompletion=seal_names
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help=f"One document, schema {SCHEMA}.")] = False,
     run: Annotated[str, typer.Option(metavar="0007", help="Which run.", autocompletion=run_numbers)] = LATEST,
     ascii_only: Annotated[bool, typer.Option("--ascii", help="No symbols outside ASCII.")] = False,
 ) -> None:
     """Send a private transaction: sealed here, with the sender's own keys, and proved to be ordered."""
-    if seal is not None:
+    if (seal is None) == (not to):
         raise PrivityError(
-            "E-NOT-YET", "send --seal is not built yet", why="sealed content", exit_code=WRONG_USAGE
+            "E-USAGE",
+            "say who may read it: either --to or --seal",
+            where="privity send",
+            why="a seal says itself who reads it, and when",
+            next="privity show seal S shows one",
+            exit_code=WRONG_USAGE,
         )
     timeout_s = parse_duration_ms(timeout, where="--timeout") / 1000
     reading = RunReading(RunFolder.find(run=run))
     reading.party(sender, "--as")
-    names = [name.strip() for each in to for name in each.split(",")]
+    names = [name.strip() for each in to or () for name in each.split(",")]
     readers = tuple(dict.fromkeys(reading.party(name, "--to") for name in names))
+    if seal is not None:
+        find_seal(reading.network, seal)
     fields = read_fields(settings or [], data, sys.stdin.buffer)
     if object_ is not None:
         check_name(object_, "--object")
@@ -112,7 +126,7 @@ def send_command(
         check_label(reading, identifier, public_words(fields))
     refuse_stopped(reading)
     whom = reading.network.with_mandatory(sender, readers)
-    order = Order(sender, whom, fields, identifier or "", keep or 0, redisclose)
+    order = Order(sender, whom, fields, identifier or "", keep or 0, redisclose, seal or "")
     receipt = asyncio.run(send(reading, order, reading.keys(sender), wait=not no_wait, timeout_s=timeout_s))
     if not receipt.own_node_answered:
         print(f"! {sender}'s own node does not answer; the others were asked", file=sys.stderr)
@@ -143,6 +157,10 @@ def receipt_lines(reading: RunReading, receipt: Receipt) -> list[str]:
     on_chain = reading.network.consortium.policy.payload == "on_chain"
     count = f"{len(order.to)} reader{'' if len(order.to) == 1 else 's'}"
     whom = f"for {count} ({', '.join(order.to)}) and yourself" if order.to else "for yourself only"
+    under = reading.network.seals.get(order.seal)
+    if under is not None:
+        count = f"{under.threshold} of {len(under.openers)} openers ({', '.join(under.openers)})"
+        whom = f"under {under.name}: {count} open it to {', '.join(under.then_to)}"
     lines = [_line("sealed", f"{whom}; padded to {receipt.size_bytes} B")]
     proof = receipt.proof
     if proof is None:
@@ -156,7 +174,11 @@ def receipt_lines(reading: RunReading, receipt: Receipt) -> list[str]:
         lines.append(f"{_line('ordered', ordered):<{_WIDTH}} {receipt.took_ms} ms")
         executed = f"hash signed by {len(proof.block_certificate.signatures)} of {reading.network.n} voters"
         lines.append(_line("block", f"{short_id(proof.header.hash())}…  {executed} (quorum {need})"))
-    if order.to and on_chain:
+    if under is not None:
+        keepers = reading.network.keepers(under, order.sender)
+        others = [name for name in others if name not in keepers]
+        lines += _under_seal(reading, receipt, under)
+    elif order.to and on_chain:
         verb = "opens" if len(order.to) == 1 else "open"
         lines.append(
             _line(
@@ -178,10 +200,21 @@ def receipt_lines(reading: RunReading, receipt: Receipt) -> list[str]:
     rest = f"         ciphertext, no key   {', '.join([*(others if on_chain else ()), 'broker'])}"
     rest += f"         commitment only   {', '.join(others)}" if others and not on_chain else ""
     lines.append(_line("content", f"{', '.join(readers)}{rest}"))
-    lines.append(_line("metadata", "everyone: sender, time, padded size.   hidden: recipients"))
+    hidden = "   hidden: recipients" if under is None else " Who will read it is in the policy."
+    lines.append(_line("metadata", f"everyone: sender, time, padded size.{hidden}"))
     reader = order.to[0] if order.to else order.sender
     digits = f"{short_id(receipt.tx)}…"
     lines.append(_line("tx", f"{digits}          next  privity show tx {receipt.name} --as {reader}"))
+    return lines
+
+
+def _under_seal(reading: RunReading, receipt: Receipt, seal: Seal) -> list[str]:
+    proof, lines = receipt.proof, []
+    if receipt.receipts:
+        lines.append(_line("delivered", f"ciphertext to {', '.join(receipt.receipts)}, signed for; no key"))
+    if proof is not None and proof.header.time_ms >= reading.network.created_ms + seal.opens_at_ms:
+        text = f"refused: {seal.name} was open at {seal.opens_at_ms / 1000:g}s   E-SEAL-LATE"
+        lines.append(_line("late", text))
     return lines
 
 
@@ -212,6 +245,7 @@ def receipt_document(reading: RunReading, receipt: Receipt) -> dict[str, Any]:
         "slots": receipt.slots,
         "keep": order.keep or None,
         "redisclose": order.redisclose,
+        "seal": order.seal or None,
         "ordered": ordered,
     }
 

@@ -34,7 +34,8 @@ WAIT_S = 30.0
 class Order:
     """What is to be sent, and as whom. `to` is without the sender; `label` may be empty.
 
-    After `keep` blocks every node erases it; 0 is never. `redisclose` is the rule for its readers.
+    After `keep` blocks every node erases it; 0 is never. `redisclose` is the rule for its readers. Under a
+    `seal`, those in `to` need not wait for its opening.
     """
 
     sender: str
@@ -43,6 +44,7 @@ class Order:
     label: str = ""
     keep: int = 0
     redisclose: str = FREE
+    seal: str = ""
 
     def __repr__(self) -> str:
         return f"Order(sender={self.sender!r}, to={self.to!r}, label={self.label!r})"
@@ -126,7 +128,8 @@ async def send(
             )
             name = order.label or short_id(identifier)
             given = await submit(client, reading.network, sealed, keys, order.to, name)
-            receipts = tuple(each for each in order.to if each in given)
+            whom = reading.network.names if order.seal else order.to
+            receipts = tuple(each for each in whom if each in given and each != order.sender)
             core = sealed.transaction.header.core
             log.emit(
                 "tx.submit",
@@ -177,6 +180,7 @@ def _seal(reading: RunReading, order: Order, keys: PartyKeys, height: int) -> Se
         signing_key=keys.signing,
         entropy=os.urandom,
         keep=order.keep,
+        locked=network.locked(network.seals[order.seal]) if order.seal else None,
     )
 
 

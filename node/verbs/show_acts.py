@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from node.chain.act import Act
-from node.chain.deeds import Consent, Disclosure, Request, Revocation
+from node.chain.deeds import Challenge, Consent, Deed, Disclosure, Open, Release, Revocation
 from node.chain.reading import NodeReading, Ordered
 from node.chain.round_deeds import RoundDeed
 from node.run_reading import Found, RunReading, short_id
@@ -18,11 +18,7 @@ LABEL_WIDTH = 12
 
 def acts_about(node: NodeReading, tx: bytes) -> Iterator[tuple[Ordered, Act]]:
     """The acts on this ledger that speak of a transaction, in chain order."""
-    return (
-        (ordered, act)
-        for ordered, act in node.acts()
-        if isinstance(act.deed, Disclosure | Request | Consent | Revocation) and act.deed.tx == tx
-    )
+    return ((ordered, act) for ordered, act in node.acts() if deed_tx(act.deed) == tx)
 
 
 def act_line(height: int, act: Act, what: str = "it") -> str:
@@ -30,6 +26,13 @@ def act_line(height: int, act: Act, what: str = "it") -> str:
     deed = act.deed
     if isinstance(deed, RoundDeed):
         return f"block {height}: {act.sender} {deed_words(deed)}"
+    if isinstance(deed, Open):
+        return f"block {height}: {act.sender} asked to open {deed.seal}"
+    if isinstance(deed, Release):
+        did = "released its share of" if deed.wraps else "said that its share is unreadable of"
+        return f"block {height}: {act.sender} {did} {what}"
+    if isinstance(deed, Challenge):
+        return f"block {height}: {act.sender} said that it cannot read the share of {deed.of} of {what}"
     reason = clean(deed.reason)
     if isinstance(deed, Disclosure):
         part = f"the whole of {what}" if deed.whole else f"{deed.fields} of the fields of {what}"
@@ -60,9 +63,15 @@ def act_document(node: NodeReading, ordered: Ordered, act: Act) -> dict[str, Any
         "record": ordered.id.hex(),
         "height": ordered.height,
         "by": act.sender,
-        "tx": deed.tx.hex(),
-        "reason": deed.reason,
+        "tx": None if (about := deed_tx(deed)) is None else about.hex(),
+        "reason": None if isinstance(deed, Open | Release | Challenge) else deed.reason,
     }
+    if isinstance(deed, Open):
+        return document | {"act": "open", "seal": deed.seal}
+    if isinstance(deed, Release):
+        return document | {"act": "release", "readable": bool(deed.wraps)}
+    if isinstance(deed, Challenge):
+        return document | {"act": "challenge", "of": deed.of}
     if isinstance(deed, Disclosure):
         return document | {
             "act": "disclosure",
@@ -86,9 +95,15 @@ def act_page(reading: RunReading, node: NodeReading, ordered: Ordered, act: Act)
     if isinstance(deed, RoundDeed):
         return round_page(reading, node, ordered, act)
     name, digits = Found(ordered.id, reading.label(ordered.id)).name, f"{short_id(ordered.id)}…"
-    about = Found(deed.tx, reading.label(deed.tx)).name
+    tx = deed_tx(deed)
+    if tx is None:
+        text = act_line(ordered.height, act)
+        request = node.seals.request(ordered.id)
+        refused = f" (refused: {request.refused})" if request is not None and request.refused else ""
+        return [f"tx {clean(name)}  {digits}", _line("public", text + refused)]
+    about = Found(tx, reading.label(tx)).name
     lines = [f"tx {clean(name)}  {digits}", _line("public", act_line(ordered.height, act, clean(about)))]
-    known = deed.tx in node.transactions
+    known = tx in node.transactions
     lines.append(_line("about", f"tx {clean(about)}" + ("" if known else ", which is not on this ledger")))
     if isinstance(deed, Disclosure):
         carrier = node.transactions.get(deed.carrier)
@@ -97,6 +112,11 @@ def act_page(reading: RunReading, node: NodeReading, ordered: Ordered, act: Act)
         if deed.answers is not None:
             lines.append(_line("answers", f"request {short_id(deed.answers)}…"))
     return lines
+
+
+def deed_tx(deed: Deed) -> bytes | None:
+    """The transaction that a deed speaks of; None for one that speaks of none."""
+    return None if isinstance(deed, Open | RoundDeed) else deed.tx
 
 
 def _line(word: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""`privity show`: look at one transaction, block, node or party, as somebody or as the public."""
+"""`privity show`: look at one transaction, block, node, party or seal, as somebody or as the public."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ from node.verbs.show_acts import act_document, act_page
 from node.verbs.show_ledger import block_lines, node_lines, party_lines, view_block, view_node, view_party
 from node.verbs.show_object import SCHEMA as OBJECT_SCHEMA
 from node.verbs.show_object import object_lines, view_object
+from node.verbs.show_seal import seal_lines, view_seal
 from node.verbs.show_transaction import (
     NOT_ORDERED,
     NOT_PARTY,
     PUBLIC,
     PURGED,
     READS,
+    SEALED,
     SHOWN,
     consortium_lines,
     transaction_document,
@@ -51,7 +53,9 @@ class Kind(StrEnum):
 
 
 def show(
-    kind: Annotated[Kind, typer.Argument(metavar="tx|block|node|party|object", help="What kind of thing.")],
+    kind: Annotated[
+        Kind, typer.Argument(metavar="tx|block|node|party|object|seal", help="What kind of thing.")
+    ],
     name: Annotated[
         str,
         typer.Argument(metavar="ID", help="Its id, hash digits, height or name.", autocompletion=shown_names),
@@ -70,11 +74,9 @@ def show(
     run: Annotated[str, typer.Option(metavar="0007", help="Which run.", autocompletion=run_numbers)] = LATEST,
     ascii_only: Annotated[bool, typer.Option("--ascii", help="No symbols outside ASCII.")] = False,
 ) -> None:
-    """Show a transaction, block, node, party or private object. Without --as: what everybody may see."""
+    """Show a transaction, block, node, party, private object or seal. Without --as: what all may see."""
     if svg is not None:
         raise _not_yet("show --svg", "pictures")
-    if kind is Kind.SEAL:
-        raise _not_yet("show seal", "sealed content")
     reading = RunReading(RunFolder.find(run=run))
     if seen_as is not None:
         reading.party(seen_as, "--as")
@@ -84,6 +86,9 @@ def show(
     elif kind is Kind.BLOCK:
         document = view_block(reading, name, seen_as)
         lines = block_lines(document)
+    elif kind is Kind.SEAL:
+        document = view_seal(reading, name, seen_as)
+        lines = seal_lines(document)
     elif kind is Kind.NODE:
         reading.party(name)
         document = view_node(reading, name, _ask(reading, name))
@@ -143,7 +148,7 @@ def _transaction(
     view = view_transaction(reading, reading.find(name), seen_as)
     lines, document = transaction_lines(view), transaction_document(reading, view)
     # Not being allowed is one thing; not being able to tell yet is another.
-    exits = {READS: 0, SHOWN: 0, PUBLIC: 0, PURGED: 0, NOT_PARTY: NOT_ALLOWED}
+    exits = {READS: 0, SHOWN: 0, PUBLIC: 0, PURGED: 0, NOT_PARTY: NOT_ALLOWED, SEALED: NOT_ALLOWED}
     missing = UNCONFIRMED if view.access != NOT_ORDERED or seen_as is not None else 0
     return lines, document, exits.get(view.access, missing)
 

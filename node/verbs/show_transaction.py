@@ -23,6 +23,7 @@ from node.errors import PrivityError
 from node.run_reading import CONSORTIUM, Found, RunReading, note_reading, short_id
 from node.sender_evidence import FOLDER, Blamed, judge_bytes, lie_in_words, proof_of
 from node.text import clean
+from node.unsealing import StillSealed, open_sealed
 from node.verbs.show_acts import act_document, act_line, acts_about
 
 SCHEMA = "privity.show-tx/1"
@@ -41,6 +42,7 @@ NOT_ORDERED = "not on this ledger"
 UNREADABLE = "does not match its commitment"
 PUBLIC = "public view"
 SHOWN = "shown later"
+SEALED = "sealed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class TransactionView:
     `leaves` and `readers` are there for a reader alone, and `left_out`: readers whom the policy demands and
     the sender left out; `transaction` and `block` once it is ordered. `acts` are the public records about it,
     of disclosures and requests; `off_chain` is the network's policy. `rule` is what its owner lets readers
-    do, as far as this view shows it; `breaches` those that are proved.
+    do, as far as this view shows it; `breaches` those that are proved. `under` says of a seal what is public.
     """
 
     found: Found
@@ -66,6 +68,7 @@ class TransactionView:
     rule: str = FREE
     breaches: tuple[Breach, ...] = ()
     liar: Blamed | None = None  # What the party's own proof proves against the sender, judged anew.
+    under: str = ""
 
     def __repr__(self) -> str:
         return f"TransactionView({self.found.name}, {self.access})"
@@ -103,8 +106,9 @@ def _view(
     acts: tuple[tuple[Ordered, Act], ...],
 ) -> TransactionView:
     ordered = node.transactions.get(found.id)
+    under = _under(reading, node, transaction, found.id)
     if seen_as is None:
-        return TransactionView(found, None, transaction, block, PUBLIC, acts=acts)
+        return TransactionView(found, None, transaction, block, PUBLIC, acts=acts, under=under)
     access, opened = _open(reading, node, transaction, found.id, seen_as)
     keep = transaction.header.core.keep
     if access == NO_CIPHERTEXT and keep and ordered is not None and ordered.height + keep <= node.height:
@@ -117,10 +121,14 @@ def _view(
     note_reading(reading, seen_as, found.id, ok=able, err="E-NOT-PARTY" if access == NOT_PARTY else None)
     if shown:
         rule = rule_of(rule_leaf(all_shown))
-        return TransactionView(found, seen_as, transaction, block, access, shown, acts=acts, rule=rule)
+        return TransactionView(
+            found, seen_as, transaction, block, access, shown, acts=acts, rule=rule, under=under
+        )
     if opened is None:
         off_chain = reading.network.off_chain
-        return TransactionView(found, seen_as, transaction, block, access, acts=acts, off_chain=off_chain)
+        return TransactionView(
+            found, seen_as, transaction, block, access, acts=acts, off_chain=off_chain, under=under
+        )
     readers = _readers(reading, node, transaction, found.id, opened)
     # What Privity itself puts beside the fields (a run's canary) is no part of what was said.
     leaves = tuple(leaf for leaf in opened.payload.leaves if is_said(leaf.path))
@@ -128,7 +136,7 @@ def _view(
     left_out = tuple(name for name in wanted if readers and name not in readers)
     rule = rule_of(rule_leaf(opened.payload.leaves))
     return TransactionView(
-        found, seen_as, transaction, block, access, leaves, readers, left_out, acts, rule=rule
+        found, seen_as, transaction, block, access, leaves, readers, left_out, acts, rule=rule, under=under
     )
 
 
@@ -138,12 +146,28 @@ def _open(
     blob = node.blob(identifier)
     if blob is None:
         return NO_CIPHERTEXT, None
+    releases = node.seals.releases_of(identifier)
     try:
-        return READS, unseal(transaction, blob, reading.keys(name).wrapping)
+        key = reading.keys(name).wrapping
+        return READS, open_sealed(reading.network, transaction, blob, name, key, releases).opened
+    except StillSealed:
+        return SEALED, None
     except NotAParty:
         return NOT_PARTY, None
     except Unreadable as error:
         return (NO_CIPHERTEXT if error.reason.startswith("blob_") else UNREADABLE), None
+
+
+def _under(reading: RunReading, node: NodeReading, transaction: PrivateTransaction, identifier: bytes) -> str:
+    """Of what lies under a seal: which, and what is to come of it."""
+    seal, bid = reading.network.sealed_for(transaction), node.seals.bid(identifier)
+    if seal is None or bid is None:
+        return ""
+    if bid.late:
+        return f"{seal.name}: refused, it came too late   E-SEAL-LATE"
+    gave = {each.opener for each in node.seals.releases_of(identifier) if each.wraps}
+    shares = f"{len(gave)} of {seal.threshold} openers' shares are released"
+    return f"{seal.name}, opens at {seal.opens_at_ms / 1000:g}s: {shares}"
 
 
 def _shown(
@@ -210,6 +234,8 @@ def transaction_lines(view: TransactionView) -> list[str]:
         where += "" if view.liar.lie == "wrapped_key" else "; who sees it reads the payload, too"
         lines.append(_line("proved liar", f"{view.liar.sender} {lie_in_words(view.liar.lie)}"))
         lines.append(_line("", f"proof in {view.seen_as}'s folder: {where}"))
+    if view.under:
+        lines.append(_line("seal", view.under))
     whom = f"readers {', '.join(view.readers)}" if view.readers else "recipients hidden"
     facts = (f"{short_id(core.payload_root)}… (salted)", f"sender {core.sender}", whom)
     lines.append(_line("commitment", "     ".join((*facts, f"size {core.size_bucket} B (padded)"))))
@@ -285,6 +311,9 @@ def _content(view: TransactionView) -> list[str]:
     if view.access == NOT_PARTY:
         text = f"not visible: {view.seen_as} is not a named party"
         return [_right(_line("content", text), "E-NOT-PARTY")]
+    if view.access == SEALED:
+        text = f"not visible yet: {view.seen_as} reads it when its seal opens"
+        return [_right(_line("content", text), "E-SEAL-EARLY")]
     if view.access == NO_CIPHERTEXT:
         lines = [_line("content", f"not visible yet: the ciphertext has not reached {view.seen_as}")]
         if view.off_chain:

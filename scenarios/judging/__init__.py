@@ -10,6 +10,7 @@ from scenarios.judging.incidents import incidents, vacuous, waiting
 from scenarios.judging.judgement import Judgement, Outcome
 from scenarios.judging.judges import judge
 from scenarios.judging.predicted import PREDICTED, plan_differences, predicted
+from scenarios.judging.seals import steps_as_expected
 from scenarios.judging.totals import summed
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "judge",
     "plan_differences",
     "predicted",
+    "steps_as_expected",
     "summed",
     "vacuous",
     "waiting",

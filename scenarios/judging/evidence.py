@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from node.chain.reading import NodeReading
 from node.consortium import Network
 from node.envelopes.fields import Path
 from node.errors import PrivityError
-from node.run_folder import RunFolder
+from node.run_folder import Label, RunFolder
 from node.run_reading import RunReading
 from scenarios.aggregating import Summed
 from scenarios.chains import Chain
@@ -28,6 +29,7 @@ from scenarios.leaks.run_secrets import RunSecrets
 from scenarios.model.consents import bound, made
 from scenarios.model.prediction import fields_read
 from scenarios.model.scenario import END, AtHeight, AtView, Disclose, Moment, Scenario
+from scenarios.model.seals import unsealed_to
 from scenarios.operating import Replayed, Sent
 from scenarios.proved_liars import ProvedLiar, framed, proved_liars
 from scenarios.triggers import Missed
@@ -115,7 +117,8 @@ class Evidence:
 
     def planned_fields(self, sent: Sent, name: str) -> set[Path]:
         """What a party reads of this transaction in the end, by the steps."""
-        return fields_read(sent.planned, name, self._made(sent))
+        unsealed = unsealed_to(self.scenario, sent.planned)
+        return fields_read(sent.planned, name, self._made(sent), unsealed)
 
     def _made(self, sent: Sent) -> list[Disclose]:
         """The disclosures of this transaction that the rules let happen, or that break them on purpose."""
@@ -125,6 +128,11 @@ class Evidence:
     def planned_bound(self, sent: Sent) -> set[str]:
         """Who holds in the end what only its owner's rule forbids, by the steps."""
         return bound(self.scenario, sent.planned)
+
+    def key_holders(self, sent: Sent) -> set[str]:
+        """Who has the content key of this transaction in the end, by the steps."""
+        planned = sent.planned
+        return {planned.sender, *planned.readers, *unsealed_to(self.scenario, planned)}
 
     def planned_readers(self, sent: Sent) -> set[str]:
         """Who reads every field in the end, by the steps."""
@@ -214,6 +222,16 @@ class Evidence:
             case int():
                 return At(t_ms=at)
         return At()
+
+    @property
+    def highest(self) -> NodeReading:
+        """The node with the most blocks."""
+        return self._read.highest()
+
+    @property
+    def labels(self) -> Sequence[Label]:
+        """What the operator submitted, by the names that it gave."""
+        return self._read.labels
 
     def matrix(self, at: Moment) -> Matrix:
         """Who could read what at this moment, by trying."""

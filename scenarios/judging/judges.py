@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scenarios.judging import blames, consensus, knowledge, ledgers, pace, replays, totals
+from scenarios.judging import blames, consensus, knowledge, ledgers, pace, replays, seals, totals
 from scenarios.judging.evidence import Evidence
 from scenarios.judging.judgement import Judgement
 from scenarios.model.scenario import (
@@ -18,6 +18,7 @@ from scenarios.model.scenario import (
     Messages,
     MetadataKnown,
     NoPlaintext,
+    Opened,
     Progress,
     Readers,
     Refused,
@@ -38,6 +39,7 @@ _JUDGES: dict[type, Callable[..., Judgement]] = {
     ViewChanges: consensus.view_changes,
     EvidenceKept: consensus.evidence_kept,
     Messages: consensus.messages,
+    Opened: seals.opened,
     Refused: replays.refused,
     Blamed: blames.blamed,
     LearnsOnly: totals.learns_only,

@@ -13,7 +13,7 @@ from node.envelopes.fields import Path
 from scenarios.judging.evidence import Evidence
 from scenarios.judging.judgement import Judgement, Outcome, names
 from scenarios.judging.knowledge import ordered
-from scenarios.knowledge.rows import CIPHERTEXT, COULD, READS, Row
+from scenarios.knowledge.rows import READS, WITH_CIPHERTEXT, Row
 from scenarios.model.consents import unsure as unsure_of
 from scenarios.model.scenario import END, Readers
 from scenarios.model.units import format_blocks
@@ -64,7 +64,7 @@ def _kept(evidence: Evidence, sent: Sent) -> tuple[Outcome, str] | None:
     if row is None:
         return None
     purged = evidence.purged.get(sent.tx, frozenset())
-    if kept := set(row.having(READS, COULD, CIPHERTEXT)) & purged:
+    if kept := set(row.having(READS, *WITH_CIPHERTEXT)) & purged:
         return "broken", f"still there after its {format_blocks(sent.planned.keep)} at {names(kept)}"
     return None
 
@@ -78,7 +78,7 @@ def _more(evidence: Evidence, sent: Sent) -> tuple[Outcome, str] | None:
         name
         for name in evidence.matrix(END).partly_reading(row.id.hex())
         if _opened(row, name) - evidence.planned_fields(sent, name)
-        or (row.knows[name].key is not None and name not in (sent.planned.sender, *sent.planned.readers))
+        or (row.knows[name].key is not None and name not in evidence.key_holders(sent))
     }
     if not extra:
         return None

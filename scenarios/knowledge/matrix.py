@@ -13,19 +13,37 @@ from contextlib import suppress
 from functools import cached_property
 
 from node.chain.reading import NodeReading, Ordered
-from node.envelopes.envelope import NotAParty, Unreadable, unseal
+from node.consortium import Network
+from node.envelopes.envelope import NotAParty, Unreadable, open_with, unseal
 from node.envelopes.keys import WrappingKey
 from node.envelopes.payload import Payload
 from node.envelopes.rule import rule_leaf
+from node.envelopes.shares import combine
 from node.envelopes.transaction import Blob, PrivateTransaction, check_blob
 from node.errors import PrivityError
 from node.run_folder import RunFolder
 from node.run_reading import Found, RunReading
+from node.unsealing import SealBroken, Unsealed, open_sealed, own_share
 from scenarios.knowledge.broker_view import BrokerView, read_broker
 from scenarios.knowledge.disclosures import Carriers
 from scenarios.knowledge.moments import At
 from scenarios.knowledge.opening import How, Knowledge, Since, of_payload
-from scenarios.knowledge.rows import CIPHERTEXT, COMMITMENT, NAMED, NOTHING, SENDER, Cell, Matrix, Row
+from scenarios.knowledge.rows import (
+    CIPHERTEXT,
+    COMMITMENT,
+    COULD,
+    NAMED,
+    NOTHING,
+    OPENER,
+    SENDER,
+    TOGETHER,
+    UNSEALED,
+    WILL_READ,
+    WITH_CIPHERTEXT,
+    Cell,
+    Matrix,
+    Row,
+)
 from scenarios.knowledge.rules import apply_rules
 from scenarios.knowledge.totals import mark_totals
 from scenarios.model.prediction import BROKER
@@ -105,6 +123,8 @@ class Trials:
     def __init__(self, reading: RunReading) -> None:
         self._reading = reading
         self._outcomes: dict[tuple[str, bytes], Payload | NotAParty | Unreadable] = {}
+        self._unsealed: dict[tuple[str, bytes], Unsealed | NotAParty | Unreadable] = {}
+        self._shares: dict[tuple[str, bytes], str | None] = {}
         self._keys: dict[str, WrappingKey | PrivityError] = {}
 
     @cached_property
@@ -124,6 +144,57 @@ class Trials:
         if isinstance(found, PrivityError):
             raise found
         return found
+
+    @property
+    def network(self) -> Network:
+        return self._reading.network
+
+    def unsealed(self, name: str, identifier: bytes, transaction: PrivateTransaction, blob: Blob) -> Unsealed:
+        """What a party's key makes, in the end, of what lies under a seal, with the releases on its ledger.
+
+        Raises NotAParty, Unreadable, E-KEYS.
+        """
+        found = self._unsealed.get((name, identifier))
+        if found is None:
+            releases = self._reading.node(name).seals.releases_of(identifier)
+            try:
+                found = open_sealed(self.network, transaction, blob, name, self.key(name), releases)
+            except (NotAParty, Unreadable) as outcome:
+                found = outcome
+            self._unsealed[name, identifier] = found
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def share_symbol(
+        self, name: str, identifier: bytes, transaction: PrivateTransaction, blob: Blob
+    ) -> str | None:
+        """Whether an opener could read it alone, or with others: shares are unwrapped and combined to see.
+
+        None for who is no opener, or whose share leads nowhere.
+        """
+        if (name, identifier) not in self._shares:
+            self._shares[name, identifier] = self._try_shares(name, transaction, blob)
+        return self._shares[name, identifier]
+
+    def _try_shares(self, name: str, transaction: PrivateTransaction, blob: Blob) -> str | None:
+        seal = self.network.sealed_for(transaction)
+        if seal is None or name not in seal.openers:
+            return None
+        shares = []
+        for opener in (name, *(other for other in seal.openers if other != name)):
+            try:
+                shares.append(own_share(self.network, transaction, blob, opener, self.key(opener)))
+            except (NotAParty, Unreadable, PrivityError):
+                if opener == name:
+                    return None
+            if len(shares) == seal.threshold:
+                break
+        with suppress(Unreadable):
+            if len(shares) == seal.threshold:
+                open_with(transaction, blob, combine(shares))
+                return COULD if seal.threshold == 1 else TOGETHER
+        return None
 
     def payload(self, name: str, identifier: bytes, transaction: PrivateTransaction, blob: Blob) -> Payload:
         """What a party's key makes of the blob in its own folder. Raises NotAParty, Unreadable, E-KEYS."""
@@ -183,7 +254,12 @@ class _Column:
             since, blob = self._since(row), self._blob(row)
             row.held[self._name] = self._held_of(row, blob, since)
             self._note_erased(row, blob)
-            row.learn(self._name, self._unsealed(row, blob, since))
+            under = self._under_seal(row, blob, since)
+            if under is None:
+                row.learn(self._name, self._unsealed(row, blob, since))
+            else:
+                row.held[self._name], known = under
+                row.learn(self._name, known)
         # What was shown in carriers, also in those that the matrix is not about.
         rows = {row.id for row in self._matrix.rows}
         for ordered, transaction in self._node.private():
@@ -262,6 +338,42 @@ class _Column:
         row.rule = rule_leaf(payload.leaves)
         return of_payload(payload, How(reason, since))
 
+    def _under_seal(self, row: Row, blob: Blob | None, since: Since | None) -> tuple[Cell, Knowledge] | None:
+        """The cell and the knowledge of what lies under a seal; None for what does not, or is not here.
+
+        Whoever sent it, or has a slot, is no matter of the seal.
+        """
+        transaction = row.transaction
+        if transaction is None or blob is None or not self._has_key:
+            return None
+        network, bid = self._trials.network, self._node.seals.bid(row.id)
+        seal = network.sealed_for(transaction)
+        if seal is None or check_blob(transaction.header, blob) is not None:
+            return None
+        held = Cell(CIPHERTEXT, "", since)
+        if self._name in seal.then_to and (bid is None or not bid.late):
+            held = Cell(CIPHERTEXT, WILL_READ, since)
+        if (symbol := self._trials.share_symbol(self._name, row.id, transaction, blob)) is not None:
+            held = Cell(symbol, OPENER, since)
+        try:
+            found = self._trials.unsealed(self._name, row.id, transaction, blob)
+        except SealBroken as broken:
+            self._matrix.notes.append(
+                f"{row.name}: its sender's shares are not those of its key, which anybody can see"
+                f" ({broken.reason})"
+            )
+            return held, Knowledge()
+        except (NotAParty, Unreadable):
+            return held, Knowledge()
+        if found.last is None:
+            return None
+        opened = Since(found.last.time_ms - self._created_ms, found.last.at[0])
+        if not self._matrix.at.reached(*_moment(opened)):
+            return held, Knowledge()
+        row.unsealed_by = found.openers
+        self._carriers.bring(self._name, row.id, transaction, found.opened.payload, opened)
+        return held, of_payload(found.opened.payload, How(UNSEALED, opened))
+
     def _since(self, row: Row) -> Since | None:
         ordered = self._node.transactions.get(row.id)
         return self._gained.get(row.id.hex()) or self._ordered_since(ordered)
@@ -292,7 +404,7 @@ def _fill_broker(reading: RunReading, matrix: Matrix, view: BrokerView) -> None:
 
 
 def _has_ciphertext(row: Row, column: str) -> bool:
-    return row.held[column].symbol == CIPHERTEXT
+    return row.held[column].symbol in WITH_CIPHERTEXT
 
 
 def _broker_cell(row: Row, view: BrokerView, until: int | None, *, erased: bool) -> Cell:
@@ -303,7 +415,7 @@ def _broker_cell(row: Row, view: BrokerView, until: int | None, *, erased: bool)
             return Cell(CIPHERTEXT, "", Since(carried_ms, None))
         return Cell(NOTHING)
     # Not in the capture, if there is one. But whatever a node got, the broker brought.
-    had = (CIPHERTEXT, COMMITMENT) if erased else (CIPHERTEXT,)
+    had = (*WITH_CIPHERTEXT, COMMITMENT) if erased else WITH_CIPHERTEXT
     arrived = [cell.since for cell in row.held.values() if cell.symbol in had and cell.since]
     return Cell(CIPHERTEXT, "", Since(min(arrived).t_ms, None)) if arrived else Cell(NOTHING)
 

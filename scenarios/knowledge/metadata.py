@@ -9,6 +9,7 @@ from node.envelopes.envelope import NotAParty, Unreadable, readers_of, unseal
 from node.envelopes.transaction import SLOT_BUCKETS
 from node.errors import PrivityError
 from node.run_reading import RunReading
+from node.seals import Seal
 from scenarios.knowledge.rows import NOTHING, Matrix, Row
 
 
@@ -18,7 +19,7 @@ class Metadata:
 
     `size_bytes` is the padded size, all that anybody sees of it. `slots` is the number of key slots, dummies
     included. `recipients` is whom the readers themselves find in the slots; None when nobody here reads it
-    or the slots do not add up.
+    or the slots do not add up. Of what lies under a `seal` they are public, as the seal is.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Metadata:
     size_bytes: int
     slots: int
     recipients: list[str] | None
+    seal: Seal | None = None
 
     def document(self) -> dict[str, Any]:
         """For `--json`. The recipients' names are left out: they are for the readers alone."""
@@ -54,17 +56,18 @@ def metadata_of(reading: RunReading, matrix: Matrix) -> list[Metadata]:
         if row.transaction is None:
             continue
         seen = [column for column, cell in row.cells.items() if cell.symbol != NOTHING]
-        core = row.transaction.header.core
+        core, seal = row.transaction.header.core, reading.network.sealed_for(row.transaction)
         found.append(
             Metadata(
                 name=row.name,
                 sender=seen,
-                recipients_known_to=row.key_holders(),
+                recipients_known_to=row.key_holders() if seal is None else seen,
                 time=seen,
                 size=seen,
                 size_bytes=core.size_bucket,
                 slots=core.slot_bucket,
-                recipients=_recipients(reading, matrix, row),
+                recipients=_recipients(reading, matrix, row) if seal is None else None,
+                seal=seal,
             )
         )
     return found

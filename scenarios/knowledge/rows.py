@@ -22,9 +22,11 @@ from scenarios.model.prediction import BROKER
 
 SCHEMA = "privity.matrix/1"
 WHOLE = "*"
-READS, COULD, CIPHERTEXT, COMMITMENT, NOTHING = "●", "◐", "○", "#", "·"
+READS, COULD, TOGETHER, CIPHERTEXT, COMMITMENT, NOTHING = "●", "◐", "◔", "○", "#", "·"
+WITH_CIPHERTEXT = (CIPHERTEXT, COULD, TOGETHER)
 AGGREGATE = "Σ"
 SENDER, NAMED, DISCLOSED, RULE = "S", "N", "D", "K"
+UNSEALED, OPENER, WILL_READ = "U", "O", "W"
 _UNKNOWING = Knowledge()
 
 
@@ -74,6 +76,7 @@ class Row:
     shown: dict[str, list[tuple[Place, str]]] = field(default_factory=dict)
     bound: dict[str, str] = field(default_factory=dict)
     aggregate: bool = False  # Whoever opens it learns a total, and no value.
+    unsealed_by: tuple[str, ...] = ()  # The openers whose shares opened it to somebody, if any did.
 
     def learn(self, column: str, knowledge: Knowledge) -> None:
         """Add what this column can read to what it is known to read already."""

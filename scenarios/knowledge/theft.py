@@ -20,7 +20,7 @@ from scenarios.knowledge.broker_view import carried_blobs
 from scenarios.knowledge.disclosures import shown_by
 from scenarios.knowledge.matrix import capture_offset_ms, until_ms
 from scenarios.knowledge.opening import How, Knowledge, Since, unsealed
-from scenarios.knowledge.rows import CIPHERTEXT, NAMED, SENDER, Cell, Matrix, Row
+from scenarios.knowledge.rows import CIPHERTEXT, NAMED, SENDER, WITH_CIPHERTEXT, Cell, Matrix, Row
 from scenarios.model.prediction import BROKER
 
 THIEF = "thief"
@@ -121,7 +121,7 @@ def _lying(
 ) -> Iterator[_Tried]:
     """What other nodes held of it then; what they erased since as it was `captured`."""
     for name in names:
-        held = row.held[name].symbol == CIPHERTEXT
+        held = row.held[name].symbol in WITH_CIPHERTEXT
         blob = (reading.node(name).blob(row.id) or captured.get(row.id)) if held else None
         if blob is not None and row.transaction is not None:
             yield row.transaction, blob, row.held[name].since
@@ -174,7 +174,7 @@ def _opened(party: str, key: WrappingKey, tried: Iterable[_Tried]) -> Knowledge:
 
 def _held(row: Row, party: str) -> Cell:
     """Ciphertext, if anybody has it: the thief may look at every disk, and at the capture."""
-    if row.held[party].symbol == CIPHERTEXT:
+    if row.held[party].symbol in WITH_CIPHERTEXT:
         return row.held[party]
     if row.held[BROKER].symbol == CIPHERTEXT:
         return row.held[BROKER]

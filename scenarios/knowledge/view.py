@@ -10,7 +10,20 @@ from node.cells import BY_SYMBOL, REASONS, cell_text
 from node.text import clean, plain
 from scenarios.knowledge.metadata import Metadata, possible_readers
 from scenarios.knowledge.opening import Since
-from scenarios.knowledge.rows import CIPHERTEXT, COMMITMENT, COULD, NOTHING, READS, WHOLE, Cell, Matrix, Row
+from scenarios.knowledge.rows import (
+    CIPHERTEXT,
+    COMMITMENT,
+    COULD,
+    NOTHING,
+    OPENER,
+    READS,
+    UNSEALED,
+    WHOLE,
+    WILL_READ,
+    Cell,
+    Matrix,
+    Row,
+)
 from scenarios.model.prediction import BROKER
 
 GAP = "   "
@@ -102,7 +115,8 @@ def transaction_lines(
     lines = [f"{clean(row.name):<{LABEL_WIDTH - 1}} content{when}"]
     for (cell, _, since), shown in zip(groups, names, strict=True):
         text = cell.text(ascii_only=ascii_only)
-        lines.append(f"  {text:<4} {shown:<{width}}  {_why(cell, since, shown, on_chain)}")
+        why = _why(cell, since, shown, on_chain, row.unsealed_by)
+        lines.append(f"  {text:<4} {shown:<{width}}  {why}")
     if metadata is not None and metadata.size:
         lines.append(f"{'metadata':<{LABEL_WIDTH}}{_metadata_sentence(metadata, matrix.columns)}")
         inferred = inference_of(metadata, len(matrix.columns) - 1)
@@ -203,7 +217,7 @@ def _groups(row: Row) -> list[tuple[Cell, list[str], list[Since]]]:
     ]
 
 
-def _why(cell: Cell, since: Sequence[Since], columns: str, on_chain: bool) -> str:
+def _why(cell: Cell, since: Sequence[Since], columns: str, on_chain: bool, openers: Sequence[str]) -> str:
     if columns == BROKER:
         return {
             CIPHERTEXT: f"carried the ciphertext and the wrapped keys{_at(since)}",
@@ -212,6 +226,14 @@ def _why(cell: Cell, since: Sequence[Since], columns: str, on_chain: bool) -> st
     if cell.symbol == COULD:
         part = ", some of the fields" if cell.part else ""
         return f"{BY_SYMBOL[COULD].meaning}{part}{_at(since)}"
+    if cell.reason == UNSEALED and openers:
+        by = f" by {', '.join(openers)}"
+        if not since:
+            return f"unsealed{by}"
+        first = min(since)
+        return f"unsealed in block {first.height}{by}, at {first.t_ms / 1000:.1f}s"
+    if cell.reason in (OPENER, WILL_READ):
+        return f"{BY_SYMBOL[cell.symbol].meaning}; {REASONS[cell.reason]}{_at(since)}"
     if cell.symbol == READS:
         how = REASONS.get(cell.reason, BY_SYMBOL[READS].meaning)
         return f"{how}, some of the fields{_at(since)}" if cell.part else f"{how}{_at(since)}"
@@ -245,6 +267,13 @@ def _metadata_sentence(metadata: Metadata, columns: Sequence[str]) -> str:
 
 def inference_of(metadata: Metadata, parties: int) -> list[str]:
     """What the slots give away and the padding does not hide; nothing where they tell nothing."""
+    if metadata.seal is not None:
+        seal = metadata.seal
+        return [
+            f"everyone: who it is for, as the seal {seal.name} is public. {' '.join(seal.openers)} hold"
+            f" shares of its key, {seal.threshold} of them have it together",
+            f"and once they have opened it, {' '.join(seal.then_to)} read it",
+        ]
     lines = []
     least, most = possible_readers(metadata.slots, parties - 1)
     if least or most < parties - 1:

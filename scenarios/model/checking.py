@@ -13,7 +13,18 @@ from scenarios.model.lints import lints
 from scenarios.model.plan import PlannedSend, plan
 from scenarios.model.prediction import Cell, Row, columns, predicted
 from scenarios.model.problems import Problem, ScenarioInvalid
-from scenarios.model.scenario import Aggregate, Ask, AtHeight, Disclose, Fault, Load, OwnersWord, Scenario
+from scenarios.model.scenario import (
+    END,
+    Aggregate,
+    Ask,
+    AtHeight,
+    Disclose,
+    Fault,
+    Load,
+    OwnersWord,
+    Scenario,
+)
+from scenarios.model.seals import Until
 from scenarios.model.starts import order_of, start_text
 from scenarios.model.units import format_blocks, format_duration
 from scenarios.model.warnings import Warning
@@ -27,8 +38,10 @@ def render_check(scenario: Scenario, ascii: bool = False) -> str:
     lines = [
         _headline(scenario),
         *_profile(scenario),
+        *_before_opening(scenario, sends, ascii),
         *_matrix(scenario, sends, ascii),
         *_aggregates(scenario),
+        *_openings(scenario),
         *_disclosures(scenario),
         *_faults(scenario),
     ]
@@ -91,14 +104,26 @@ def _counted(count: int, one: str, many: str) -> str:
     return f"{count} {one if count == 1 else many}"
 
 
-def _matrix(scenario: Scenario, sends: Sequence[PlannedSend], ascii: bool) -> list[str]:
+def _before_opening(scenario: Scenario, sends: Sequence[PlannedSend], ascii: bool) -> list[str]:
+    """The matrix of what lies under each seal before it may be opened."""
+    lines: list[str] = []
+    for seal in scenario.seals:
+        under = [send for send in sends if send.seal == seal.name and send.at_ms < seal.opens_at_ms]
+        if under:
+            lines += _matrix(scenario, under, ascii, seal.opens_at_ms)
+    return lines
+
+
+def _matrix(scenario: Scenario, sends: Sequence[PlannedSend], ascii: bool, until: Until = END) -> list[str]:
     """A line for each sent transaction and one for each load, under a line with the columns."""
     if not sends:
         return ["no transactions"]
-    by_id = {row.tx: row for row in predicted(scenario, sends)}
+    by_id = {row.tx: row for row in predicted(scenario, sends, until)}
     table: list[tuple[str, list[str]]] = []
     for step in sorted([*scenario.workload, *scenario.aggregates], key=order_of):
-        rows = [by_id[tx] for tx in step.transactions]
+        rows = [by_id[tx] for tx in step.transactions if tx in by_id]
+        if not rows:
+            continue
         label = f"{step.id} ({len(rows)})" if isinstance(step, Load) else step.id
         if isinstance(step, Aggregate):  # The total, and what each contributor keeps for itself.
             total = by_id[step.id]
@@ -111,10 +136,13 @@ def _matrix(scenario: Scenario, sends: Sequence[PlannedSend], ascii: bool) -> li
         for index, column in enumerate(columns(scenario))
     ]
     head = f"{'tx':<{first}}{'   '.join(f'{c:<{w}}' for c, w in zip(columns(scenario), widths, strict=True))}"
-    lines = ["predicted", head, "─" * len(head)]
+    lines = ["predicted" if until == END else f"predicted, before {format_duration(until)}", head]
+    lines.append("─" * len(head))
     for label, cells in table:
         middle = "   ".join(f"{cell:^{width}}" for cell, width in zip(cells, widths, strict=True))
         lines.append(f"{label:<{first}}{middle}")
+    if until != END:
+        return lines
     if any(isinstance(step, Load) for step in scenario.workload) or scenario.aggregates:
         lines.append("a number says how many of several transactions the party reads")
     waiting = [
@@ -173,6 +201,15 @@ def _disclosures(scenario: Scenario) -> list[str]:
     second = max((len(identifier) for _, identifier, _ in table), default=0)
     lines = [f"{when:>{first}}  {identifier:<{second}}  {what}" for when, identifier, what in table]
     return ["disclosures, on the record", *lines] if lines else []
+
+
+def _openings(scenario: Scenario) -> list[str]:
+    """A line for each opening, in the order of time: when, its id, who."""
+    table = [(format_duration(step.at_ms), step.id, step.describe()) for step in scenario.openings]
+    first = max((len(when) for when, _, _ in table), default=0)
+    second = max((len(identifier) for _, identifier, _ in table), default=0)
+    lines = [f"{when:>{first}}  {identifier:<{second}}  {what}" for when, identifier, what in table]
+    return ["openings, on the record", *lines] if lines else []
 
 
 def _start(fault: Fault) -> str:

@@ -14,6 +14,7 @@ from node.envelopes.rule import FORBIDDEN, FREE
 from scenarios.model.consent_steps import ConsentStep, RevokeStep
 from scenarios.model.disclosures import Disclose
 from scenarios.model.names import meant
+from scenarios.model.seals import unsealed_to
 from scenarios.model.starts import Place, Timed, comes_before, start_of
 from scenarios.model.units import format_blocks
 
@@ -118,13 +119,13 @@ def made(scenario: Scenario, send: PlannedSend, steps: Iterable[Disclose]) -> li
 
 def bound(scenario: Scenario, send: PlannedSend, before_ms: float = float("inf")) -> set[str]:
     """Who holds what only a rule forbids: it was withdrawn from them, or shown to them in breach alone."""
-    found = set()
+    found, unsealed = set(), unsealed_to(scenario, send)
     disclosures = [each for each in scenario.disclosures if each.tx == send.id and _precedes(each, before_ms)]
     for name in scenario.names:
         if name == send.sender:
             continue
         word = _last_word(scenario, send, name, before_ms)
-        named = name in send.readers
+        named = name in send.readers or name in unsealed
         shown = [each for each in made(scenario, send, disclosures) if name in each.receivers]
         allowed = [each for each in shown if name not in refused(scenario, send, each)]
         if (named or shown) and (

@@ -12,13 +12,18 @@ from scenarios.model.disclosure_steps import LATEST_REQUEST
 from scenarios.model.disclosures import Ask, Disclose, latest_request
 from scenarios.model.payloads import telling_words
 from scenarios.model.plan import PlannedSend
+from scenarios.model.scenario import Scenario
+from scenarios.model.seals import unsealed_to
 from scenarios.model.source import Path
 from scenarios.model.starts import comes_before
 from scenarios.model.wording import listed, shown
 
 
 def check_disclosures(
-    steps: Mapping[int, Disclose | Ask], sends: Sequence[PlannedSend], complaints: Complaints
+    scenario: Scenario,
+    steps: Mapping[int, Disclose | Ask],
+    sends: Sequence[PlannedSend],
+    complaints: Complaints,
 ) -> None:
     """Complain about disclosures that cannot be: `steps` by place in the file, `sends` as drawn."""
     by_id = {send.id: send for send in sends}
@@ -36,15 +41,20 @@ def check_disclosures(
             message = "this reason holds a value of the payload, and everybody can read it"
             complaints.at((*place, "reason"), "E-PRIVATE", message)
         if isinstance(step, Disclose):
-            _check_disclosure(step, send, asked, place, complaints)
+            _check_disclosure(scenario, step, send, asked, place, complaints)
         elif step.of == step.asker:
             complaints.at((*place, "of"), "E-VALUE", "nobody asks itself; name another party")
 
 
 def _check_disclosure(
-    step: Disclose, send: PlannedSend, asked: Sequence[Ask], place: Path, complaints: Complaints
+    scenario: Scenario,
+    step: Disclose,
+    send: PlannedSend,
+    asked: Sequence[Ask],
+    place: Path,
+    complaints: Complaints,
 ) -> None:
-    able = (send.sender, *send.readers)
+    able = (send.sender, *send.readers, *unsealed_to(scenario, send, step.at_ms))
     if step.discloser not in able:
         message = f"{step.discloser} may not read {step.tx}, so it cannot show it; {listed(able, 'or')} can"
         complaints.at((*place, "as"), "E-NOT-PARTY", message)

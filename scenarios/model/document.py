@@ -12,9 +12,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from node.consortium import MAX_PARTIES
 from node.envelopes.rule import Redisclose
+from node.seals import MAX_SEALS
 from scenarios.model.expectations import Rule
 from scenarios.model.names import expand, wrong_with_name
 from scenarios.model.profiles import ProfileName, with_profile
+from scenarios.model.seal_steps import SealKey, SealSpec
 from scenarios.model.steps import Step
 from scenarios.model.strict import Strict
 from scenarios.model.values import (
@@ -204,6 +206,12 @@ class ScenarioDocument(Strict):
     parties: PartiesSection = Field(
         json_schema_extra=_parties_schema,
         description="names, each with role, votes and title; bank-[a..g] names seven",
+    )
+    seals: dict[SealKey, SealSpec] = Field(
+        default={},
+        max_length=MAX_SEALS,
+        json_schema_extra={"propertyNames": {"pattern": "^[a-z0-9][a-z0-9-]*$"}},
+        description="content that openers unseal together: {tender: {opens_at: 12s, openers: [a, b], ...}}",
     )
     steps: list[Step] = Field(default=[], description="what happens, each at its time")
     expect: list[Rule] = Field(default=[], description="what must be true")

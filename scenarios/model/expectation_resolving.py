@@ -16,6 +16,7 @@ from scenarios.model.expectations import (
     MessagesRule,
     MetadataRule,
     NoPlaintextRule,
+    OpenedRule,
     ProgressRule,
     ReadersRule,
     RefusedRule,
@@ -26,6 +27,7 @@ from scenarios.model.expectations import (
 from scenarios.model.field_names import lies_in, planned_fields
 from scenarios.model.names import meant
 from scenarios.model.scenario import (
+    END,
     Agreement,
     AtHeight,
     Blamed,
@@ -40,6 +42,7 @@ from scenarios.model.scenario import (
     Messages,
     MetadataKnown,
     NoPlaintext,
+    Opened,
     Progress,
     Readers,
     Refused,
@@ -89,6 +92,9 @@ class ExpectationResolver:
                 return Height(rule.check, path, line, rule.min, rule.is_, at, rule.max)
             case ViewChangesRule():
                 return ViewChanges(rule.check, path, line, rule.min, rule.max)
+            case OpenedRule():
+                by = None if rule.by is None else meant(rule.by, self._names)
+                return Opened(rule.check, path, line, rule.seal, by, END if rule.at is None else rule.at)
             case RefusedRule():
                 return Refused(rule.check, path, line, rule.step)
             case LearnsOnlyRule():

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from scenarios.model.seal_steps import SealName
 from scenarios.model.starts import Moment
 from scenarios.model.strict import Strict
 from scenarios.model.values import (
@@ -13,6 +14,7 @@ from scenarios.model.values import (
     FaultName,
     Lasting,
     Observers,
+    OptionalDuration,
     OptionalHeight,
     OptionalLasting,
     OptionalTimes,
@@ -176,6 +178,17 @@ class LearnsOnlyRule(Strict):
     )
 
 
+class OpenedRule(Strict):
+    """All that lies under a seal was opened to those whom it is for, by these openers."""
+
+    check: Literal["opened"]
+    seal: SealName = Field(description="which seal")
+    by: SomeParties | None = Field(
+        default=None, description="exactly these openers released their shares; enough of them by default"
+    )
+    at: OptionalDuration = Field(default=None, description="when; at the end by default")
+
+
 class RefusedRule(Strict):
     """The nodes take nothing of what a step hands in."""
 
@@ -212,6 +225,7 @@ Rule = Annotated[
     | LatencyRule
     | MessagesRule
     | MetadataRule
+    | OpenedRule
     | RefusedRule
     | BlamedRule
     | LearnsOnlyRule,

@@ -163,6 +163,18 @@ class MetadataKnown:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """All under `seal` was opened at the moment `at`: by exactly `by`, or by enough if that is None."""
+
+    check: Literal["opened"]
+    path: str
+    line: int
+    seal: str
+    by: tuple[str, ...] | None
+    at: int | Literal["end"]
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The network takes nothing of what the step hands in."""
 
@@ -211,6 +223,7 @@ Expectation = (
     | Latency
     | Messages
     | MetadataKnown
+    | Opened
     | Refused
     | Blamed
     | LearnsOnly

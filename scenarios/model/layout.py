@@ -31,6 +31,7 @@ from scenarios.model.expectations import (
     MessagesRule,
     MetadataRule,
     NoPlaintextRule,
+    OpenedRule,
     ProgressRule,
     ReadersRule,
     StallRule,
@@ -59,6 +60,7 @@ from scenarios.model.fault_steps import (
     TwoTalesStep,
 )
 from scenarios.model.not_yet import STEP_KEYS
+from scenarios.model.seal_steps import OpenStep, SealSpec
 from scenarios.model.source import Path, Source, text_of
 from scenarios.model.starts import Trigger
 from scenarios.model.steps import LoadStep, RandomReaders, ReplayStep, SendStep
@@ -73,6 +75,7 @@ STEPS: dict[str, type[Strict]] = {
     "consent": ConsentStep,
     "revoke": RevokeStep,
     "aggregate": AggregateStep,
+    "open": OpenStep,
     "fault": FaultStep,
 }
 FAULTS: dict[str, type[Strict]] = {
@@ -111,6 +114,7 @@ CHECKS: dict[str, type[Strict]] = {
     "metadata": MetadataRule,
     "blamed": BlamedRule,
     "learns_only": LearnsOnlyRule,
+    "opened": OpenedRule,
 }
 _SECTIONS: dict[Path, type[Strict]] = {
     (): ScenarioDocument,
@@ -133,6 +137,8 @@ def model_at(source: Source, path: Path) -> type[Strict] | None:
     match path:
         case ("parties", str()):
             return PartySpec
+        case ("seals", str()):
+            return SealSpec
         case ("steps", int()) if is_fault(source, path):
             return FAULTS.get(_word(source.value((*path, "kind"))), FaultStep)
         case ("steps", int()):

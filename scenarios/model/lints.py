@@ -24,6 +24,8 @@ from scenarios.model.scenario import (
     Readers,
     Scenario,
 )
+from scenarios.model.seal_lints import seal_lints
+from scenarios.model.seals import unsealed_to
 from scenarios.model.starts import is_by
 from scenarios.model.warnings import Warning
 from scenarios.model.wording import listed
@@ -120,6 +122,7 @@ def _may_be_as_predicted(
 def _waits_in_vain(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator[Warning]:
     """Idle time makes no blocks, so that a ledger grows no higher than by one for each transaction."""
     acts = len(scenario.asked) + len(scenario.owners_words)
+    acts += sum(len(step.openers) * (1 + len(sends)) for step in scenario.openings)
     most = 1 + len(sends) + acts + 2 * len(scenario.disclosures)
     for what, trigger, line in (
         *((step.id, step.trigger, step.line) for step in scenario.steps if not isinstance(step, Fault)),
@@ -140,6 +143,8 @@ def _as_predicted(
 ) -> bool:
     if send.keep and (isinstance(rule, Denied) or not rule.parties):
         return True  # Once it is erased nobody reads it; how many blocks there will be is not known.
+    if send.seal and not isinstance(rule.at, int) and rule.at != END:
+        return True  # Seals go by the clock, and nobody knows beforehand what it says at a height.
     able = _able(scenario, rule, send, shown)
     return able == set(rule.parties) if isinstance(rule, Readers) else able.isdisjoint(rule.parties)
 
@@ -149,7 +154,8 @@ def _able(
 ) -> set[str]:
     """Who reads what the rule speaks of: every field, or the one it names; of a denial, any at all."""
     due = made(scenario, send, shown.get(send.id, ()))
-    read = {name: fields_read(send, name, due) for name in scenario.names}
+    unsealed = unsealed_to(scenario, send, rule.at if isinstance(rule.at, int) else END)
+    read = {name: fields_read(send, name, due, unsealed) for name in scenario.names}
     if isinstance(rule, Denied):
         return {name for name, fields in read.items() if fields}
     every = {path for path, _ in flatten(send.fields)}
@@ -189,6 +195,7 @@ _LINTS: tuple[_Lint, ...] = (
     fault_lints,
     few_contributors,
     telling_totals,
+    seal_lints,
     _contradicted_rules,
     _without_consent,
     _waits_in_vain,

@@ -21,7 +21,7 @@ from scenarios.model.values import Known
 
 MAX_FILE_BYTES = 1 << 20
 MAX_EXCERPTS = 20
-_ON_RECORD = ("disclose", "request", "consent", "revoke", "aggregate")
+_ON_RECORD = ("disclose", "request", "consent", "revoke", "aggregate", "open")
 _SUFFIXES = {".yaml", ".yml"}
 
 
@@ -58,6 +58,7 @@ def parse_scenario(text: str, file: str, default_name: str = "scenario") -> Scen
         faults,
         replays,
         _doing(source, identifiers, "aggregate"),
+        _seal_names(source),
     )
     document = None
     try:
@@ -131,6 +132,11 @@ def _covered(place: YamlPath, kind: str, unbuilt: list[NotYet]) -> bool:
 def _party_names(source: Source) -> tuple[str, ...]:
     parties = source.value(("parties",))
     return tuple(one for name in parties for one in expand(name)) if isinstance(parties, dict) else ()
+
+
+def _seal_names(source: Source) -> tuple[str, ...]:
+    seals = source.value(("seals",))
+    return tuple(seals) if isinstance(seals, dict) else ()
 
 
 def _default_identifiers(source: Source) -> list[str]:

@@ -24,8 +24,9 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 class PlannedSend:
     """One private transaction to send. `readers` is without the sender, in the order of the file.
 
-    After `keep` blocks every node erases it; 0 is never. `redisclose` is the rule for its readers.
-    `deceived` are those readers who are told something else, because a fault makes the sender a liar.
+    After `keep` blocks every node erases it; 0 is never. `redisclose` is the rule for its readers. Under a
+    `seal` more parties may read it later. `deceived` are those readers who are told something else, because a
+    fault makes the sender a liar.
     """
 
     id: str
@@ -37,6 +38,7 @@ class PlannedSend:
     redisclose: str = FREE
     deceived: tuple[str, ...] = ()
     trigger: Place | None = None  # From which `at_ms` counts, in place of the genesis.
+    seal: str = ""
 
 
 def plan(scenario: Scenario) -> tuple[PlannedSend, ...]:
@@ -46,7 +48,7 @@ def plan(scenario: Scenario) -> tuple[PlannedSend, ...]:
         if isinstance(step, Send):
             rest = (step.data, step.keep, step.redisclose)
             where = (step.id, step.at_ms, step.sender, step.readers)
-            sends.append(PlannedSend(*where, *rest, trigger=step.trigger))
+            sends.append(PlannedSend(*where, *rest, seal=step.seal, trigger=step.trigger))
         else:
             seed = f"{scenario.seed}/workload/{step.id}"
             sends += drawn(step, Random(seed), Random(f"{seed}/times"), scenario.always_to)

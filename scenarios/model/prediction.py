@@ -7,7 +7,7 @@ hashes, and who is not a reader has no more than that. The broker carries the ci
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,11 +18,12 @@ from scenarios.model.aggregates import Aggregate
 from scenarios.model.consents import bound, made
 from scenarios.model.disclosures import Disclose
 from scenarios.model.plan import PlannedSend
-from scenarios.model.scenario import Scenario
+from scenarios.model.scenario import END, Scenario
+from scenarios.model.seals import Until, unsealed_to
 
 BROKER = "broker"
-_READS, _COULD, _CIPHERTEXT, _COMMITMENT, _AGGREGATE = "●", "◐", "○", "#", "Σ"
-_SENDER, _NAMED, _DISCLOSED, _RULE = "S", "N", "D", "K"
+_READS, _COULD, _TOGETHER, _CIPHERTEXT, _COMMITMENT, _AGGREGATE = "●", "◐", "◔", "○", "#", "Σ"
+_SENDER, _NAMED, _DISCLOSED, _RULE, _UNSEALED, _OPENER, _WILL = "S", "N", "D", "K", "U", "O", "W"
 
 
 class Cell(NamedTuple):
@@ -52,22 +53,26 @@ def columns(scenario: Scenario) -> tuple[str, ...]:
     return (*scenario.names, BROKER)
 
 
-def predicted(scenario: Scenario, sends: Iterable[PlannedSend]) -> tuple[Row, ...]:
-    """A row for each total, then one for each planned transaction, in the order of sending."""
-    by_tx = shown_by_tx(scenario.disclosures)
+def predicted(scenario: Scenario, sends: Iterable[PlannedSend], until: Until = END) -> tuple[Row, ...]:
+    """A row for each total, then one for each planned transaction, in the order of sending.
+
+    It is of when all steps before `until` are done; with a time, of transactions alone.
+    """
+    by_tx = shown_by_tx(each for each in scenario.disclosures if until == END or each.at_ms < until)
     spoken_of = {*by_tx, *(word.tx for word in scenario.owners_words)}
-    totals = tuple(_total_row(scenario, step) for step in scenario.aggregates)
+    totals = tuple(_total_row(scenario, step) for step in scenario.aggregates) if until == END else ()
     return totals + tuple(
-        Row(send.id, _cells(scenario, send, by_tx.get(send.id, ()), spoken_of)) for send in sends
+        Row(send.id, _cells(scenario, send, by_tx.get(send.id, ()), spoken_of, until)) for send in sends
     )
 
 
 def _cells(
-    scenario: Scenario, send: PlannedSend, shown: Sequence[Disclose], spoken_of: set[str]
+    scenario: Scenario, send: PlannedSend, shown: Sequence[Disclose], spoken_of: set[str], until: Until
 ) -> dict[str, Cell]:
-    rule = bound(scenario, send) if send.id in spoken_of else set()
+    before = float("inf") if until == END else until
+    rule = bound(scenario, send, before) if send.id in spoken_of else set()
     due = made(scenario, send, shown)
-    cells = {column: _cell(scenario, send, column, due) for column in columns(scenario)}
+    cells = {column: _cell(scenario, send, column, due, until) for column in columns(scenario)}
     return {
         column: Cell(_COULD, _RULE, cell.part) if column in rule and cell.symbol == _READS else cell
         for column, cell in cells.items()
@@ -93,10 +98,16 @@ def shown_by_tx(disclosures: Iterable[Disclose]) -> dict[str, list[Disclose]]:
     return found
 
 
-def fields_read(send: PlannedSend, column: str, disclosures: Iterable[Disclose]) -> set[Path]:
-    """The fields of a transaction that a party reads once these disclosures of it have been made."""
+def fields_read(
+    send: PlannedSend, column: str, disclosures: Iterable[Disclose], unsealed: Collection[str] = ()
+) -> set[Path]:
+    """The fields of a transaction that a party reads once these disclosures of it have been made.
+
+    `unsealed` are those to whom its seal is open by then.
+    """
     paths = [path for path, _ in flatten(send.fields)]
-    if column == send.sender or column in set(send.readers).difference(send.deceived):
+    named = set(send.readers).difference(send.deceived)
+    if column == send.sender or column in named or column in unsealed:
         return set(paths)
     found: set[Path] = set()
     for disclosure in disclosures:
@@ -106,12 +117,22 @@ def fields_read(send: PlannedSend, column: str, disclosures: Iterable[Disclose])
     return found
 
 
-def _cell(scenario: Scenario, send: PlannedSend, column: str, disclosures: Sequence[Disclose]) -> Cell:
+def _cell(
+    scenario: Scenario, send: PlannedSend, column: str, disclosures: Sequence[Disclose], until: Until
+) -> Cell:
     if column == send.sender:
         return Cell(_READS, _SENDER)
     if column in send.readers and column not in send.deceived:
         return Cell(_READS, _NAMED)
+    if column in unsealed_to(scenario, send, until):
+        return Cell(_READS, _UNSEALED)
     shown = [each for each in disclosures if column in each.receivers]
+    if not shown and (seal := scenario.seal(send.seal)) is not None:
+        if column in seal.openers:
+            return Cell(_COULD if seal.threshold == 1 else _TOGETHER, _OPENER)
+        if column in seal.then_to:
+            late = send.at_ms >= seal.opens_at_ms
+            return Cell(_CIPHERTEXT) if late else Cell(_CIPHERTEXT, _WILL)
     if not shown:
         holds = column == BROKER or column in send.deceived or scenario.payload == "on_chain"
         return Cell(_CIPHERTEXT if holds else _COMMITMENT)

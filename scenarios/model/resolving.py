@@ -27,6 +27,8 @@ from scenarios.model.payloads import FILLER, PayloadError, check_payload, tellin
 from scenarios.model.plan import drawn, plan
 from scenarios.model.problems import Problem
 from scenarios.model.scenario import Fault, Load, Party, Replay, Scenario, Send, Step
+from scenarios.model.seal_steps import OpenStep
+from scenarios.model.seals import Opening, check_openings, opening_of, seals_of
 from scenarios.model.source import Path, Source
 from scenarios.model.starts import comes_before, start_of
 from scenarios.model.steps import LoadStep, RandomReaders, ReplayStep, SendStep
@@ -42,6 +44,7 @@ AnyStep = (
     | ConsentStep
     | RevokeStep
     | AggregateStep
+    | OpenStep
     | FaultStep
 )
 MAX_OTHER_READERS = SLOT_BUCKETS[-1] - 1
@@ -62,6 +65,7 @@ class _Resolver:
         )
         self._names = [party.name for party in self._parties]
         self._always_to = meant(document.privacy.always_to, self._names)
+        self._seals = seals_of(document.seals, self._names, self.complaints)
         voters = [party.name for party in self._parties if party.votes]
         self._faults = FaultResolver(self._names, voters, self.complaints)
 
@@ -84,6 +88,8 @@ class _Resolver:
         self._check_identifiers(steps)
         self._check_replays(steps, transactions)
         self._check_tales(steps)
+        openings = {index: step for index, step in enumerate(steps) if isinstance(step, Opening)}
+        check_openings(openings, self._seals, self.complaints)
         return Scenario(
             file=self._source.file,
             name=document.name,
@@ -102,6 +108,7 @@ class _Resolver:
             conditions=conditions_of(document.network, self._names, self.complaints),
             crypto=document.crypto or "seeded",
             parties=self._parties,
+            seals=self._seals,
             steps=steps,
             expectations=tuple(
                 expectations.expectation(rule, ("expect", index), self._line(("expect", index)))
@@ -129,14 +136,16 @@ class _Resolver:
             return disclosure_of(step, line, self._names)
         if isinstance(step, ConsentStep | RevokeStep):
             return owners_word(step, line, self._names)
+        if isinstance(step, OpenStep):
+            return opening_of(step, line, self._names)
         if isinstance(step, SendStep):
-            named = dict.fromkeys((*meant(step.to, self._names), *self._always_to))
+            named = dict.fromkeys((*meant(step.to or (), self._names), *self._always_to))
             readers = tuple(name for name in named if name != step.as_)
             if len(readers) > MAX_OTHER_READERS:
                 self._too_many_readers((*path, "to"), len(readers))
             self._check_room(path, step)
             at_ms, trigger = start_of(step.at)
-            rest = (step.data, self._keep(step), self._rule(step))
+            rest = (step.data, self._keep(step), self._rule(step), step.seal or "", step.expect == "refused")
             return Send(step.id, line, at_ms, step.as_, readers, *rest, trigger=trigger)
         load = self._load(step, step.id, path)
         self._check_load(path, load)
@@ -283,7 +292,7 @@ def resolve(document: ScenarioDocument, source: Source) -> tuple[Scenario, list[
     scenario, complaints = resolver.scenario(), resolver.complaints
     later = {index: step for index, step in enumerate(scenario.steps) if isinstance(step, Disclose | Ask)}
     if later and not complaints.problems:  # What cannot be drawn cannot be shown to anybody.
-        check_disclosures(later, plan(scenario), complaints)
+        check_disclosures(scenario, later, plan(scenario), complaints)
     words = {index: step for index, step in enumerate(scenario.steps) if isinstance(step, OwnersWord)}
     if words and not complaints.problems:
         check_consents(words, plan(scenario), complaints)

@@ -8,6 +8,7 @@ from typing import Any
 
 from consensus.quorum import max_faulty, quorum
 from node.envelopes.rule import FREE
+from node.seals import Seal
 from scenarios.model.aggregates import Aggregate
 from scenarios.model.conditions import NetworkConditions
 from scenarios.model.consents import OwnersWord
@@ -26,6 +27,7 @@ from scenarios.model.expected import (
     MetadataKnown,
     Moment,
     NoPlaintext,
+    Opened,
     Progress,
     Readers,
     Refused,
@@ -33,6 +35,7 @@ from scenarios.model.expected import (
     ViewChanges,
 )
 from scenarios.model.faults import Fault
+from scenarios.model.seals import Opening
 from scenarios.model.starts import END, AtHeight, AtView, Place, When, order_of
 from scenarios.model.units import Range, Rate
 
@@ -58,6 +61,8 @@ __all__ = [
     "Moment",
     "NetworkConditions",
     "NoPlaintext",
+    "Opened",
+    "Opening",
     "OwnersWord",
     "Party",
     "Place",
@@ -88,7 +93,8 @@ class Party:
 class Send:
     """One private transaction. `readers` is without the sender; `keep` is in blocks, 0 for ever.
 
-    `redisclose` says whether its readers may show it on. With a `trigger`, `at_ms` of this and the other
+    `redisclose` says whether its readers may show it on. `seal` is the name of the seal that it lies under,
+    or empty; then `expect_refused` says that it is late. With a `trigger`, `at_ms` of this and the other
     steps counts from when the network comes to it.
     """
 
@@ -100,6 +106,8 @@ class Send:
     data: Mapping[str, Any] = field(repr=False)
     keep: int = 0
     redisclose: str = FREE
+    seal: str = ""
+    expect_refused: bool = False
     trigger: Place | None = None
 
     @property
@@ -157,7 +165,7 @@ class Replay:
         return ()
 
 
-Step = Send | Load | Replay | Disclose | Ask | OwnersWord | Aggregate | Fault
+Step = Send | Load | Replay | Disclose | Ask | OwnersWord | Opening | Aggregate | Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +189,7 @@ class Scenario:
     conditions: NetworkConditions
     crypto: str
     parties: tuple[Party, ...]
+    seals: tuple[Seal, ...]
     steps: tuple[Step, ...]
     expectations: tuple[Expectation, ...]
     lines: Mapping[str, int] = field(repr=False)
@@ -223,6 +232,16 @@ class Scenario:
         """The steps that ask to be shown something, in the order of time."""
         found = [step for step in self.steps if isinstance(step, Ask)]
         return tuple(sorted(found, key=order_of))
+
+    @property
+    def openings(self) -> tuple[Opening, ...]:
+        """The steps that open a seal, in the order of time."""
+        found = [step for step in self.steps if isinstance(step, Opening)]
+        return tuple(sorted(found, key=lambda step: step.at_ms))
+
+    def seal(self, name: str) -> Seal | None:
+        """The seal of this name, if there is one."""
+        return next((seal for seal in self.seals if seal.name == name), None)
 
     @property
     def faults(self) -> tuple[Fault, ...]:

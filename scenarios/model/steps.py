@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from node.envelopes.rule import Redisclose
 from scenarios.model.aggregate_steps import AggregateStep
 from scenarios.model.consent_steps import ConsentStep, RevokeStep
 from scenarios.model.disclosure_steps import DiscloseStep, RequestStep
 from scenarios.model.fault_steps import AnyFault
+from scenarios.model.seal_steps import OpenStep, SealName
 from scenarios.model.starts import WHEN, Start
 from scenarios.model.strict import Strict
 from scenarios.model.units import Rate
@@ -37,8 +38,9 @@ REDISCLOSE = "whether readers may show it on: forbidden, with-consent or free; p
 
 
 class SendStep(Strict):
-    """One private transaction."""
+    """One private transaction, for named readers or under a seal."""
 
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["to"]}, {"required": ["seal"]}]})
     do: Literal["send"]
     id: Identifier = Field(
         default="",
@@ -46,13 +48,35 @@ class SendStep(Strict):
     )
     at: Start = Field(default=0, description=WHEN)
     as_: PartyName = Field(alias="as", description="the sender")
-    to: Parties = Field(description="who may read it beside the sender; bank-* for several")
+    to: Parties | None = Field(
+        default=None, description="who may read it beside the sender; bank-* for several"
+    )
+    seal: SealName | None = Field(
+        default=None, description="in place of to: nobody reads it before this seal is opened"
+    )
+    expect: Literal["refused"] | None = Field(
+        default=None, description="refused: it must come too late for its seal"
+    )
     keep: OptionalBlocks = Field(
         default=None,
         description="after so many blocks each node erases it, like 30 blocks; by default never",
     )
     redisclose: Redisclose | None = Field(default=None, description=REDISCLOSE)
     data: Payload = Field(repr=False, description="the payload, a map of fields")
+
+    @model_validator(mode="after")
+    def _says_for_whom(self) -> SendStep:
+        if self.seal is None and self.to is None:
+            raise refusal("E-MISSING", "to is missing: who may read it beside the sender ([] for nobody)")
+        if self.seal is not None and self.to is not None:
+            raise refusal("E-VALUE", "to and seal exclude each other: the seal says who reads it, and when")
+        if self.expect is not None and self.seal is None:
+            raise refusal("E-VALUE", "expect: refused is for what comes too late for its seal")
+        if self.seal is not None and not isinstance(self.at, int):
+            raise refusal(
+                "E-VALUE", "what is sent under a seal needs a time: whether it is late hangs on that"
+            )
+        return self
 
 
 class RandomReaders(Strict):
@@ -162,6 +186,7 @@ Step = Annotated[
     | ConsentStep
     | RevokeStep
     | AggregateStep
+    | OpenStep
     | AnyFault,
     Field(discriminator="do"),
 ]

@@ -65,6 +65,7 @@ class Known:
     faults: Sequence[str] = ()
     replays: Sequence[str] = ()
     aggregates: Sequence[str] = ()  # Whose records are named AGGREGATE-PARTY.
+    seals: Sequence[str] = ()
 
 
 def refusal(code: str, message: str) -> PydanticCustomError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from node.breach_reading import breaches_of
 from node.chain.act import Act
-from node.chain.deeds import Consent, Disclosure, Revocation
+from node.chain.deeds import Challenge, Consent, Disclosure, Open, Release, Revocation
 from node.chain.reading import Ordered
 from node.chain.round_deeds import RoundDeed
 from node.run_reading import Found
@@ -48,6 +48,8 @@ def _row(material: Material, ordered: Ordered, act: Act) -> Row:
         cells = [act.sender, deed_words(deed), about, "everybody", "–", "–"]
         name = _name(material, ordered.id)
         return Row(name, [ordered.height, _time(material, ordered.height), *cells])
+    if isinstance(deed, Open | Release | Challenge):
+        return _of_a_seal(material, ordered, act.sender, deed)
     if isinstance(deed, Disclosure):
         did = "showed the whole" if deed.whole else f"showed {deed.fields} of the fields"
         whom, answers = ", ".join(deed.receivers), deed.answers
@@ -75,6 +77,26 @@ def _row(material: Material, ordered: Ordered, act: Act) -> Row:
 
 def _whom(named: tuple[str, ...], hidden: tuple[bytes, ...]) -> str:
     return ", ".join(named) or f"{len(hidden)}, whom its readers alone recognise"
+
+
+def _of_a_seal(material: Material, ordered: Ordered, author: str, deed: Open | Release | Challenge) -> Row:
+    """A request to open, a share, or a challenge, and whether it counts."""
+    seals = material.reading.highest().seals
+    refused, about, whom = "", "–", "–"
+    if isinstance(deed, Open):
+        request = seals.request(ordered.id)
+        did, refused = f"asked to open {deed.seal}", "" if request is None else request.refused
+    elif isinstance(deed, Challenge):
+        did, about, whom = "said that a share is missing or unreadable", _name(material, deed.tx), deed.of
+    else:
+        state, about = seals.of(deed.tx), _name(material, deed.tx)
+        did = "released its share" if deed.wraps else "said that its share is unreadable"
+        if state is not None:
+            whom = ", ".join(state.seal.then_to)
+            refused = next((each.refused for each in state.releases if each.act == ordered.id), "")
+    did += f" (no effect: {refused})" if refused else ""
+    cells = [author, did, about, whom, "–", "–"]
+    return Row(_name(material, ordered.id), [ordered.height, _time(material, ordered.height), *cells])
 
 
 def _name(material: Material, identifier: bytes) -> str:

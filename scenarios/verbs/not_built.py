@@ -9,7 +9,6 @@ import typer
 from node.errors import WRONG_USAGE, PrivityError
 
 VERBS = {
-    "open": "unsealing what openers hold together",
     "verify": "checking evidence offline",
     "export": "events as csv, parquet, shiviz or mermaid",
     "ui": "the dashboard",

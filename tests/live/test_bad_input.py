@@ -102,7 +102,8 @@ def test_few_voters_are_allowed_with_a_note(privity: Privity, voters: int) -> No
         (("--as", "alice", "--to", "bob", "--set", "a=1", "--id", "A b"), "", "E-NAME", "cannot be"),
         (("--as", "alice", "--to", "bob", "--set", "a=secret", "--id", "secret-1"), "", "E-PRIVATE", ""),
         (("--as", "alice", "--to", "bob", "--set", "a=1", "--timeout", "5"), "", "E-DURATION", "unit"),
-        (("--as", "alice", "--to", "bob", "--set", "a=1", "--seal", "s"), "", "E-NOT-YET", ""),
+        (("--as", "alice", "--to", "bob", "--set", "a=1", "--seal", "s"), "", "E-USAGE", ""),
+        (("--as", "alice", "--set", "a=1", "--seal", "s"), "", "E-SEAL", ""),
     ],
 )
 def test_arguments_of_send(

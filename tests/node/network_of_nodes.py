@@ -77,6 +77,7 @@ def sealed_for(
     seed: object = 0,
     valid: tuple[int, int] = (1, 40),
     keep: int = 0,
+    seal_name: str | None = None,
 ) -> Sealed:
     """A transaction of that network."""
     return seal(
@@ -90,6 +91,7 @@ def sealed_for(
         signing_key=PARTIES[sender].signing,
         entropy=seeded(f"sealed {seed}"),
         keep=keep,
+        locked=None if seal_name is None else network.locked(network.seals[seal_name]),
     )
 
 

@@ -17,7 +17,14 @@ from node.chain.reading import read_node
 from node.envelopes import content_key
 from node.envelopes.envelope import NotAParty, Sealed, Unreadable, unseal
 from node.envelopes.payload import Payload
-from node.envelopes.transaction import CoreHeader, PrivateTransaction, PublicHeader, owner_of, signed_bytes
+from node.envelopes.transaction import (
+    CoreHeader,
+    PrivateTransaction,
+    PublicHeader,
+    SealPart,
+    owner_of,
+    signed_bytes,
+)
 from node.wire import TransactionPacket
 from tests.node import network_of_nodes as nodes
 from tests.node.small_consortium import PARTIES, WRAPPING_KEYS, check, public_bytes, resigned, seeded, send
@@ -97,6 +104,7 @@ OTHER: dict[str, object] = {
     "size_bucket": 512,
     "slot_bucket": 8,
     "keep": 7,
+    "seal": SealPart("tender", (bytes(32),)),
     "ciphertext_hash": bytes(32),
     "slots_hash": bytes(32),
 }

@@ -67,7 +67,8 @@ def test_sender_and_reader_read_it(live: LiveRun, privity: Privity) -> None:
 def test_the_document(live: LiveRun, privity: Privity) -> None:
     """`--json` is one document of schema privity.send/1, with both certificates' signers."""
     document = privity(live.home, *TO_CITY, "--set", "a=1", "--json").document
-    keys = ["schema", "run", "tx", "id", "as", "to", "size_bytes", "slots", "keep", "redisclose", "ordered"]
+    keys = ["schema", "run", "tx", "id", "as", "to", "size_bytes", "slots", "keep", "redisclose", "seal"]
+    keys += ["ordered"]
     assert list(document) == keys and document["keep"] is None
     assert (document["schema"], document["id"], document["to"]) == ("privity.send/1", None, ["city"])
     ordered = document["ordered"]
@@ -173,7 +174,8 @@ WRONG = {
     "huge": ((*TO_CITY, "--data", "-"), b'{"a": "' + b"x" * MAX_BYTES + b'"}', "E-LIMIT"),
     "bad id": ((*TO_CITY, "--set", f"a={CANARY}", "--id", "No Good"), b"", "E-NAME"),
     "private id": ((*TO_CITY, "--set", "price=398500", "--id", "bid-398500"), b"", "E-PRIVATE"),
-    "seal": ((*TO_CITY, "--set", f"a={CANARY}", "--seal", "tender-close"), b"", "E-NOT-YET"),
+    "seal": ((*TO_CITY, "--set", f"a={CANARY}", "--seal", "tender-close"), b"", "E-USAGE"),
+    "no seal": (("send", "--as", "acme", "--set", f"a={CANARY}", "--seal", "tender-close"), b"", "E-SEAL"),
 }
 
 

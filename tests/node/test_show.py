@@ -175,7 +175,7 @@ def test_the_consortium_is_public(stopped: LiveRun, privity: Privity) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (("seal", "tender-close"), "E-NOT-YET"),
+        (("seal", "tender-close"), "E-SEAL"),
         (("block", "2", "--svg", "f.svg"), "E-NOT-YET"),
         (("tx", "bid-acne"), "E-TX"),
         (("tx", "bid-acme", "--as", "acne"), "E-PARTY"),

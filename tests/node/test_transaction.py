@@ -20,6 +20,7 @@ from node.envelopes.transaction import (
     Blob,
     CoreHeader,
     PrivateTransaction,
+    SealPart,
     check_transaction,
     core_digest,
     decode_blob,
@@ -44,11 +45,16 @@ def test_the_bytes_are_as_documented() -> None:
     """Core digest, id, hashes and signature recomputed with another MessagePack library are the same."""
     tag, header, signature = msgpack.unpackb(encode_transaction(TRANSACTION))
     core, ciphertext_hash, slots_hash = header
-    ciphertext, slots = msgpack.unpackb(encode_blob(BLOB))
+    ciphertext, slots, shares = msgpack.unpackb(encode_blob(BLOB))
     assert tag == 1
     assert core[:4] == [NETWORK, 1, 1, "alice"] and core[5:8] == [POLICY, 1, 100]
     assert [len(core[4]), len(core[8]), len(core[9])] == [16, 32, 32]
-    assert core[10:] == [256, 4, 0] and len(ciphertext) == 256 + 16 and list(map(len, slots)) == [80] * 4
+    assert (
+        core[10:] == [256, 4, 0, None]
+        and shares == []
+        and len(ciphertext) == 256 + 16
+        and list(map(len, slots)) == [80] * 4
+    )
     digest = hashlib.sha256
     assert digest(b"privity/v1/core\x00" + msgpack.packb(core)).digest() == core_digest(CORE)
     assert digest(b"privity/v1/tx\x00" + msgpack.packb(header)).digest() == TRANSACTION.id
@@ -69,11 +75,13 @@ def test_the_largest_transaction_and_blob_are_within_their_limits() -> None:
     core = msgspec.structs.replace(
         CORE, sender="\U0001f600" * 32, valid_from=2**53 - 2, valid_until=2**53 - 1, size_bucket=65536
     )
+    seal = SealPart("s" * 32, (bytes(32),) * 16)
+    core = msgspec.structs.replace(core, seal=seal)
     transaction = resigned(
         PrivateTransaction(msgspec.structs.replace(TRANSACTION.header, core=core), bytes(64)), "alice"
     )
     assert decode_transaction(encode_transaction(transaction)) == transaction
-    blob = Blob(bytes(65536 + 16), (bytes(80),) * 32)
+    blob = Blob(bytes(65536 + 16), (bytes(80),) * 32, (bytes(96),) * 16)
     assert decode_blob(encode_blob(blob)) == blob
     assert len(encode_blob(blob)) > BLOB_LIMIT - 40
 

@@ -27,6 +27,7 @@ STORIES += (
     "consent",
     "whistle",
     "trade documents",
+    "sealed bid tender",
 )
 MOST_LINES = 60
 

@@ -15,7 +15,6 @@ from scenarios.model.problems import Problem, ScenarioInvalid
 
 HERE = Path(__file__).parent
 BAD_FILES = sorted((HERE / "bad").glob("*.yaml"))
-LATER_FILES = sorted((HERE / "later").glob("*.yaml"))
 
 
 def refusal_of(path: Path) -> ScenarioInvalid:
@@ -54,12 +53,6 @@ def test_a_bad_file_is_refused_as_it_announces(path: Path) -> None:
 def test_every_error_is_explained(path: Path) -> None:
     """Each code that a message names is in the catalogue of `privity explain`."""
     assert [problem.code for problem in refusal_of(path).problems if problem.code not in CATALOGUE] == []
-
-
-@pytest.mark.parametrize("path", LATER_FILES, ids=lambda path: path.stem)
-def test_a_file_for_a_later_version_is_refused_for_that_alone(path: Path) -> None:
-    """What is known and not built is E-NOT-YET, never E-KEY; nothing else is wrong here."""
-    assert {"E-NOT-YET"} == {problem.code for problem in refusal_of(path).problems}
 
 
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:

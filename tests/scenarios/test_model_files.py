@@ -212,8 +212,10 @@ def test_the_schema_refuses_what_the_models_refuse() -> None:
         for key in ("steps", "expect")
     }
     assert discriminators == {"steps": "do", "expect": "check"}
-    assert {"do", "as", "to", "data"} == set(schema["$defs"]["SendStep"]["required"])
-    time, trigger = schema["$defs"]["SendStep"]["properties"]["at"]["oneOf"]
+    send = schema["$defs"]["SendStep"]
+    assert {"do", "as", "data"} == set(send["required"])
+    assert send["oneOf"] == [{"required": ["to"]}, {"required": ["seal"]}]
+    time, trigger = send["properties"]["at"]["oneOf"]
     assert re.fullmatch(time["pattern"], "500ms") and trigger == {"$ref": "#/$defs/Trigger"}
     assert not re.fullmatch(time["pattern"], "12")
 

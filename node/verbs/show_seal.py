@@ -1,0 +1,125 @@
+"""A seal as everybody sees it: who asked, what lies under it in chain order, who released what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from node.chain.reading import NodeReading
+from node.chain.seal_book import EARLY, Bid, SealState
+from node.envelopes.envelope import NotAParty, Unreadable
+from node.errors import PrivityError
+from node.opening import find_seal
+from node.run_reading import Found, RunReading
+from node.text import clean
+from node.unsealing import open_sealed
+
+SCHEMA = "privity.show-seal/1"
+LABEL_WIDTH = 12
+LATE_CODE = "E-SEAL-LATE"
+_WIDTH = 79
+
+
+def view_seal(reading: RunReading, name: str, seen_as: str | None) -> dict[str, Any]:
+    """A document of schema `privity.show-seal/1`. As a party: its own ledger, disk and key."""
+    seal = find_seal(reading.network, name)
+    node = reading.highest() if seen_as is None else reading.node(seen_as)
+    state = node.seals.states[name]
+    return {
+        "schema": SCHEMA,
+        "run": reading.folder.number,
+        "seal": name,
+        "seen_as": seen_as,
+        "height": node.height,
+        "opens_at_ms": seal.opens_at_ms,
+        "opened": state.opened,
+        "openers": list(seal.openers),
+        "threshold": seal.threshold,
+        "then_to": list(seal.then_to),
+        "requests": [
+            {"by": each.author, "height": each.at[0], "refused": each.refused or None}
+            for each in state.requests
+        ],
+        "payloads": [_payload(reading, node, state, bid, seen_as) for bid in state.bids.values()],
+        "gave": state.gave(),
+        "withholding": state.withholding(),
+        "unanswered": [
+            {"by": each.author, "of": each.of, "tx": each.tx.hex(), "height": each.at[0]}
+            for each in state.unanswered(node.height)
+        ],
+    }
+
+
+def _payload(
+    reading: RunReading, node: NodeReading, state: SealState, bid: Bid, seen_as: str | None
+) -> dict[str, Any]:
+    releases = state.released(bid.tx)
+    given = {each.opener for each in releases if each.wraps}
+    return {
+        "tx": bid.tx.hex(),
+        "name": Found(bid.tx, reading.label(bid.tx)).name,
+        "sender": bid.sender,
+        "height": bid.at[0],
+        "position": bid.at[1],
+        "late": bid.late,
+        "shares": [name for name in state.seal.openers if name in given],
+        "complaints": [each.opener for each in releases if each.complains],
+        "read": None if seen_as is None else _reads(reading, node, bid, seen_as),
+    }
+
+
+def _reads(reading: RunReading, node: NodeReading, bid: Bid, name: str) -> bool:
+    """Whether this party reads it, by trying."""
+    blob = node.blob(bid.tx)
+    if blob is None:
+        return False
+    releases = node.seals.releases_of(bid.tx)
+    try:
+        key = reading.keys(name).wrapping
+        open_sealed(reading.network, node.private_of(bid.tx), blob, name, key, releases)
+    except (NotAParty, Unreadable, PrivityError):
+        return False
+    return True
+
+
+def seal_lines(document: dict[str, Any]) -> list[str]:
+    """The page that `show seal` prints."""
+    seen = "public view" if document["seen_as"] is None else f"seen as {document['seen_as']}"
+    lines = [f"{'seal ' + document['seal']:<{_WIDTH - len(seen)}}{seen}"]
+    opened, opens = document["opened"], f"{document['opens_at_ms'] / 1000:g}s"
+    lines.append(
+        _line("opens", f"at {opens}: " + (f"open since block {opened}" if opened else "not open yet"))
+    )
+    count = f"{document['threshold']} of {len(document['openers'])} together"
+    lines.append(_line("openers", f"{', '.join(document['openers'])}   {count}"))
+    lines.append(_line("then to", ", ".join(document["then_to"])))
+    for number, each in enumerate(document["requests"]):
+        code = "   E-SEAL-EARLY" if each["refused"] == EARLY else ""
+        what = f", refused: {each['refused']}{code}" if each["refused"] else ""
+        lines.append(_line("" if number else "asked", f"block {each['height']}: {each['by']}{what}"))
+    for number, each in enumerate(document["payloads"]):
+        place = f"block {each['height']}, place {each['position']}"
+        text = f"{clean(each['name']):<12} {each['sender']:<10} {place:<18} {_outcome(document, each)}"
+        lines.append(_line("" if number else "in order", text))
+    if not document["payloads"]:
+        lines.append(_line("in order", "nothing lies under it"))
+    lines += [_line("named", f"{name} has not released all its shares") for name in document["withholding"]]
+    lines += [
+        _line("named", f"{each['of']} did not answer {each['by']}'s challenge of block {each['height']}")
+        for each in document["unanswered"]
+    ]
+    return lines
+
+
+def _outcome(document: dict[str, Any], each: dict[str, Any]) -> str:
+    if each["late"]:
+        return f"refused: late   {LATE_CODE}"
+    parts = [f"shares of {', '.join(each['shares'])}" if each["shares"] else "sealed"]
+    if each["complaints"]:
+        parts.append(f"unreadable for {', '.join(each['complaints'])}")
+    if each["read"] is not None:
+        parts.append(f"{document['seen_as']} {'reads it' if each['read'] else 'cannot read it'}")
+    return " · ".join(parts)
+
+
+def _line(word: str, text: str) -> str:
+    return f"{word:<{LABEL_WIDTH}}{text}"
