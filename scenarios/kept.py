@@ -16,7 +16,7 @@ from scenarios.model.scenario import Scenario
 from scenarios.operating import Options
 
 # Those that decide what a node writes, sends or draws.
-PACKAGES = ("aiomqtt", "amqtt", "cryptography", "msgpack", "msgspec", "pydantic", "pyhpke", "ruamel.yaml")
+PACKAGES = ("aiomqtt", "amqtt", "cryptography", "msgpack", "msgspec", "pydantic", "ruamel.yaml")
 
 
 def versions() -> dict[str, str]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 
 from node.envelopes.content_key import ContentKey
 from node.envelopes.transaction import SLOT_BUCKETS, SLOT_BYTES
-from node.envelopes.wrapping import WRAP_OVERHEAD_BYTES, WrappingKey, WrappingPublicKey, public_of
+from node.envelopes.wrapping import WRAP_OVERHEAD_BYTES, WrappingKey, WrappingPublicKey
 
 _WRAP_DOMAIN = b"privity/v1/wrap"
 
@@ -57,14 +57,26 @@ def find_readers(
     None if the slots are not exactly those that `key` gives for some of the candidates: then the sender
     left a slot wrong, or made one for a stranger.
     """
-    # Dummies stand among the candidates: slots are sorted, so each candidate is looked at about once.
-    ordered: list[tuple[WrappingPublicKey, int | None, bytes]] = [
-        (reader, None, key.raw) for reader in set(candidates)
-    ]
-    for number in range(len(slots)):
+    members = [(reader, None, key.raw) for reader in set(candidates)]
+    # A full bucket has no dummies, and to make them costs more than to look.
+    found = _walk(key, core_digest, slots, members) if len(members) >= len(slots) else None
+    return found or _walk(key, core_digest, slots, [*members, *_dummies(key, core_digest, len(slots))])
+
+
+_Candidate = tuple[WrappingPublicKey, int | None, bytes]  # For whom, the number of a dummy, what is wrapped.
+
+
+def _dummies(key: ContentKey, core_digest: bytes, count: int) -> Iterable[_Candidate]:
+    for number in range(count):
         private, value = key.dummy(core_digest, number)
-        ordered.append((WrappingKey.from_secret(private).public, number, value))
-    ordered.sort(key=lambda wrap: key.place(core_digest, wrap[0].raw))
+        yield WrappingKey.from_secret(private).public, number, value
+
+
+def _walk(
+    key: ContentKey, core_digest: bytes, slots: Sequence[bytes], candidates: Sequence[_Candidate]
+) -> list[WrappingPublicKey] | None:
+    """As `find_readers`: the slots are sorted as candidates are, so each of these is looked at about once."""
+    ordered = sorted(candidates, key=lambda each: key.place(core_digest, each[0].raw))
     readers: list[WrappingPublicKey] = []
     dummies: set[int] = set()
     start = 0
@@ -99,10 +111,7 @@ def _wraps(
     key: ContentKey, core_digest: bytes, index: int, reader: WrappingPublicKey, value: bytes, slot: bytes
 ) -> bool:
     ephemeral = key.ephemeral(core_digest, index, reader.raw)
-    # The encapsulated key alone tells nearly always, at a quarter of the price.
-    if public_of(ephemeral) != slot[:32]:
-        return False
-    return _slot(key, core_digest, index, reader, value) == slot
+    return reader.is_wrap(slot, value, info=_WRAP_DOMAIN + core_digest, ephemeral=ephemeral)
 
 
 def _slot(key: ContentKey, core_digest: bytes, index: int, reader: WrappingPublicKey, value: bytes) -> bytes:

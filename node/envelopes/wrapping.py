@@ -1,6 +1,6 @@
 """Wrapping a secret for one reader: HPKE base mode (RFC 9180) with X25519, HKDF-SHA256 and AES-256-GCM.
 
-The library that opens takes no ephemeral key from its caller when it wraps, so PyHPKE wraps and
+The library that opens takes no ephemeral key from its caller when it wraps, so hpke_sender.py wraps and
 `cryptography` opens; both are tested with the RFC's vectors.
 """
 
@@ -11,10 +11,10 @@ from typing import NoReturn
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hpke, serialization
 from cryptography.hazmat.primitives.asymmetric import x25519
-from pyhpke import AEADId, CipherSuite, KDFId, KEMId, KEMKey, KEMKeyPair
 
 from node.canonical import DecodeError
 from node.envelopes.entropy import Entropy
+from node.envelopes.hpke_sender import encapsulate, seal_to
 
 WRAPPING_KEY_BYTES = 32
 WRAP_OVERHEAD_BYTES = 32 + 16
@@ -22,14 +22,8 @@ WRAP_OVERHEAD_BYTES = 32 + 16
 
 _PRIME = 2**255 - 19
 _OPENING = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
-_WRAPPING = CipherSuite.new(KEMId.DHKEM_X25519_HKDF_SHA256, KDFId.HKDF_SHA256, AEADId.AES256_GCM)
 # Any private key shows a point of small order: the shared secret is zero, which the library refuses.
 _PROBE = x25519.X25519PrivateKey.from_private_bytes(bytes(31) + b"\x40")
-
-
-def public_of(private: bytes) -> bytes:
-    """The public key of a private one, 32 bytes each."""
-    return x25519.X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
 
 
 class WrappingPublicKey:
@@ -42,7 +36,7 @@ class WrappingPublicKey:
 
     def __init__(self, key: x25519.X25519PublicKey) -> None:
         self.raw = key.public_bytes_raw()
-        self._key = KEMKey.from_pyca_cryptography_key(key)
+        self._key = key
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> WrappingPublicKey:
@@ -67,13 +61,15 @@ class WrappingPublicKey:
         and never used for another secret or `info`, it makes the wrap one that its holder can recompute
         (derandomised, Fujisaki and Okamoto 1999).
         """
-        private = x25519.X25519PrivateKey.from_private_bytes(ephemeral)
-        pair = KEMKeyPair(
-            KEMKey.from_pyca_cryptography_key(private),
-            KEMKey.from_pyca_cryptography_key(private.public_key()),
-        )
-        encapsulated, context = _WRAPPING.create_sender_context(self._key, info=info, eks=pair)
-        return encapsulated + context.seal(secret)
+        private, encapsulated = encapsulate(ephemeral)
+        return encapsulated + seal_to(self._key, self.raw, secret, info, private, encapsulated)
+
+    def is_wrap(self, wrapped: bytes, secret: bytes, *, info: bytes, ephemeral: bytes) -> bool:
+        """Whether `wrap` gives this; the encapsulated key alone nearly always tells."""
+        private, encapsulated = encapsulate(ephemeral)
+        if not wrapped.startswith(encapsulated):
+            return False
+        return encapsulated + seal_to(self._key, self.raw, secret, info, private, encapsulated) == wrapped
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, WrappingPublicKey) and self.raw == other.raw

@@ -54,7 +54,9 @@ def _judged(scenario: Drawn, broken: tuple[Broken, ...], document: dict[str, Any
         case for name, case in scenario.crashes.items() if name in faults and not faults[name]["vacuous"]
     )
     refused = [each for each in broken if each.unsure and NOT_HANDED_IN in each.detail]
-    held_against = [each for each in broken if each not in refused]
+    # A second fault on a node that is down already does nothing, and is not counted.
+    idle = {f"fault {name}" for name, fault in faults.items() if fault["vacuous"]}
+    held_against = [each for each in broken if each not in refused and each.what not in idle]
     failed = "; ".join(f"{each.what}: {each.detail}" for each in held_against)
     if not document:
         failed = failed or "no verdict"

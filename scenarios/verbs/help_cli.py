@@ -102,7 +102,7 @@ def examine() -> list[Finding]:
 
 
 def _packages() -> Finding:
-    names = ("aiomqtt", "amqtt", "cryptography", "msgspec", "pydantic", "pyhpke", "structlog", "typer")
+    names = ("aiomqtt", "amqtt", "cryptography", "msgspec", "pydantic", "structlog", "typer")
     try:
         versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
     except metadata.PackageNotFoundError as missing:

@@ -11,6 +11,7 @@ import sys
 KINDS = {
     "live": "private transactions per second on processes and mosquitto",
     "calibrate": "time to finality: live, and as the virtual world predicts it from latencies measured live",
+    "privacy": "seal, open, disclose, total: ratios to bare calls of `cryptography` for what they must do",
     "virtual": "consensus messages per second of CPU in the virtual world, invariants checked",
 }
 

@@ -336,3 +336,21 @@ def test_keys_come_from_the_entropy_given() -> None:
     assert first.wrapping.public == again.wrapping.public
     assert len({first.signing.public, other.signing.public}) == 2
     assert len({first.wrapping.public, other.wrapping.public}) == 2
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=80), st.binary(max_size=80), st.binary(min_size=32, max_size=32))
+def test_a_wrap_is_what_pyhpke_makes(secret: bytes, info: bytes, ephemeral: bytes) -> None:
+    """Two implementations of the sender agree on every byte, and `is_wrap` on what a wrap is."""
+    suite = CipherSuite.new(KEMId.DHKEM_X25519_HKDF_SHA256, KDFId.HKDF_SHA256, AEADId.AES256_GCM)
+    private = x25519.X25519PrivateKey.from_private_bytes(ephemeral)
+    pair = KEMKeyPair(*(KEMKey.from_pyca_cryptography_key(key) for key in (private, private.public_key())))
+    public = BOB.wrapping.public
+    reader = KEMKey.from_pyca_cryptography_key(x25519.X25519PublicKey.from_public_bytes(public.raw))
+    encapsulated, context = suite.create_sender_context(reader, info=info, eks=pair)
+    wrapped = public.wrap(secret, info=info, ephemeral=ephemeral)
+    assert wrapped == encapsulated + context.seal(secret)
+    assert public.is_wrap(wrapped, secret, info=info, ephemeral=ephemeral)
+    for changed in (wrapped[:-1] + bytes([wrapped[-1] ^ 1]), bytes([wrapped[0] ^ 1]) + wrapped[1:]):
+        assert not public.is_wrap(changed, secret, info=info, ephemeral=ephemeral)
+    assert not public.is_wrap(wrapped, secret + b"x", info=info, ephemeral=ephemeral)
