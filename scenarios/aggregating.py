@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from node.aggregation.contributor import Contributor, Verdict
 from node.aggregation.coordinator import Announce, Coordinator
-from node.aggregation.envelopes import fields_of
+from node.aggregation.envelopes import NO_CARRIER, seal_total
 from node.aggregation.following import LedgerFollower
 from node.aggregation.rounds import DONE, Round
 from node.aggregation.seats import Seat, Seats
 from node.chain.act import ActTransaction
 from node.chain.round_deeds import RoundStart, RoundValue
 from node.delivery.outgoing import submit
-from node.envelopes.envelope import seal
 from node.errors import PrivityError
 from node.run_folder import RECORD, Label
 from scenarios.model.aggregates import Aggregate
@@ -24,8 +23,6 @@ from scenarios.model.payloads import CANARY_FIELD
 
 if TYPE_CHECKING:
     from scenarios.operating import Operator
-
-NO_CARRIER = bytes(32)
 
 
 @dataclass(slots=True)
@@ -155,7 +152,7 @@ class _Playing:
             name, to = f"{step.id}-round", deed.contributors
             label = Label(name, act.id.hex(), author, to, operator.since_ms(), RECORD)
             operator.folder.add_transaction(label)
-            operator.events.emit("agg.start", id=step.id, tx=act.id, party=author, count=len(to))
+            operator.events.emit("agg.start", id=step.id, tx=act.id, party=author, need=len(to))
         if isinstance(deed, RoundValue):
             operator.events.emit("agg.contribute", id=step.id, tx=act.id, party=author)
 
@@ -189,19 +186,11 @@ class _Playing:
         network, name = operator.network, step.coordinator
         readers = network.with_mandatory(name, present)
         height = max(1, operator.height, at.last_height)
-        sealed = seal(
-            fields_of(thing) | {CANARY_FIELD: operator.entropy(16)},
-            readers=[operator.keys[each].wrapping.public for each in (name, *readers)],
-            network=network.id,
-            sender=name,
-            policy=network.policy_hash,
-            valid_from=height,
-            valid_until=height + network.rules.validity_window,
-            signing_key=operator.keys[name].signing,
-            entropy=operator.entropy,
-        )
+        beside = {CANARY_FIELD: operator.entropy(16)}
+        keys, entropy = operator.keys[name], operator.entropy
+        sealed = seal_total(network, thing, name, keys, readers, height, entropy, beside)
         operator.secrets.add_sealed(sealed, frozenset((name, *readers)))
-        await submit(operator.client, network, sealed, operator.keys[name], readers, step.id)
+        await submit(operator.client, network, sealed, keys, readers, step.id)
         carrier = self._summed.carrier = sealed.transaction.id
         operator.folder.add_transaction(
             Label(step.id, carrier.hex(), name, tuple(readers), operator.since_ms())

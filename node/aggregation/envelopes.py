@@ -7,7 +7,7 @@ against the hash on the ledger, also one that lost its part of the round.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,14 @@ from node.aggregation.rounds import Round
 from node.canonical import DecodeError
 from node.chain.store import Store
 from node.consortium import Network
-from node.envelopes.envelope import NotAParty, Opened, Unreadable, unseal
-from node.envelopes.keys import WrappingKey
+from node.envelopes.entropy import Entropy
+from node.envelopes.envelope import NotAParty, Opened, Sealed, Unreadable, seal, unseal
+from node.envelopes.keys import PartyKeys, WrappingKey
 from node.envelopes.transaction import PrivateTransaction, decode_blob
 from node.errors import PrivityError
 
+NO_CARRIER = bytes(32)
+"""In place of the id of an envelope that reached nobody."""
 FIELDS = frozenset(("total", "contributors", "salt"))
 
 
@@ -35,6 +38,30 @@ def fields_of(thing: Announce) -> dict[str, Any]:
         "contributors": len(thing.present),
         "salt": thing.salt,
     }
+
+
+def seal_total(
+    network: Network,
+    thing: Announce,
+    coordinator: str,
+    keys: PartyKeys,
+    readers: Sequence[str],
+    height: int,
+    entropy: Entropy,
+    beside: Mapping[str, Any] | None = None,
+) -> Sealed:
+    """The envelope, for these readers. `beside` are fields of a run's own, like its canary."""
+    return seal(
+        fields_of(thing) | dict(beside or {}),
+        readers=[network.wrapping_keys[name] for name in (coordinator, *readers)],
+        network=network.id,
+        sender=coordinator,
+        policy=network.policy_hash,
+        valid_from=height,
+        valid_until=height + network.rules.validity_window,
+        signing_key=keys.signing,
+        entropy=entropy,
+    )
 
 
 def opened_from(folder: Path, network: Network, carrier: bytes, key: WrappingKey) -> Opened | None:

@@ -174,7 +174,7 @@ class Evidence:
         """Transactions that were submitted by `to_ms` and not committed by `from_ms`: there was work."""
         found = []
         for name, sent in self.sent.items():
-            if sent.at_ms <= to_ms:
+            if sent.at_ms <= to_ms and not sent.refused:
                 done_ms = self.committed_ms(sent)
                 if done_ms is None or done_ms > from_ms:
                     found.append(name)

@@ -19,6 +19,7 @@ from node.verbs.completion import run_numbers, transaction_names
 from node.verbs.run_client import connected
 from scenarios.why.diagnosis import diagnose
 from scenarios.why.reading import Asked, find, read_known
+from scenarios.why.rounds import diagnose_round, round_diagnosis_document, round_lines
 from scenarios.why.transaction import diagnose_transaction, transaction_document, transaction_lines
 from scenarios.why.wording import SCHEMA, document_of, lines_of
 
@@ -51,6 +52,8 @@ def why(
     network = diagnose(known)
     if tx is None:
         lines, document, code = lines_of(network), document_of(network), network.exit_code
+    elif (total := diagnose_round(reading, tx)) is not None:
+        lines, document, code = round_lines(total), round_diagnosis_document(total), total.exit_code
     else:
         one = diagnose_transaction(known, network, find(reading, known, tx))
         lines, document, code = transaction_lines(one), transaction_document(one), one.exit_code
