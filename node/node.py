@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from consensus.evidence import Evidence
 from consensus.messages import (
     NO_TOKEN,
     Fetch,
@@ -25,7 +26,7 @@ from consensus.messages import (
     Status,
     ViewChange,
 )
-from consensus.output import Decision, Output, Relay, Send
+from consensus.output import Decision, EvidenceRecord, Output, Relay, Send
 from consensus.replica import Replica
 from consensus.votes import Commit, Prepare, Request
 from node.answers import Answers
@@ -49,6 +50,7 @@ from node.envelopes.keys import PartyKeys
 from node.envelopes.rule import rule_of_payload
 from node.envelopes.transaction import PrivateTransaction, check_blob, decode_blob
 from node.errors import WRONG_USAGE, PrivityError
+from node.gossip import Gossip, note_of, say_new
 from node.intake import Intake
 from node.key_use import has_lost_its_disk
 from node.logs.events import EventLog
@@ -64,6 +66,7 @@ from node.topics import Topics
 from node.wire import (
     AnyTransaction,
     CommittedBatch,
+    EvidencePacket,
     Packet,
     SignedInquiry,
     TransactionPacket,
@@ -153,6 +156,7 @@ class Node:
             records=recovered.records,
             lost_disk=lost_disk,
         )
+        self._gossip = Gossip(network.n, network.rules.window, self._verifier.quoted, recovered.records)
         self._answers = Answers(
             self._journal, self._store, self._mempool, self.topics, send, off_chain=network.off_chain
         )
@@ -285,6 +289,8 @@ class Node:
             self._on_fetched_batch(packet)
         elif isinstance(packet, SignedInquiry):
             self._on_inquiry(packet)
+        elif isinstance(packet, EvidencePacket):
+            self._on_evidence(packet.evidence)
         elif isinstance(packet, StateEnvelope):
             self._state_checker.take(packet)
         elif isinstance(packet, DeliveryPacket) and self._deliveries is not None:
@@ -324,7 +330,9 @@ class Node:
         try:
             while self._pending and not self.failed:
                 output, self._pending = self._pending, Output()
-                self._books.persist(output.persist)
+                records = self._gossip.fresh(output.persist)
+                self._books.persist(records)
+                say_new(records, self._say_evidence)
                 for send in output.send:
                     self._send_out(send)
                 for decision in output.execute:
@@ -552,6 +560,19 @@ class Node:
                         self._keep(identifier, body.transaction, body, needed=True)
         self._take(self._replica.receive(decided, self._now_ms))
         self.flush()  # Before the next one of the same answer is judged.
+
+    def _on_evidence(self, evidence: Evidence) -> None:
+        """What another node can prove of a voter; from now on this one can, too."""
+        if self.failed or evidence.accused == self.replica_id:
+            return
+        if reason := self._gossip.judge(evidence):
+            self.report.drop(reason)
+            return
+        self._take(Output(persist=[EvidenceRecord(evidence)], notes=[note_of(evidence)]))
+
+    def _say_evidence(self, evidence: Evidence) -> None:
+        if self.replica_id < self._network.n:  # Nobody listens to what a follower says to all.
+            self._send(self.topics.broadcast(self.replica_id), encode(EvidencePacket(evidence)))
 
     def _on_inquiry(self, packet: SignedInquiry) -> None:
         inquiry = packet.inquiry

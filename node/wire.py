@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 
 from consensus.certificates import BlockCertificate, CommitCertificate, Decided, PreparedCertificate
-from consensus.evidence import nested_signatures_hold
+from consensus.evidence import Evidence, nested_signatures_hold
 from consensus.messages import (
     Fetch,
     FetchBatch,
@@ -103,6 +103,12 @@ class Inclusion(Wire, frozen=True, tag=6):
     block_certificate: BlockCertificate
 
 
+class EvidencePacket(Wire, frozen=True, tag=8):
+    """A proof that a voter is faulty, passed on. It holds by itself; who says it does not matter (R30)."""
+
+    evidence: Evidence
+
+
 Packet = (
     Signed
     | Proposal
@@ -111,6 +117,7 @@ Packet = (
     | CommittedBatch
     | SignedInquiry
     | Inclusion
+    | EvidencePacket
     | DeliveryPacket
     | StateEnvelope
 )
@@ -227,6 +234,7 @@ class Verifier:
 __all__ = [
     "AnyTransaction",
     "CommittedBatch",
+    "EvidencePacket",
     "Frame",
     "Inclusion",
     "Inquiry",

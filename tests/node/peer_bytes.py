@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from consensus.certificates import CommitCertificate, Decided
+from consensus.evidence import Evidence
 from consensus.messages import Fetch, FetchBatch, FetchedBatch, FetchRequests, Proposal, Status
 from consensus.votes import Batch, BlockVote, Commit, Prepare, PrePrepare
 from node.aggregation.boxes import Released
@@ -36,7 +37,15 @@ from node.delivery.packets import (
 )
 from node.envelopes.payload import SIZE_BUCKETS, Payload, size_bucket
 from node.state_check.packets import StateEnvelope, StateRoots, StateWrite, StateWrites
-from node.wire import CommittedBatch, Frame, Inclusion, Inquiry, SignedInquiry, TransactionPacket
+from node.wire import (
+    CommittedBatch,
+    EvidencePacket,
+    Frame,
+    Inclusion,
+    Inquiry,
+    SignedInquiry,
+    TransactionPacket,
+)
 from tests.consensus.alone import R1, batch_of, block_certificate
 from tests.consensus.views import new_view, prepared, view_change
 from tests.consensus.wire import signed
@@ -57,7 +66,7 @@ def parse_content(content: bytes) -> Payload:
     return Payload.parse(framed.ljust(size_bucket(len(framed)) or SIZE_BUCKETS[-1], b"\0"))
 
 
-DIGEST, SIGNATURE = b"\7" * 32, b"\5" * 64
+DIGEST, HASH, SIGNATURE = b"\7" * 32, b"\6" * 32, b"\5" * 64
 NETWORK = founded(voters=4)
 SEALED = sealed_for(NETWORK, {"amount": 7})
 BATCH = Batch(3, 0, 1000, (DIGEST, SEALED.transaction.id))
@@ -109,6 +118,10 @@ PACKETS: list[bytes] = [
         SignedBlobRequest(BlobRequest(1, (DIGEST, SEALED.transaction.id)), SIGNATURE),
         BlobAnswer(SEALED.transaction, SEALED.blob, ReceiptsUnderKey(DIGEST, bytes(16), bytes(120))),
         StateEnvelope(SEALED.transaction, SEALED.blob),
+        EvidencePacket(
+            Evidence("E1", 1, 1, 2, *(signed(Prepare(0, 1, 2, each, 1)) for each in (DIGEST, HASH)))
+        ),
+        EvidencePacket(Evidence("E3", 2, 1, 0, signed(CHANGE), None)),
         *map(acted, ROUND_DEEDS),
     )
 ]
