@@ -14,6 +14,7 @@ from node.aggregation.boxes import Released
 from node.canonical import encode
 from node.chain.act import VERSION, Act, ActTransaction
 from node.chain.block import BlockHeader
+from node.chain.deeds import Challenge, Consent, Deed, Disclosure, Open, Release, Request, Revocation
 from node.chain.round_deeds import (
     BOX_BYTES,
     RoundBlame,
@@ -31,11 +32,17 @@ from node.delivery.packets import (
     BlobAnswer,
     BlobDelivery,
     BlobRequest,
+    Receipt,
     ReceiptsUnderKey,
     SealedReceipt,
     SignedBlobRequest,
+    SignedReceipt,
 )
+from node.envelopes.disclosure import PACKAGE_FIELD, pack
+from node.envelopes.object_write import writing
 from node.envelopes.payload import SIZE_BUCKETS, Payload, size_bucket
+from node.envelopes.rule import FORBIDDEN, with_rule
+from node.envelopes.sender_proof import SenderProof, encode_proof
 from node.state_check.packets import StateEnvelope, StateRoots, StateWrite, StateWrites
 from node.wire import (
     CommittedBatch,
@@ -89,7 +96,19 @@ ROUND_DEEDS: tuple[RoundDeed, ...] = (
 RELEASED = [encode(Released((("ann", DIGEST), ("bob", DIGEST)), (("cyd", DIGEST),)))]
 
 
-def acted(deed: RoundDeed) -> TransactionPacket:
+# Of every other kind of act.
+DEEDS: tuple[Deed, ...] = (
+    Disclosure(DIGEST, DIGEST, ("bob", "cyd"), 2, False, "as agreed", DIGEST),
+    Request(DIGEST, "bob", "audit"),
+    Open("tender-close"),
+    Release(DIGEST, (bytes(96),) * 3),
+    Challenge(DIGEST, "bob"),
+    Consent(DIGEST, ("bob",), (), 9, "as agreed"),
+    Revocation(DIGEST, (), (DIGEST,), "as agreed"),
+)
+
+
+def acted(deed: Deed) -> TransactionPacket:
     """The packet of an act."""
     act = Act(NETWORK.id, VERSION, "ann", bytes(16), NETWORK.policy_hash, 1, 9, deed)
     return TransactionPacket(ActTransaction(act, SIGNATURE), None)
@@ -122,7 +141,7 @@ PACKETS: list[bytes] = [
             Evidence("E1", 1, 1, 2, *(signed(Prepare(0, 1, 2, each, 1)) for each in (DIGEST, HASH)))
         ),
         EvidencePacket(Evidence("E3", 2, 1, 0, signed(CHANGE), None)),
-        *map(acted, ROUND_DEEDS),
+        *map(acted, (*ROUND_DEEDS, *DEEDS)),
     )
 ]
 STATE_MESSAGES = [
@@ -137,6 +156,32 @@ TRANSACTIONS = [encode(SEALED.transaction)]
 CONTENTS = [
     content_of(Payload.build(fields, lambda size: (bytes(range(7)) * size)[:size]))
     for fields in ({"amount": 7}, {"a": [1, 2, {"b": None, "c": b"x"}], "d": {"e": 1.5, "f": "text"}})
+]
+# What only a malicious reader can hand on, or show to a judge.
+OPENED_PAYLOAD = Payload.build({"amount": 7, "note": "text"}, lambda size: (bytes(range(11)) * size)[:size])
+PACKAGES = [
+    encode(
+        pack(
+            OPENED_PAYLOAD,
+            SEALED.transaction.header,
+            discloser="ann",
+            receivers=("bob",),
+            nonce=bytes(16),
+            fields=fields,
+        )
+    )
+    for fields in (["amount"], None)
+]
+RECEIPT = SignedReceipt(Receipt(2, DIGEST), SIGNATURE)
+RECEIPTS = [encode((RECEIPT, RECEIPT)), encode(())]
+PROOFS = [
+    encode_proof(SenderProof(SEALED.transaction, SEALED.blob, SEALED.content_key, reader))
+    for reader in (None, DIGEST)
+]
+# Leaves that mean something to Privity itself, beside those of a user.
+RESERVED = [
+    content_of(Payload.build({"amount": 7} | fields, lambda size: (bytes(range(13)) * size)[:size]))
+    for fields in (writing("loan-17", 2), with_rule({}, FORBIDDEN), {PACKAGE_FIELD: PACKAGES[0]})
 ]
 # What MessagePack can promise and not keep: lengths without end, nesting, types that stand nowhere here.
 PROMISES = [

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,13 @@ from hypothesis import strategies as st
 from node.aggregation.boxes import Released
 from node.canonical import DecodeError, decode, encode
 from node.chain.round_deeds import RELEASE_LIMIT
+from node.delivery.packets import RECEIPTS_LIMIT, SignedReceipt
+from node.delivery.receipts import Receipts
+from node.envelopes.disclosure import PACKAGE_FIELD, package_in
+from node.envelopes.object_write import written_by
 from node.envelopes.payload import Payload
+from node.envelopes.rule import rule_leaf, rule_of
+from node.envelopes.sender_proof import decode_proof
 from node.envelopes.transaction import decode_blob, decode_transaction
 from node.state_check.packets import decode_message
 from node.wire import decode_frame, decode_packet
@@ -27,14 +34,25 @@ from tests.node.peer_bytes import (
     CONTENTS,
     FRAMES,
     NETWORK,
+    PACKAGES,
     PACKETS,
+    PROOFS,
+    RECEIPT,
+    RECEIPTS,
     RELEASED,
+    RESERVED,
     STATE_MESSAGES,
     TRANSACTIONS,
     content_of,
     damaged,
     parse_content,
 )
+
+
+def decode_package(data: bytes) -> object:
+    """The package that a payload with these bytes in its place carries."""
+    return package_in({PACKAGE_FIELD: data})
+
 
 TRIES = int(os.environ.get("PRIVITY_FUZZ", "1500"))
 DECODERS: dict[str, tuple[Callable[[bytes], object], list[bytes]]] = {
@@ -44,6 +62,10 @@ DECODERS: dict[str, tuple[Callable[[bytes], object], list[bytes]]] = {
     "transaction": (decode_transaction, TRANSACTIONS),
     "payload": (parse_content, CONTENTS),
     "state message": (decode_message, STATE_MESSAGES),
+    "package": (decode_package, PACKAGES),
+    "receipt": (lambda data: decode(SignedReceipt, data, RECEIPTS_LIMIT), [encode(RECEIPT)]),
+    "receipts": (lambda data: decode(Receipts, data, RECEIPTS_LIMIT), RECEIPTS),
+    "sender proof": (decode_proof, PROOFS),
     "release": (lambda data: decode(Released, data, RELEASE_LIMIT), RELEASED),
 }
 
@@ -91,6 +113,26 @@ def test_a_decoder_raises_decode_error_and_nothing_else(name: str) -> None:
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert after - before < 200_000
+
+
+def test_leaves_with_a_meaning_are_read_or_refused() -> None:
+    """Whatever a sender puts where a write, a rule or a package belongs: a value, or DecodeError."""
+    read = 0
+
+    @settings(max_examples=TRIES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(damaged(RESERVED))
+    def tried(data: bytes) -> None:
+        nonlocal read
+        with suppress(DecodeError):
+            payload = parse_content(data)
+            read += 1
+            rule_of(rule_leaf(payload.leaves))
+            for look in (written_by, lambda opened: package_in(opened.fields())):
+                with suppress(DecodeError):
+                    look(payload)
+
+    tried()
+    assert read > TRIES // 100
 
 
 def test_a_node_takes_any_bytes_and_goes_on(tmp_path: Path) -> None:
