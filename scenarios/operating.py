@@ -291,9 +291,9 @@ class Operator(ABC):
         ]
         work += [(step, functools.partial(self._show, step)) for step in shown]
         work += [(step, functools.partial(self._aggregate, step)) for step in self.scenario.aggregates]
+        work += [(step, functools.partial(self._open, step)) for step in self.scenario.openings]
         self.triggers.begin(step for step, _ in work)
         steps = [asyncio.create_task(self.triggers.carry_out(step, play)) for step, play in work]
-        steps += [asyncio.create_task(self._open(step)) for step in self.scenario.openings]
         faults = asyncio.create_task(self.timeline.play(self.scenario.faults))
         watch = asyncio.create_task(self._watch_heights())
         try:
@@ -369,8 +369,8 @@ class Operator(ABC):
         within_s = CONFIRM_S + (self._patience_s() if self.scenario.faults else 0.0)
         await self.aggregating.play(step, within_s, began_ms + step.at_ms)
 
-    async def _open(self, step: Opening) -> None:
-        await self._sleep_until(step.at_ms)
+    async def _open(self, step: Opening, began_ms: int) -> None:
+        await self._sleep_until(began_ms + step.at_ms)
         await self.opening.play(step, CONFIRM_S + (self._patience_s() if self.scenario.faults else 0.0))
 
     async def _sleep_until(self, at_ms: int) -> None:

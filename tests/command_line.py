@@ -25,6 +25,7 @@ class Outcome:
     @property
     def document(self) -> dict[str, Any]:
         """Standard output as the one JSON document that it must be."""
+        assert self.out, f"exit code {self.code}, and nothing but: {self.err}"
         document: dict[str, Any] = json.loads(self.out)
         return document
 

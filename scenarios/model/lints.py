@@ -121,6 +121,8 @@ def _may_be_as_predicted(
 
 def _waits_in_vain(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator[Warning]:
     """Idle time makes no blocks, so that a ledger grows no higher than by one for each transaction."""
+    if scenario.aggregates:
+        return  # How many records a round takes depends on who drops out.
     acts = len(scenario.asked) + len(scenario.owners_words)
     acts += sum(len(step.openers) * (1 + len(sends)) for step in scenario.openings)
     most = 1 + len(sends) + acts + 2 * len(scenario.disclosures)

@@ -18,12 +18,13 @@ import msgpack
 import pytest
 from amqtt.broker import Broker
 
+from node import mqtt
 from node.errors import PrivityError
 from scenarios.processes.broker import RunningBroker, start_broker
 from scenarios.processes.broker_probe import PROTOCOLS
 from scenarios.processes.capture import Captured, Note, encode_record, read_capture, summarize
 from scenarios.processes.child import Child
-from scenarios.processes.recorder import LISTENING_LINE, CaptureFile
+from scenarios.processes.recorder import LISTENING_LINE, WAIT_S, CaptureFile
 from tests.waiting import eventually
 
 BOTH_KINDS = ["embedded", pytest.param("mosquitto", marks=pytest.mark.mosquitto)]
@@ -274,3 +275,9 @@ async def test_a_slow_start_is_not_taken_for_listening(tmp_path: Path) -> None:
     await eventually(lambda: (tmp_path / "capture.bin").exists())
     await child.stop()
     assert await starting == ""
+
+
+def test_the_recorder_tries_again_sooner_than_any_node() -> None:
+    """Else a node could speak through a broker that is back while the recorder still waits."""
+    first_node_s = 0.5 * mqtt.FIRST_WAIT_S  # The shortest wait that its jitter allows.
+    assert first_node_s > WAIT_S
