@@ -32,9 +32,9 @@ from consensus.votes import Commit, Prepare, Request
 from node.answers import Answers
 from node.breaches import Breaches
 from node.canonical import DecodeError, encode
-from node.chain.act import Act
+from node.chain.act import Act, ActTransaction
 from node.chain.books import Books
-from node.chain.deeds import Challenge, Disclosure, Open, Release
+from node.chain.deeds import Challenge, Disclosure, Open, Purge, PurgeReceipt, Release
 from node.chain.deeds import Request as RequestToSee
 from node.chain.journal import Journal
 from node.chain.ledger import Ledger, key_of
@@ -42,7 +42,7 @@ from node.chain.recovery import recover
 from node.chain.store import DELIVERED, Store
 from node.consortium import Network
 from node.delivery.deliveries import Deliveries
-from node.delivery.packets import DeliveryPacket
+from node.delivery.packets import DeliveryPacket, SealedPurgeReceipt
 from node.disclosures import NO_CONSENT, Disclosures
 from node.envelopes.disclosure import Part
 from node.envelopes.envelope import NotAParty, Unreadable, unseal
@@ -57,6 +57,7 @@ from node.logs.events import EventLog
 from node.mempool import Mempool
 from node.private_objects import PrivateObjects
 from node.private_view import PrivateView
+from node.purging import PurgeReceipts
 from node.reporting import Numbers, Reporter
 from node.retention import OPENED, Retention
 from node.sender_evidence import SenderEvidence
@@ -216,6 +217,21 @@ class Node:
             self.report,
             lambda: self._since_ms,
             self._forget,
+            self._answers.private,
+            standing,
+            lambda erased: self._purge_receipts.erased(erased, self._now_ms),
+            off_chain=network.off_chain,
+        )
+        self._purge_receipts = PurgeReceipts(
+            network,
+            name,
+            keys,
+            folder,
+            self._store,
+            send,
+            self._publish_own,
+            lambda tx: self._answers.body(tx)[0].header.core.sender,
+            now_ms,
         )
         self._housekeeping_at = now_ms
         self._ask_next = 0
@@ -263,7 +279,8 @@ class Node:
         due = [self._housekeeping_at]
         if not self.failed:
             asking = None if self._deliveries is None else self._deliveries.deadline_ms()
-            due += [each for each in (self._replica.deadline_ms, asking) if each is not None]
+            signing = self._purge_receipts.deadline_ms
+            due += [each for each in (self._replica.deadline_ms, asking, signing) if each is not None]
         return min(due)
 
     def handle(self, data: bytes, now_ms: int) -> None:
@@ -293,6 +310,9 @@ class Node:
             self._on_evidence(packet.evidence)
         elif isinstance(packet, StateEnvelope):
             self._state_checker.take(packet)
+        elif isinstance(packet, SealedPurgeReceipt) and self._network.off_chain:
+            if reason := self._purge_receipts.take(packet):
+                self.report.drop(reason)
         elif isinstance(packet, DeliveryPacket) and self._deliveries is not None:
             self._deliveries.take(packet, self._now_ms)
         else:
@@ -304,11 +324,25 @@ class Node:
         if not self.failed:
             self._take(self._replica.tick(self._now_ms))
             self._reconcile()
+            self._sign_purges()
         if self._now_ms >= self._housekeeping_at:
             self._housekeeping_at = self._now_ms + HOUSEKEEPING_MS
             if self._deliveries is None:
                 self._ask_for_missing()
             self.report_state()
+
+    def _sign_purges(self) -> None:
+        """Sign for what was erased here, once some of it has gathered."""
+        try:
+            self._purge_receipts.tick(self._now_ms, max(1, self.ledger.height))
+        except DISK_ERRORS as error:
+            self._stop_voting(error)
+
+    def _publish_own(self, act: ActTransaction) -> None:
+        """Hand in an act of this node's own, as any client would."""
+        packet = TransactionPacket(act, None)
+        self._send(self.topics.transactions, encode(packet))
+        self._on_transaction(packet)
 
     def _reconcile(self) -> None:
         """Ask for payloads that are not here, and give up those that nobody has for us."""
@@ -637,6 +671,10 @@ class Node:
                 self.report.emit("priv.request", tx=act.deed.tx, h=height, party=act.sender)
             elif isinstance(act.deed, Disclosure):
                 self._breaches.recorded(identifier)
+            elif isinstance(act.deed, Purge):
+                self._retention.order(act.deed.tx, act.sender, height)
+            elif isinstance(act.deed, PurgeReceipt):
+                self._purge_receipts.ordered(act.sender, act.deed)
         self.report.emit(
             "block.commit",
             h=height,
@@ -648,6 +686,8 @@ class Node:
         )
         if height == 1:
             self.report.emit("node.ready", h=height, blk=block)
+        carriers = [act.deed.carrier for _, act in executed.acts if isinstance(act.deed, Disclosure)]
+        self._retention.late_carriers([*(identifier for identifier, _ in executed.private), *carriers])
         self._retention.purge()
         self._state_checker.executed()
         known = decision.block_certificate

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from node.chain.ledger import Ledger
+from node.chain.standing import Standing
 from node.chain.store import DELIVERED, PURGED, REFUSED, Store, TransactionRow
 from node.envelopes.transaction import PrivateTransaction
 from node.mempool import Mempool
@@ -37,7 +38,17 @@ class Retention:
         report: Reporter,
         since_ms: Callable[[], int],
         forget: Callable[[bytes], None],
+        body: Callable[[bytes], PrivateTransaction | None],
+        standing: Standing,
+        receipts: Callable[[Sequence[bytes]], None],
+        *,
+        off_chain: bool,
     ) -> None:
+        self._body = body
+        self._standing = standing
+        self._receipts = receipts
+        self._off_chain = off_chain
+        self._wanted: dict[bytes, int] = {}  # What purges on the ledger are about, and from which height.
         self._forget = forget
         self._store = store
         self._mempool = mempool
@@ -48,8 +59,36 @@ class Retention:
 
     def make_up(self) -> None:
         """Erase what fell due while this node was away, or when a crash came between."""
+        for tx, author, height in self._standing.purges:
+            self.order(tx, author, height)
         if due := self._store.to_purge(self._ledger.height):
             self._purge(due, self._store.holds())
+
+    def order(self, tx: bytes, author: str, height: int) -> None:
+        """A purge is on the ledger: the sender's word makes the payload, and what carries it, due now."""
+        transaction = self._body(tx)
+        if transaction is None or transaction.header.core.sender != author:
+            return  # Not its own, or not on the ledger: it is ordered, and means nothing.
+        self._wanted.setdefault(tx, height)
+        self._store.set_purge([tx, *self._carriers(tx)], height)
+
+    def _carriers(self, tx: bytes) -> list[bytes]:
+        """What carries disclosures of this transaction, by the records of those who sent it."""
+        found = []
+        for carrier, discloser in self._standing.shown.get(tx, ()):
+            transaction = self._body(carrier)
+            if transaction is not None and transaction.header.core.sender == discloser:
+                found.append(carrier)
+        return found
+
+    def late_carriers(self, ordered: Sequence[bytes]) -> None:
+        """Of what was ordered a moment ago, what carries something that is to be erased is erased too."""
+        if not self._wanted:
+            return
+        for tx in self._wanted:
+            if any(carrier in ordered for carrier, _ in self._standing.shown.get(tx, ())):
+                late = [carrier for carrier in self._carriers(tx) if carrier in ordered]
+                self._store.set_purge(late, self._ledger.height)
 
     def purge(self) -> None:
         """Erase what the block executed a moment ago made due."""
@@ -61,17 +100,21 @@ class Retention:
             return
         height, since_ms = self._ledger.height, self._since_ms()
         entries: list[dict[str, object]] = []
+        signed: list[bytes] = []
         for row in due:
             self._mempool.forget_blob(row.id)
             self._forget(row.id)
             was_here = {"blob"} if self._store.erase_blob(row.id) else set()
             was_here |= {what for what in ("blob", "key") if (row.id, what) in held}
+            if not self._off_chain or "blob" in was_here:
+                signed.append(row.id)
             entries += [
                 {"t": since_ms, "height": height, "erased": what, "tx": row.id.hex()}
                 for what in ("blob", "key")
                 if what in was_here
             ]
         self._store.note_holdings(entries)
+        self._receipts(signed)
         self._store.set_payloads([(row.id, PURGED) for row in due])
         self._view.purged(due)
         for row in due:
@@ -79,13 +122,13 @@ class Retention:
 
     def without_late_blob(self, packet: TransactionPacket, identifier: bytes) -> TransactionPacket:
         """The packet, without its blob if that was erased here and must not come back, whoever sends it."""
-        sender = _sender_if_kept_a_while(packet.transaction)
-        if packet.blob is None or sender is None:
+        transaction = packet.transaction
+        if packet.blob is None or not isinstance(transaction, PrivateTransaction):
             return packet
         row = self._store.transaction(identifier)
-        if row is None or row.purge_at > self._ledger.height:
+        if row is None or not row.purge_at or row.purge_at > self._ledger.height:
             return packet
-        self._report.drop(LATE, sender)
+        self._report.drop(LATE, transaction.header.core.sender)
         return TransactionPacket(packet.transaction, None)
 
     def let_go(self, identifier: bytes, transaction: AnyTransaction) -> None:

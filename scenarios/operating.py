@@ -288,6 +288,7 @@ class Operator(ABC):
             *self.scenario.disclosures,
             *self.scenario.asked,
             *self.scenario.owners_words,
+            *self.scenario.purges,
         ]
         work += [(step, functools.partial(self._show, step)) for step in shown]
         work += [(step, functools.partial(self._aggregate, step)) for step in self.scenario.aggregates]
@@ -476,11 +477,12 @@ class Operator(ABC):
         return False
 
     def _unread(self, names: Iterable[str]) -> int:
-        """Payloads that one of these nodes has not looked at yet, or whose blob it lacks."""
+        """Payloads that a node has not looked at yet, whose blob it lacks, or whose purge it has to sign."""
         unread = 0
         for name in names:
             with contextlib.closing(Store(self.folder.node(name), read_only=True)) as store:
                 unread += len(store.payloads(PENDING, 1)) + len(store.payloads(MISSING, 1))
+                unread += len(store.receipts_due(1))
         return unread
 
     # Stop.

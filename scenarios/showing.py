@@ -5,26 +5,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from node.chain.act import ActTransaction
+from node.chain.deeds import Purge
 from node.chain.reading import read_node
 from node.chain.standing import Standing
 from node.delivery.outgoing import submit
 from node.disclosing import Author, check_consent, consent, disclose, request, revoke
 from node.envelopes.payload import Payload
-from node.envelopes.transaction import PublicHeader
+from node.envelopes.transaction import PublicHeader, signed_bytes
 from node.errors import PrivityError
+from node.purge_reading import due_heights
 from node.run_folder import CARRIER, RECORD, Label
 from node.wire import Inclusion
 from scenarios.model.disclosures import latest_request
-from scenarios.model.scenario import Ask, Disclose, OwnersWord
+from scenarios.model.scenario import Ask, Disclose, Erase, OwnersWord
 
 if TYPE_CHECKING:
     from scenarios.operating import Operator, Sent
 
 
-OnRecord = Disclose | Ask | OwnersWord
+OnRecord = Disclose | Ask | OwnersWord | Erase
 """The steps that put an act on the ledger."""
 
 
@@ -39,7 +42,7 @@ class Recorded:
 
 
 class Showing:
-    """Carries out the steps `disclose`, `request`, `consent` and `revoke` of one run."""
+    """Carries out the steps `disclose`, `request`, `consent`, `revoke` and `purge` of one run."""
 
     def __init__(self, operator: Operator) -> None:
         self._operator = operator
@@ -58,6 +61,9 @@ class Showing:
                 height = await self._disclose(step, sent, proofs[sent.tx].header.height, within_s)
             elif isinstance(step, OwnersWord):
                 height = await self._say(step, sent, within_s)
+            elif isinstance(step, Erase):
+                act = self.author(step.owner).act(Purge(sent.tx, step.reason))
+                height = await self._record(step, act, (), within_s)
             else:
                 height = await self._ask(step, sent, within_s)
         done = bool(height)
@@ -67,6 +73,8 @@ class Showing:
             # What is hidden on the ledger is hidden here too: others may look over the operator's shoulder.
             whom = f"{len(step.parties)} hidden" if step.hidden else ", ".join(step.parties)
             word, who = "consent" if step.agreed else "revoke", f"{step.owner} -> {whom}"
+        elif isinstance(step, Erase):
+            word, who = "purge", f"{step.owner} -> every node"
         else:
             word, who = "request", f"{step.asker} -> {step.of}"
         refused = self._operator.refused_steps.get(step.id)
@@ -89,12 +97,18 @@ class Showing:
         return await self._record(step, act, whom, within_s)
 
     async def _may(self, step: Disclose, header: PublicHeader, payload: Payload) -> bool:
-        """Whether the discloser's own ledger has the consents that it needs; a breach asks nobody."""
-        if step.breach:
-            return True
+        """Whether the discloser's own ledger has the consents that it needs; a breach asks nobody.
+
+        What is erased by then is not there to be shown, whoever wants to.
+        """
         operator = self._operator
         await operator.statuses()
         ledger = read_node(operator.folder.node(step.discloser), operator.network)
+        if sha256(signed_bytes(header)).digest() in due_heights(ledger):
+            operator.refused_steps[step.id] = "E-ERASED"
+            return False
+        if step.breach:
+            return True
         try:
             height = max(operator.height, ledger.height)
             standing = Standing.of(ledger.acts())
@@ -193,6 +207,6 @@ class Showing:
 
 
 def _author(step: OnRecord) -> str:
-    if isinstance(step, OwnersWord):
+    if isinstance(step, OwnersWord | Erase):
         return step.owner
     return step.discloser if isinstance(step, Disclose) else step.asker

@@ -21,6 +21,8 @@ from node.seals import MAX_LATER_READERS, SealName
 from node.text import clean
 
 REASON_LIMIT = 200
+MAX_PURGED = 64
+"""Transactions that one purge receipt is about, at most."""
 
 # What turns text around or hides it. A list of our own: which characters Python can print depends on its
 # version, and nodes of two versions must not disagree on what may be ordered.
@@ -132,7 +134,39 @@ class Revocation(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fi
         return not _names_some(self.of, self.hidden, author, names) or has_forbidden(self.reason)
 
 
-Deed = Disclosure | Request | RoundDeed | Open | Release | Challenge | Consent | Revocation
+class Purge(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=32):
+    """The author, who sent `tx`, has every node erase its payload at once, and what carries it to others."""
+
+    tx: Bytes32
+    reason: Reason
+
+    def fault(self, author: str, names: Set[str]) -> bool:
+        """Whether every node refuses the record, by how it is written."""
+        return has_forbidden(self.reason)
+
+
+class PurgeReceipt(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=33):
+    """The author's node holds nothing of these payloads any more, which it was obliged to erase."""
+
+    txs: Annotated[tuple[Bytes32, ...], Meta(min_length=1, max_length=MAX_PURGED)]
+
+    def fault(self, author: str, names: Set[str]) -> bool:
+        """Whether every node refuses the record: ids in order, each once."""
+        return list(self.txs) != sorted(set(self.txs))
+
+
+Deed = (
+    Disclosure
+    | Request
+    | RoundDeed
+    | Open
+    | Release
+    | Challenge
+    | Consent
+    | Revocation
+    | Purge
+    | PurgeReceipt
+)
 
 
 def _names_some(named: tuple[str, ...], hidden: tuple[bytes, ...], author: str, names: Set[str]) -> bool:

@@ -200,7 +200,11 @@ def _is_indexed(store: Store, block: BlockRow, rows: list[TransactionRow]) -> bo
         if row.outcome != EXECUTED and indexed.height < block.height:
             continue  # Ordered again, it keeps its first place.
         states = PAYLOAD_STATES if row.payload == PENDING else (NO_PAYLOAD, PURGED)
-        if indexed.payload not in states or replace(indexed, payload=row.payload) != row:
+        # A purge on the ledger brings its height forward; the node applies these anew at every start.
+        purge_at = indexed.purge_at if 0 < indexed.purge_at < (row.purge_at or 1 << 62) else row.purge_at
+        if indexed.payload not in states or replace(indexed, payload=row.payload) != replace(
+            row, purge_at=purge_at
+        ):
             return False
     return True
 

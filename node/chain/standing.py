@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from node.chain.deeds import Consent, Disclosure, Revocation
+from node.chain.deeds import Consent, Disclosure, Purge, Revocation
 from node.envelopes.payload import Leaf
 from node.envelopes.rule import FORBIDDEN, FREE, hidden_name, rule_of
 
@@ -43,13 +43,16 @@ class State(NamedTuple):
 class Standing:
     """The consents and revocations on one chain, and the records of disclosures that they are about.
 
-    `records` has the ids of these records, `carriers` the same by what carries the disclosure.
+    `records` has the ids of these records, `carriers` the same by what carries the disclosure, `shown` the
+    carriers with their disclosers by what they show. `purges` are what somebody wants erased, and since when.
     """
 
     def __init__(self) -> None:
         self._said: dict[bytes, list[Said]] = {}
         self.records: list[bytes] = []
         self.carriers: dict[bytes, list[bytes]] = {}
+        self.purges: list[tuple[bytes, str, int]] = []
+        self.shown: dict[bytes, list[tuple[bytes, str]]] = {}
 
     def add(self, identifier: bytes, place: Place, author: str, deed: object) -> None:
         """An act took effect; those about other things are left out."""
@@ -58,6 +61,9 @@ class Standing:
         elif isinstance(deed, Disclosure):
             self.records.append(identifier)
             self.carriers.setdefault(deed.carrier, []).append(identifier)
+            self.shown.setdefault(deed.tx, []).append((deed.carrier, author))
+        elif isinstance(deed, Purge):
+            self.purges.append((deed.tx, author, place[0]))
 
     @classmethod
     def of(cls, acts: Iterable[tuple[Ordered, Act]]) -> Standing:

@@ -63,6 +63,7 @@ CREATE TABLE IF NOT EXISTS object_write (
 CREATE TABLE IF NOT EXISTS never_seen (tx BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS object_in_order ON object_write (object, height, position);
 CREATE INDEX IF NOT EXISTS object_by_height ON object_write (height, position);
+CREATE TABLE IF NOT EXISTS receipt_due (tx BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS tx_by_height ON tx (height, position);
 CREATE INDEX IF NOT EXISTS tx_by_payload ON tx (payload) WHERE payload IN ('pending', 'missing', 'unknown');
 CREATE INDEX IF NOT EXISTS tx_to_purge ON tx (purge_at) WHERE purge_at > 0 AND payload <> 'purged';
@@ -247,6 +248,34 @@ class Store:
             (height,),
         ).fetchall()
         return [TransactionRow(*row) for row in rows]
+
+    def set_purge(self, identifiers: Iterable[bytes], height: int) -> None:
+        """These are erased by this height; what is erased earlier anyway stays as it is."""
+        with self._db:
+            self._db.execute("BEGIN")
+            self._db.executemany(
+                "UPDATE tx SET purge_at = ? WHERE id = ? AND (purge_at = 0 OR purge_at > ?)",
+                [(height, identifier, height) for identifier in identifiers],
+            )
+
+    def add_receipts_due(self, identifiers: Iterable[bytes]) -> None:
+        """This node is to sign that it erased these."""
+        with self._db:
+            self._db.execute("BEGIN")
+            self._db.executemany(
+                "INSERT OR IGNORE INTO receipt_due VALUES (?)", [(each,) for each in identifiers]
+            )
+
+    def drop_receipts_due(self, identifiers: Iterable[bytes]) -> None:
+        """It has."""
+        with self._db:
+            self._db.execute("BEGIN")
+            self._db.executemany("DELETE FROM receipt_due WHERE tx = ?", [(each,) for each in identifiers])
+
+    def receipts_due(self, limit: int) -> list[bytes]:
+        """For which it has not yet, up to so many."""
+        rows = self._db.execute("SELECT tx FROM receipt_due ORDER BY tx LIMIT ?", (limit,)).fetchall()
+        return [row[0] for row in rows]
 
     def count_payloads(self) -> dict[str, int]:
         """How many payloads are in each state. Reads the whole index."""

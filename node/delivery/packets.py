@@ -91,10 +91,39 @@ class BlobAnswer(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fi
     receipts: ReceiptsUnderKey
 
 
-DeliveryPacket = BlobDelivery | SealedReceipt | ReceiptsUnderKey | SignedBlobRequest | BlobAnswer
+class PurgedHere(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """This member's node held the payload and has erased it, as it was obliged to."""
+
+    replica: ReplicaId
+    tx: Digest
+
+
+class SignedPurgedHere(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """The same with the signature of the member (`purged_bytes`)."""
+
+    here: PurgedHere
+    signature: Signature
+
+
+class SealedPurgeReceipt(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=25):
+    """A signed statement that a payload is erased, wrapped for its sender's node: it names a reader."""
+
+    sealed: Annotated[bytes, Meta(max_length=512)]
+
+
+DeliveryPacket = (
+    BlobDelivery | SealedReceipt | ReceiptsUnderKey | SignedBlobRequest | BlobAnswer | SealedPurgeReceipt
+)
 _TAGS = frozenset(
     kind.__struct_config__.tag
-    for kind in (BlobDelivery, SealedReceipt, ReceiptsUnderKey, SignedBlobRequest, BlobAnswer)
+    for kind in (
+        BlobDelivery,
+        SealedReceipt,
+        ReceiptsUnderKey,
+        SignedBlobRequest,
+        BlobAnswer,
+        SealedPurgeReceipt,
+    )
 )
 
 
@@ -116,6 +145,11 @@ def delivery_bytes(network: bytes, tx: bytes, reply_to: bytes) -> bytes:
 def receipt_bytes(network: bytes, receipt: Receipt) -> bytes:
     """What a member signs of a receipt."""
     return b"privity/v1/receipt\0" + network + encode(receipt)
+
+
+def purged_bytes(network: bytes, here: PurgedHere) -> bytes:
+    """What a member signs of having erased a payload."""
+    return b"privity/v1/purged\0" + network + encode(here)
 
 
 def request_bytes(network: bytes, request: BlobRequest) -> bytes:

@@ -258,6 +258,7 @@ _REASONS = (
     "released a share twice",
     "released shares that the present set forbids",
     "released what cannot be opened",
+    "receipt is not wanted",
     "repeated",
     "request already proposed",
     "request outside its window",

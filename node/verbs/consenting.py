@@ -1,4 +1,4 @@
-"""`privity consent` and `privity revoke` on a running run: public acts of the owner of a transaction."""
+"""`privity consent`, `revoke` and `purge` on a running run: public acts of the owner of a transaction."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from node.chain.act import ActTransaction
+from node.chain.deeds import Purge
 from node.disclosing import Author, check_stated, consent, revoke
 from node.duration import parse_duration_ms
 from node.errors import NOT_ALLOWED, WRONG_USAGE, PrivityError
@@ -21,8 +22,10 @@ from node.verbs.run_client import connected, refuse_stopped
 
 CONSENT_SCHEMA = "privity.consent/1"
 REVOKE_SCHEMA = "privity.revoke/1"
+PURGE_SCHEMA = "privity.purge/1"
 CONSENTED = "consent of the owner"
 WITHDRAWN = "consent withdrawn"
+ERASED = "erased at the sender's wish"
 
 _Tx = Annotated[
     str, typer.Argument(metavar="TX", help="Its id or hash digits.", autocompletion=transaction_names)
@@ -109,6 +112,30 @@ def revoke_command(
     show_result(lines, document, as_json=as_json, ascii_only=ascii_only)
 
 
+def purge_command(
+    tx: _Tx,
+    owner: _Owner,
+    reason: _Reason = ERASED,
+    timeout: _Timeout = "30s",
+    as_json: _Json = False,
+    run: _Run = LATEST,
+    ascii_only: _Ascii = False,
+) -> None:
+    """Have every node erase your own transaction at once: ciphertext and keys, and what carries it on."""
+    reading, held, _ = _own(tx, owner, (), "--as", reason, run)
+    done = _act(reading, owner, (), lambda by: by.act(Purge(held.found.id, reason)), timeout)
+    height = done.proof.header.height
+    off_chain = reading.network.off_chain
+    lines = [
+        f"✓ recorded in block {height}: every node that executes it erases what it has of {held.found.name}",
+        "  its hash stays; what the broker carried, backups, and what was read are out of reach",
+        f"  who signed that it did: privity show tx {held.found.name}" + f" --as {owner}" * off_chain,
+    ]
+    document = _document(PURGE_SCHEMA, reading, held, done, owner, reason, hidden=False)
+    del document["hidden"]
+    show_result(lines, document, as_json=as_json, ascii_only=ascii_only)
+
+
 def _own(
     tx: str, owner: str, whom: Sequence[str], option: str, reason: str, run: str
 ) -> tuple[RunReading, Held, tuple[str, ...]]:
@@ -126,8 +153,8 @@ def _own(
         sender = held.transaction.header.core.sender
         raise PrivityError(
             "E-CONSENT",
-            f"{owner} did not send {held.found.name}, so it has nothing to agree to or to withdraw",
-            next=f"{sender} has: it is the owner",
+            f"{owner} did not send {held.found.name}, so it has no say in it",
+            next=f"{sender} has: it is the owner, and so may consent, revoke and purge",
             exit_code=NOT_ALLOWED,
         )
     check_words(held, reason)
@@ -166,3 +193,4 @@ def register(app: typer.Typer) -> None:
     """Mount the verbs on the command line."""
     app.command("consent")(consent_command)
     app.command("revoke")(revoke_command)
+    app.command("purge")(purge_command)

@@ -18,6 +18,7 @@ from node.envelopes.envelope import NotAParty, Opened, Unreadable
 from node.envelopes.keys import PartyKeys
 from node.envelopes.transaction import PrivateTransaction
 from node.errors import NOT_ALLOWED, UNCONFIRMED, WRONG_USAGE, PrivityError
+from node.purge_reading import due_heights
 from node.run_folder import CARRIER, RECORD, Label
 from node.run_reading import Found, RunReading, note_reading, operator_events
 from node.unsealing import open_sealed
@@ -69,13 +70,13 @@ def hold(reading: RunReading, tx: str, name: str, keys: PartyKeys) -> Held:
     Raises PrivityError: E-TX, E-NOT-PARTY and E-ERASED (exit 6), E-UNCONFIRMED if it cannot be told.
     """
     found, transaction, height = ordered(reading, tx, name)
-    node, keep = reading.node(name), transaction.header.core.keep
+    node = reading.node(name)
     blob = node.blob(found.id)
-    if blob is None and keep and height + keep <= node.height:
+    if blob is None and (due := due_heights(node).get(found.id)) is not None:
         raise PrivityError(
             "E-ERASED",
             f"{name} has erased {found.name}, so it cannot show it",
-            why=f"its sender asked every node to erase it at block {height + keep}",
+            why=f"its sender asked every node to erase it at block {due[0]}",
             next=f"privity show tx {found.name}",
             exit_code=NOT_ALLOWED,
         )

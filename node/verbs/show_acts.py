@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from node.chain.act import Act
-from node.chain.deeds import Challenge, Consent, Deed, Disclosure, Open, Release, Revocation
+from node.chain.deeds import (
+    Challenge,
+    Consent,
+    Deed,
+    Disclosure,
+    Open,
+    Purge,
+    PurgeReceipt,
+    Release,
+    Revocation,
+)
 from node.chain.reading import NodeReading, Ordered
 from node.chain.round_deeds import RoundDeed
 from node.run_reading import Found, RunReading, short_id
@@ -33,6 +43,9 @@ def act_line(height: int, act: Act, what: str = "it") -> str:
         return f"block {height}: {act.sender} {did} {what}"
     if isinstance(deed, Challenge):
         return f"block {height}: {act.sender} said that it cannot read the share of {deed.of} of {what}"
+    if isinstance(deed, PurgeReceipt):
+        count = f"{len(deed.txs)} payload{'' if len(deed.txs) == 1 else 's'}"
+        return f"block {height}: {act.sender} signed that it has erased {count}"
     reason = clean(deed.reason)
     if isinstance(deed, Disclosure):
         part = f"the whole of {what}" if deed.whole else f"{deed.fields} of the fields of {what}"
@@ -44,6 +57,8 @@ def act_line(height: int, act: Act, what: str = "it") -> str:
         )
     if isinstance(deed, Revocation):
         return f'block {height}: {act.sender} withdraws {what} from {_whom(deed)}: "{reason}"'
+    if isinstance(deed, Purge):
+        return f'block {height}: {act.sender} has every node erase {what}: "{reason}"'
     return f'block {height}: {act.sender} asked {deed.of} to be shown {what}: "{reason}"'
 
 
@@ -59,6 +74,9 @@ def act_document(node: NodeReading, ordered: Ordered, act: Act) -> dict[str, Any
     deed = act.deed
     if isinstance(deed, RoundDeed):
         return round_document(node, ordered, act)
+    if isinstance(deed, PurgeReceipt):
+        facts = {"record": ordered.id.hex(), "height": ordered.height, "by": act.sender}
+        return {**facts, "act": "purge receipt", "txs": [tx.hex() for tx in deed.txs]}
     document: dict[str, Any] = {
         "record": ordered.id.hex(),
         "height": ordered.height,
@@ -86,6 +104,8 @@ def act_document(node: NodeReading, ordered: Ordered, act: Act) -> dict[str, Any
         return document | {"until": deed.until or None}
     if isinstance(deed, Revocation):
         return document | {"act": "revocation", "of": list(deed.of), "hidden": len(deed.hidden)}
+    if isinstance(deed, Purge):
+        return document | {"act": "purge"}
     return document | {"act": "request", "of": deed.of}
 
 
@@ -95,6 +115,13 @@ def act_page(reading: RunReading, node: NodeReading, ordered: Ordered, act: Act)
     if isinstance(deed, RoundDeed):
         return round_page(reading, node, ordered, act)
     name, digits = Found(ordered.id, reading.label(ordered.id)).name, f"{short_id(ordered.id)}…"
+    if isinstance(deed, PurgeReceipt):
+        names = [Found(tx, reading.label(tx)).name for tx in deed.txs]
+        lines = [f"tx {clean(name)}  {digits}", _line("public", act_line(ordered.height, act))]
+        return [
+            *lines,
+            *(_line("about" if not at else "", f"tx {clean(each)}") for at, each in enumerate(names)),
+        ]
     tx = deed_tx(deed)
     if tx is None:
         text = act_line(ordered.height, act)
@@ -116,7 +143,7 @@ def act_page(reading: RunReading, node: NodeReading, ordered: Ordered, act: Act)
 
 def deed_tx(deed: Deed) -> bytes | None:
     """The transaction that a deed speaks of; None for one that speaks of none."""
-    return None if isinstance(deed, Open | RoundDeed) else deed.tx
+    return None if isinstance(deed, Open | RoundDeed | PurgeReceipt) else deed.tx
 
 
 def _line(word: str, text: str) -> str:

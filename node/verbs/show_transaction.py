@@ -20,6 +20,7 @@ from node.envelopes.payload import Leaf
 from node.envelopes.rule import FORBIDDEN, FREE, WITH_CONSENT, rule_leaf, rule_of
 from node.envelopes.transaction import PrivateTransaction
 from node.errors import PrivityError
+from node.purge_reading import Purged, due_heights, purges_of
 from node.run_reading import CONSORTIUM, Found, RunReading, note_reading, short_id
 from node.sender_evidence import FOLDER, Blamed, judge_bytes, lie_in_words, proof_of
 from node.text import clean
@@ -52,7 +53,8 @@ class TransactionView:
     `leaves` and `readers` are there for a reader alone, and `left_out`: readers whom the policy demands and
     the sender left out; `transaction` and `block` once it is ordered. `acts` are the public records about it,
     of disclosures and requests; `off_chain` is the network's policy. `rule` is what its owner lets readers
-    do, as far as this view shows it; `breaches` those that are proved. `under` says of a seal what is public.
+    do, as far as this view shows it; `breaches` those that are proved; `purged` the receipts of
+    those who erased it. `under` says of a seal what is public.
     """
 
     found: Found
@@ -67,6 +69,7 @@ class TransactionView:
     off_chain: bool = False
     rule: str = FREE
     breaches: tuple[Breach, ...] = ()
+    purged: Purged | None = None
     liar: Blamed | None = None  # What the party's own proof proves against the sender, judged anew.
     under: str = ""
 
@@ -89,11 +92,13 @@ def _looked_at(reading: RunReading, found: Found, seen_as: str | None) -> Transa
     if not isinstance(transaction, PrivateTransaction):
         return TransactionView(found, seen_as, None, None, NOT_ORDERED)
     acts = tuple(acts_about(node, found.id))
-    proved = tuple(breaches_of(reading, found.id)) if acts else ()
-    if proved:
-        acts_view = _view(reading, node, found, seen_as, transaction, block, acts)
-        return replace(acts_view, breaches=proved)
-    return _view(reading, node, found, seen_as, transaction, block, acts)
+    view = _view(reading, node, found, seen_as, transaction, block, acts)
+    if acts and (proved := tuple(breaches_of(reading, found.id))):
+        view = replace(view, breaches=proved)
+    # Off chain, who gave one is a reader: its sender alone is told.
+    if not reading.network.off_chain or seen_as == transaction.header.core.sender:
+        view = replace(view, purged=next(iter(purges_of(reading, found.id)), None))
+    return view
 
 
 def _view(
@@ -105,13 +110,11 @@ def _view(
     block: StoredBlock | None,
     acts: tuple[tuple[Ordered, Act], ...],
 ) -> TransactionView:
-    ordered = node.transactions.get(found.id)
     under = _under(reading, node, transaction, found.id)
     if seen_as is None:
         return TransactionView(found, None, transaction, block, PUBLIC, acts=acts, under=under)
     access, opened = _open(reading, node, transaction, found.id, seen_as)
-    keep = transaction.header.core.keep
-    if access == NO_CIPHERTEXT and keep and ordered is not None and ordered.height + keep <= node.height:
+    if access == NO_CIPHERTEXT and found.id in due_heights(node):
         access = PURGED
     all_shown = _shown(reading, node, transaction, acts, seen_as) if access == NOT_PARTY else ()
     shown = tuple(leaf for leaf in all_shown if is_said(leaf.path))
@@ -248,6 +251,8 @@ def transaction_lines(view: TransactionView) -> list[str]:
         lines.append(_line("on record" if number == 0 else "", act_line(ordered.height, act)))
     for number, breach in enumerate(view.breaches):
         lines.append(_line("breach" if number == 0 else "", breach.line()))
+    if view.purged is not None:
+        lines.append(_line("erased", view.purged.line()))
     if view.access == NOT_PARTY:
         lines.append(_line(f"{view.seen_as} can", f"check that it is on the ledger   {_check(view)}"))
         ask = f'privity request {view.found.name} --as {view.seen_as} --of {core.sender} --reason "…"'
@@ -275,6 +280,7 @@ def transaction_document(reading: RunReading, view: TransactionView) -> dict[str
         "acts": [act_document(reading.highest(), ordered, act) for ordered, act in view.acts],
         "redisclose": view.rule if view.access in (READS, SHOWN) else None,
         "breaches": [breach.document() for breach in view.breaches],
+        "purged": None if view.purged is None else view.purged.document(),
         "liar": None if view.liar is None else {"party": view.liar.sender, "lie": view.liar.lie},
     }
     if transaction is not None and block is not None:
@@ -321,7 +327,8 @@ def _content(view: TransactionView) -> list[str]:
             lines.append(_line("", text))
         return lines
     if view.access == PURGED:
-        return [_line("content", f"not here any more: {view.seen_as} erased it, as its sender asked")]
+        who = "whoever held it" if view.off_chain else view.seen_as
+        return [_line("content", f"not here any more: {who} erased it, as its sender asked")]
     if view.access == UNREADABLE:
         return [_line("content", "unreadable: it opens, and is not what the sender committed to")]
     fields = field_lines(view.leaves) or ["(no fields)"]

@@ -9,6 +9,7 @@ from node.chain.reading import NodeReading
 from node.consortium import Network
 from node.envelopes.fields import Path
 from node.errors import PrivityError
+from node.purge_reading import Purged, purges_of
 from node.run_folder import Label, RunFolder
 from node.run_reading import RunReading
 from scenarios.aggregating import Summed
@@ -60,6 +61,7 @@ class Evidence:
     replayed: Mapping[str, Replayed] = field(default_factory=dict)  # By the id of the step.
     missed: tuple[Missed, ...] = ()  # Steps that were not carried out.
     summed: Mapping[str, Summed] = field(default_factory=dict)  # The same.
+    _purges: list[Purged] | None = field(default=None, init=False, repr=False)
     _reading: RunReading | None = field(default=None, init=False, repr=False)
     _matrices: dict[Moment, Matrix] = field(default_factory=dict, init=False, repr=False)
     _metadata: dict[str, Metadata] | None = field(default=None, init=False, repr=False)
@@ -271,16 +273,25 @@ class Evidence:
         return self._recorded
 
     @property
+    def purges(self) -> list[Purged]:
+        """What was to be erased, with the receipts of those who did."""
+        if self._purges is None:
+            self._purges = purges_of(self._read)
+        return self._purges
+
+    @property
     def purged(self) -> dict[bytes, frozenset[str]]:
         """By transaction id: the nodes that, by their own height, must have erased it."""
         found = {}
+        acts = {each.tx: each.height for each in self.purges if each.reason}
         for sent in self.sent.values():
             heights = {chain.node: chain.executed.get(sent.tx.hex()) for chain in self.chains}
-            keep = sent.planned.keep
+            keep, at = sent.planned.keep, acts.get(sent.tx)
             found[sent.tx] = frozenset(
                 chain.node
                 for chain in self.chains
-                if keep and (height := heights[chain.node]) is not None and height + keep <= chain.height
+                if (height := heights[chain.node]) is not None
+                and ((keep and height + keep <= chain.height) or (at is not None and at <= chain.height))
             )
         return {tx: parties for tx, parties in found.items() if parties}
 

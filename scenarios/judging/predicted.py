@@ -64,8 +64,15 @@ def _kept(evidence: Evidence, sent: Sent) -> tuple[Outcome, str] | None:
     if row is None:
         return None
     purged = evidence.purged.get(sent.tx, frozenset())
+    receipts = next((each for each in evidence.purges if each.tx == sent.tx), None) if purged else None
     if kept := set(row.having(READS, *WITH_CIPHERTEXT)) & purged:
-        return "broken", f"still there after its {format_blocks(sent.planned.keep)} at {names(kept)}"
+        why = f"its {format_blocks(sent.planned.keep)}" if sent.planned.keep else "its purge"
+        lied = "" if receipts is None else names(set(receipts.liars) & kept)
+        more = f"; {lied} signed to have erased it" if receipts is not None and receipts.liars else ""
+        return "broken", f"still there after {why} at {names(kept)}{more}"
+    if receipts is not None and (silent := set(receipts.missing) & purged):
+        due = evidence.settled and bool(silent - evidence.excused)
+        return "broken" if due else "unconfirmed", f"no purge receipt of {names(silent)}"
     return None
 
 

@@ -19,6 +19,7 @@ from scenarios.model.scenario import (
     Ask,
     AtHeight,
     Disclose,
+    Erase,
     Fault,
     Load,
     OwnersWord,
@@ -193,8 +194,9 @@ def _aggregates(scenario: Scenario) -> list[str]:
 
 def _disclosures(scenario: Scenario) -> list[str]:
     """A line for each disclosure and request, in the order of time: when, its id, who and whom, why."""
-    steps: list[Disclose | Ask | OwnersWord] = sorted(
-        [*scenario.disclosures, *scenario.asked, *scenario.owners_words], key=order_of
+    asked: list[Disclose | Ask] = [*scenario.disclosures, *scenario.asked]
+    steps: list[Disclose | Ask | OwnersWord | Erase] = sorted(
+        [*asked, *scenario.owners_words, *scenario.purges], key=order_of
     )
     table = [(start_text(step), step.id, step.describe()) for step in steps]
     first = max((len(when) for when, _, _ in table), default=0)

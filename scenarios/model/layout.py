@@ -60,6 +60,7 @@ from scenarios.model.fault_steps import (
     TwoTalesStep,
 )
 from scenarios.model.not_yet import STEP_KEYS
+from scenarios.model.purge_steps import PurgeStep
 from scenarios.model.seal_steps import OpenStep, SealSpec
 from scenarios.model.source import Path, Source, text_of
 from scenarios.model.starts import Trigger
@@ -76,6 +77,7 @@ STEPS: dict[str, type[Strict]] = {
     "revoke": RevokeStep,
     "aggregate": AggregateStep,
     "open": OpenStep,
+    "purge": PurgeStep,
     "fault": FaultStep,
 }
 FAULTS: dict[str, type[Strict]] = {

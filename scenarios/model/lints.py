@@ -123,9 +123,11 @@ def _waits_in_vain(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator
     """Idle time makes no blocks, so that a ledger grows no higher than by one for each transaction."""
     if scenario.aggregates:
         return  # How many records a round takes depends on who drops out.
-    acts = len(scenario.asked) + len(scenario.owners_words)
+    acts = len(scenario.asked) + len(scenario.owners_words) + len(scenario.purges)
     acts += sum(len(step.openers) * (1 + len(sends)) for step in scenario.openings)
-    most = 1 + len(sends) + acts + 2 * len(scenario.disclosures)
+    erased = sum(bool(send.keep) for send in sends) + len(scenario.purges)
+    receipts = erased * len(scenario.parties)  # At most: many payloads go into one.
+    most = 1 + len(sends) + acts + receipts + 2 * len(scenario.disclosures)
     for what, trigger, line in (
         *((step.id, step.trigger, step.line) for step in scenario.steps if not isinstance(step, Fault)),
         *(
@@ -155,6 +157,10 @@ def _able(
     scenario: Scenario, rule: Readers | Denied, send: PlannedSend, shown: Mapping[str, Sequence[Disclose]]
 ) -> set[str]:
     """Who reads what the rule speaks of: every field, or the one it names; of a denial, any at all."""
+    until = rule.at if isinstance(rule.at, int) else float("inf")
+    gone = [purge for purge in scenario.purges if purge.tx == send.id]
+    if any(rule.at == END or is_by(purge, rule.at) for purge in gone):
+        return set()
     due = made(scenario, send, shown.get(send.id, ()))
     unsealed = unsealed_to(scenario, send, rule.at if isinstance(rule.at, int) else END)
     read = {name: fields_read(send, name, due, unsealed) for name in scenario.names}
@@ -166,7 +172,7 @@ def _able(
         every = {path for path in every if lies_in(path, field)}
     named = {send.sender, *send.readers}.difference(send.deceived)
     able = named | {name for name, fields in read.items() if every and every <= fields}
-    return able - bound(scenario, send, rule.at if isinstance(rule.at, int) else float("inf"))
+    return able - bound(scenario, send, until)
 
 
 def _without_consent(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator[Warning]:

@@ -21,7 +21,7 @@ from scenarios.model.values import Known
 
 MAX_FILE_BYTES = 1 << 20
 MAX_EXCERPTS = 20
-_ON_RECORD = ("disclose", "request", "consent", "revoke", "aggregate", "open")
+_ON_RECORD = ("disclose", "request", "consent", "revoke", "aggregate", "open", "purge")
 _SUFFIXES = {".yaml", ".yml"}
 
 

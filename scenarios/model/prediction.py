@@ -70,6 +70,10 @@ def _cells(
     scenario: Scenario, send: PlannedSend, shown: Sequence[Disclose], spoken_of: set[str], until: Until
 ) -> dict[str, Cell]:
     before = float("inf") if until == END else until
+    if any(purge.tx == send.id and purge.at_ms < before for purge in scenario.purges):
+        return {
+            column: Cell(_CIPHERTEXT if column == BROKER else _COMMITMENT) for column in columns(scenario)
+        }
     rule = bound(scenario, send, before) if send.id in spoken_of else set()
     due = made(scenario, send, shown)
     cells = {column: _cell(scenario, send, column, due, until) for column in columns(scenario)}

@@ -26,6 +26,8 @@ from scenarios.model.names import expand, meant, wrong_with_identifier
 from scenarios.model.payloads import FILLER, PayloadError, check_payload, telling_words
 from scenarios.model.plan import drawn, plan
 from scenarios.model.problems import Problem
+from scenarios.model.purge_steps import PurgeStep
+from scenarios.model.purges import Erase, check_purges, erase_of
 from scenarios.model.scenario import Fault, Load, Party, Replay, Scenario, Send, Step
 from scenarios.model.seal_steps import OpenStep
 from scenarios.model.seals import Opening, check_openings, opening_of, seals_of
@@ -45,6 +47,7 @@ AnyStep = (
     | RevokeStep
     | AggregateStep
     | OpenStep
+    | PurgeStep
     | FaultStep
 )
 MAX_OTHER_READERS = SLOT_BUCKETS[-1] - 1
@@ -134,6 +137,8 @@ class _Resolver:
             return aggregate_of(step, line, self._names, self._always_to)
         if isinstance(step, DiscloseStep | RequestStep):
             return disclosure_of(step, line, self._names)
+        if isinstance(step, PurgeStep):
+            return erase_of(step, line)
         if isinstance(step, ConsentStep | RevokeStep):
             return owners_word(step, line, self._names)
         if isinstance(step, OpenStep):
@@ -296,4 +301,7 @@ def resolve(document: ScenarioDocument, source: Source) -> tuple[Scenario, list[
     words = {index: step for index, step in enumerate(scenario.steps) if isinstance(step, OwnersWord)}
     if words and not complaints.problems:
         check_consents(words, plan(scenario), complaints)
+    purges = {index: step for index, step in enumerate(scenario.steps) if isinstance(step, Erase)}
+    if purges and not complaints.problems:
+        check_purges(purges, plan(scenario), complaints)
     return scenario, complaints.problems

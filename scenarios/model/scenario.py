@@ -35,6 +35,7 @@ from scenarios.model.expected import (
     ViewChanges,
 )
 from scenarios.model.faults import Fault
+from scenarios.model.purges import Erase
 from scenarios.model.seals import Opening
 from scenarios.model.starts import END, AtHeight, AtView, Place, When, order_of
 from scenarios.model.units import Range, Rate
@@ -49,6 +50,7 @@ __all__ = [
     "Blamed",
     "Denied",
     "Disclose",
+    "Erase",
     "EvidenceKept",
     "Expectation",
     "Fault",
@@ -165,7 +167,7 @@ class Replay:
         return ()
 
 
-Step = Send | Load | Replay | Disclose | Ask | OwnersWord | Opening | Aggregate | Fault
+Step = Send | Load | Replay | Disclose | Ask | OwnersWord | Erase | Opening | Aggregate | Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +227,12 @@ class Scenario:
     def owners_words(self) -> tuple[OwnersWord, ...]:
         """The steps in which owners agree to showing or withdraw it, in the order of time."""
         found = [step for step in self.steps if isinstance(step, OwnersWord)]
+        return tuple(sorted(found, key=order_of))
+
+    @property
+    def purges(self) -> tuple[Erase, ...]:
+        """The steps that have something erased, in the order of time."""
+        found = [step for step in self.steps if isinstance(step, Erase)]
         return tuple(sorted(found, key=order_of))
 
     @property

@@ -11,6 +11,7 @@ from scenarios.model.aggregate_steps import AggregateStep
 from scenarios.model.consent_steps import ConsentStep, RevokeStep
 from scenarios.model.disclosure_steps import DiscloseStep, RequestStep
 from scenarios.model.fault_steps import AnyFault
+from scenarios.model.purge_steps import PurgeStep
 from scenarios.model.seal_steps import OpenStep, SealName
 from scenarios.model.starts import WHEN, Start
 from scenarios.model.strict import Strict
@@ -187,6 +188,7 @@ Step = Annotated[
     | RevokeStep
     | AggregateStep
     | OpenStep
+    | PurgeStep
     | AnyFault,
     Field(discriminator="do"),
 ]

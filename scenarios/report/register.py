@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from node.breach_reading import breaches_of
 from node.chain.act import Act
-from node.chain.deeds import Challenge, Consent, Disclosure, Open, Release, Revocation
+from node.chain.deeds import (
+    Challenge,
+    Consent,
+    Disclosure,
+    Open,
+    Purge,
+    PurgeReceipt,
+    Release,
+    Request,
+    Revocation,
+)
 from node.chain.reading import Ordered
 from node.chain.round_deeds import RoundDeed
+from node.purge_reading import purges_of
 from node.run_reading import Found
 from node.verbs.show_rounds import deed_words, round_id
 from scenarios.report.elements import Html, Row, bullets, join, paragraphs, table
@@ -18,7 +29,9 @@ _HEADS = ["record", "block", "at", "who", "did", "of tx", "to whom", "reason giv
 
 def register(material: Material) -> Html:
     """A row for each act on the ledger, in chain order."""
-    shown, hidden = shortened(list(material.reading.highest().acts()))
+    every = list(material.reading.highest().acts())
+    # Receipts stand in a list of their own, by what was erased.
+    shown, hidden = shortened([each for each in every if not isinstance(each[1].deed, PurgeReceipt)])
     parts = [
         paragraphs(
             "What stands on every ledger, signed by who did it: a record says what its author says. "
@@ -36,6 +49,13 @@ def register(material: Material) -> Html:
         )
         parts.append(paragraphs(what))
         parts.append(bullets(each.line(_name(material, each.tx)) for each in breaches))
+    if purged := purges_of(material.reading):
+        some, rest = shortened(purged)
+        what = "Purge receipts: what was to be erased, since when, and who signed that it did:"
+        parts.append(paragraphs(what))
+        parts.append(bullets(f"{_name(material, each.tx)}: {each.line()}" for each in some))
+        if note := left_out(rest, "payloads", f"privity show tx NAME --run {material.folder.number}"):
+            parts.append(paragraphs(note))
     if note := left_out(hidden, "records", f"privity show tx NAME --run {material.folder.number}"):
         parts.append(paragraphs(note))
     return join(parts)
@@ -58,7 +78,10 @@ def _row(material: Material, ordered: Ordered, act: Act) -> Row:
         did, whom, answers = f"agreed that readers show it{lasts}", _whom(deed.to, deed.hidden), None
     elif isinstance(deed, Revocation):
         did, whom, answers = "withdrew it", _whom(deed.of, deed.hidden), None
+    elif isinstance(deed, Purge):
+        did, whom, answers = "had every node erase it", "everybody", None
     else:
+        assert isinstance(deed, Request)
         did, whom, answers = "asked to be shown it", deed.of, None
     return Row(
         _name(material, ordered.id),

@@ -34,7 +34,7 @@ from tests.command_line import Outcome, Privity
 
 ROOT = Path(__file__).parents[2]
 BUILT = ["init", "check", "up", "run", "down", "ps", "send", "disclose", "request", "show"]
-BUILT += ["consent", "revoke", "aggregate"]
+BUILT += ["consent", "revoke", "purge", "aggregate"]
 BUILT += ["open", "challenge"]
 BUILT += ["who-sees", "logs"]
 BUILT += ["explain", "doctor", "schema", "core-shell", "replay", "shrink", "why", "fault", "report"]

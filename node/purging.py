@@ -1,0 +1,186 @@
+"""Purge receipts: what a node signs of what it erased, and where that goes (P43).
+
+With on-chain payloads every node is obliged, and its receipt is a public act, one for many transactions. With
+off-chain payloads a receipt on the ledger would tell who the readers were, so it goes sealed to the sender's
+node, from those alone who held the payload. A receipt is a statement: that nothing was copied before nobody
+can prove. Who signed and has it all the same is convicted by what is found on its disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+from node.canonical import DecodeError, decode, encode
+from node.chain.act import VERSION, Act, ActTransaction, signed
+from node.chain.deeds import MAX_PURGED, PurgeReceipt
+from node.chain.store import Store
+from node.consortium import Network
+from node.delivery.packets import PurgedHere, SealedPurgeReceipt, SignedPurgedHere, purged_bytes
+from node.envelopes.keys import PartyKeys, WrappingKey
+from node.envelopes.transaction import NONCE_BYTES
+from node.envelopes.wrapping import WRAP_OVERHEAD_BYTES
+from node.private_files import make_private_folder, replace_private
+from node.topics import Topics
+
+FOLDER = "purge-receipts"
+GATHER_MS = 500
+AGAIN_MS = 3000
+TRIES = 8
+_LIMIT = 512 - WRAP_OVERHEAD_BYTES
+
+
+class PurgeReceipts:
+    """Of one node. `act` takes an act of this node's own for ordering; `sender` names who sent a payload.
+
+    What is due lies in the index until it is signed and ordered, or sent. Raises OSError or sqlite3.Error.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        name: str,
+        keys: PartyKeys,
+        folder: Path,
+        store: Store,
+        send: Callable[[str, bytes], None],
+        act: Callable[[ActTransaction], None],
+        sender: Callable[[bytes], str],
+        now_ms: int,
+    ) -> None:
+        self._network = network
+        self._name = name
+        position = network.position(name)
+        assert position is not None
+        self._own = position
+        self._keys = keys
+        self._folder = folder / FOLDER
+        self._store = store
+        self._send = send
+        self._act = act
+        self._sender = sender
+        self._topics = Topics(network.id)
+        self._tries = 0
+        self._due_ms = now_ms + GATHER_MS if store.receipts_due(1) else None
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """When `tick` has something to do; None: nothing is due."""
+        return self._due_ms
+
+    def erased(self, identifiers: Sequence[bytes], now_ms: int) -> None:
+        """These were erased here a moment ago: receipts are due, together with what follows soon."""
+        if identifiers:
+            self._store.add_receipts_due(identifiers)
+            self._tries = 0
+            if self._due_ms is None:
+                self._due_ms = now_ms + GATHER_MS
+
+    def ordered(self, author: str, deed: PurgeReceipt) -> None:
+        """A receipt is on the ledger."""
+        if author == self._name:
+            self._store.drop_receipts_due(deed.txs)
+
+    def tick(self, now_ms: int, height: int) -> None:
+        """Sign what is due, and say it again for as long as nobody has it for sure."""
+        if self._due_ms is None or now_ms < self._due_ms:
+            return
+        due = self._store.receipts_due(MAX_PURGED)
+        if not due:
+            self._due_ms = None
+            return
+        self._due_ms = now_ms + AGAIN_MS
+        self._tries += 1
+        if self._network.off_chain:
+            for identifier in due:
+                self._seal(identifier)
+            if self._tries > 1:  # Said twice, and taken once.
+                self._store.drop_receipts_due(due)
+                self._tries, self._due_ms = 0, now_ms + GATHER_MS
+        elif self._tries > TRIES:
+            self._due_ms = None  # Nothing is ordered any more; the next start says it again.
+        else:
+            self._act(self._signed(due, height))
+
+    def _signed(self, due: Sequence[bytes], height: int) -> ActTransaction:
+        deed = PurgeReceipt(tuple(sorted(due)))
+        network = self._network
+        # No entropy is needed: one statement at one height has one form.
+        drawn = sha256(b"privity/v1/purge-receipt\0" + network.id + encode((self._name, deed, height)))
+        act = Act(
+            network=network.id,
+            version=VERSION,
+            sender=self._name,
+            nonce=drawn.digest()[:NONCE_BYTES],
+            policy=network.policy_hash,
+            valid_from=height,
+            valid_until=height + network.rules.validity_window,
+            deed=deed,
+        )
+        return signed(act, self._keys.signing)
+
+    def _seal(self, identifier: bytes) -> None:
+        """The receipt for the sender's node alone, derandomised from this node's own key."""
+        network, sender = self._network, self._sender(identifier)
+        here = PurgedHere(self._own, identifier)
+        own = SignedPurgedHere(here, self._keys.signing.sign(purged_bytes(network.id, here)))
+        if sender == self._name:
+            self._keep(own)
+            return
+        place = network.position(sender)
+        assert place is not None
+        secret = self._keys.signing.secret_bytes()
+        ephemeral = sha256(b"privity/v1/purge-ephemeral\0" + secret + network.id + identifier).digest()
+        public = network.wrapping_keys[sender]
+        sealed = public.wrap(encode(own), info=_info(network), ephemeral=ephemeral)
+        self._send(self._topics.inbox_of(place), encode(SealedPurgeReceipt(sealed)))
+
+    def take(self, packet: SealedPurgeReceipt) -> str:
+        """A receipt for what this party sent; why it is dropped, if it is."""
+        found = _open(self._network, packet.sealed, self._keys.wrapping)
+        if found is None:
+            return "bad receipt"
+        if not is_good_purge(self._network, found):
+            return "bad signature"
+        row = self._store.transaction(found.here.tx)
+        if row is None or not row.purge_at or self._sender(found.here.tx) != self._name:
+            return "receipt is not wanted"
+        self._keep(found)
+        return ""
+
+    def _keep(self, receipt: SignedPurgedHere) -> None:
+        make_private_folder(self._folder)
+        name = f"{receipt.here.tx.hex()}.{receipt.here.replica}"
+        replace_private(self._folder / name, encode(receipt))
+
+
+def is_good_purge(network: Network, receipt: SignedPurgedHere) -> bool:
+    """Whether a member gave it."""
+    keys, here = network.verify_keys, receipt.here
+    if here.replica >= len(keys):
+        return False
+    return keys[here.replica].verify(receipt.signature, purged_bytes(network.id, here))
+
+
+def read_purge_receipts(folder: Path, network: Network) -> Iterator[tuple[bytes, str]]:
+    """The good receipts that a sender's node keeps: transaction and who gave it."""
+    with suppress(FileNotFoundError):
+        for path in sorted((folder / FOLDER).iterdir()):
+            with suppress(OSError, DecodeError):
+                receipt = decode(SignedPurgedHere, path.read_bytes(), _LIMIT)
+                if is_good_purge(network, receipt):
+                    yield receipt.here.tx, network.names[receipt.here.replica]
+
+
+def _open(network: Network, sealed: bytes, key: WrappingKey) -> SignedPurgedHere | None:
+    opened = key.unwrap(sealed, info=_info(network))
+    try:
+        return None if opened is None else decode(SignedPurgedHere, opened, _LIMIT)
+    except DecodeError:
+        return None
+
+
+def _info(network: Network) -> bytes:
+    return b"privity/v1/purge-receipt-wrap\0" + network.id
