@@ -174,9 +174,11 @@ def receipt_lines(reading: RunReading, receipt: Receipt) -> list[str]:
         lines.append(f"{_line('ordered', ordered):<{_WIDTH}} {receipt.took_ms} ms")
         executed = f"hash signed by {len(proof.block_certificate.signatures)} of {reading.network.n} voters"
         lines.append(_line("block", f"{short_id(proof.header.hash())}…  {executed} (quorum {need})"))
+    holding = others if on_chain else []
     if under is not None:
         keepers = reading.network.keepers(under, order.sender)
-        others = [name for name in others if name not in keepers]
+        holding = [name for name in others if name in keepers or on_chain]
+        others = [name for name in others if name not in holding]
         lines += _under_seal(reading, receipt, under)
     elif order.to and on_chain:
         verb = "opens" if len(order.to) == 1 else "open"
@@ -197,7 +199,7 @@ def receipt_lines(reading: RunReading, receipt: Receipt) -> list[str]:
         lines.append(_line("kept", f"for {blocks} after its own; then every node erases it"))
     if order.redisclose != FREE:
         lines.append(_line("rule", RULE_WORDS[order.redisclose]))
-    rest = f"         ciphertext, no key   {', '.join([*(others if on_chain else ()), 'broker'])}"
+    rest = f"         ciphertext, no key   {', '.join([*holding, 'broker'])}"
     rest += f"         commitment only   {', '.join(others)}" if others and not on_chain else ""
     lines.append(_line("content", f"{', '.join(readers)}{rest}"))
     hidden = "   hidden: recipients" if under is None else " Who will read it is in the policy."

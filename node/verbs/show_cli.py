@@ -25,6 +25,7 @@ from node.verbs.show_object import SCHEMA as OBJECT_SCHEMA
 from node.verbs.show_object import object_lines, view_object
 from node.verbs.show_seal import seal_lines, view_seal
 from node.verbs.show_transaction import (
+    LATE,
     NOT_ORDERED,
     NOT_PARTY,
     PUBLIC,
@@ -148,7 +149,15 @@ def _transaction(
     view = view_transaction(reading, reading.find(name), seen_as)
     lines, document = transaction_lines(view), transaction_document(reading, view)
     # Not being allowed is one thing; not being able to tell yet is another.
-    exits = {READS: 0, SHOWN: 0, PUBLIC: 0, PURGED: 0, NOT_PARTY: NOT_ALLOWED, SEALED: NOT_ALLOWED}
+    exits = {
+        READS: 0,
+        SHOWN: 0,
+        PUBLIC: 0,
+        PURGED: 0,
+        NOT_PARTY: NOT_ALLOWED,
+        SEALED: NOT_ALLOWED,
+        LATE: NOT_ALLOWED,
+    }
     missing = UNCONFIRMED if view.access != NOT_ORDERED or seen_as is not None else 0
     return lines, document, exits.get(view.access, missing)
 

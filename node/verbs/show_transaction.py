@@ -44,6 +44,7 @@ UNREADABLE = "does not match its commitment"
 PUBLIC = "public view"
 SHOWN = "shown later"
 SEALED = "sealed"
+LATE = "too late for its seal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,8 @@ def _open(
         key = reading.keys(name).wrapping
         return READS, open_sealed(reading.network, transaction, blob, name, key, releases).opened
     except StillSealed:
-        return SEALED, None
+        bid = node.seals.bid(identifier)
+        return (LATE if bid is not None and bid.late else SEALED), None
     except NotAParty:
         return NOT_PARTY, None
     except Unreadable as error:
@@ -317,6 +319,8 @@ def _content(view: TransactionView) -> list[str]:
     if view.access == NOT_PARTY:
         text = f"not visible: {view.seen_as} is not a named party"
         return [_right(_line("content", text), "E-NOT-PARTY")]
+    if view.access == LATE:
+        return [_right(_line("content", "not visible: it came too late for its seal"), "E-SEAL-LATE")]
     if view.access == SEALED:
         text = f"not visible yet: {view.seen_as} reads it when its seal opens"
         return [_right(_line("content", text), "E-SEAL-EARLY")]

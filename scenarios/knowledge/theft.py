@@ -16,11 +16,12 @@ from node.envelopes.keys import WrappingKey
 from node.envelopes.transaction import Blob, PrivateTransaction
 from node.run_reading import RunReading
 from node.text import clean, plain
+from node.unsealing import open_sealed
 from scenarios.knowledge.broker_view import carried_blobs
 from scenarios.knowledge.disclosures import shown_by
 from scenarios.knowledge.matrix import capture_offset_ms, until_ms
-from scenarios.knowledge.opening import How, Knowledge, Since, unsealed
-from scenarios.knowledge.rows import CIPHERTEXT, NAMED, SENDER, WITH_CIPHERTEXT, Cell, Matrix, Row
+from scenarios.knowledge.opening import How, Knowledge, Since, of_payload
+from scenarios.knowledge.rows import CIPHERTEXT, NAMED, SENDER, UNSEALED, WITH_CIPHERTEXT, Cell, Matrix, Row
 from scenarios.model.prediction import BROKER
 
 THIEF = "thief"
@@ -67,8 +68,8 @@ def steal(reading: RunReading, matrix: Matrix, party: str) -> Theft:
     for row in matrix.rows:
         found = {
             DISK: row.knows[party],
-            CARRIED: _opened(party, key, [carried[row.id]] if row.id in carried else ()),
-            NODES: _opened(party, key, _lying(reading, row, others, matrix.captured)),
+            CARRIED: _opened(reading, matrix, party, key, [carried[row.id]] if row.id in carried else ()),
+            NODES: _opened(reading, matrix, party, key, _lying(reading, row, others, matrix.captured)),
         }
         row.held[column] = _held(row, party)
         for place, known in found.items():
@@ -161,12 +162,27 @@ def _shown(matrix: Matrix, party: str, key: WrappingKey, tried: Iterable[_Tried]
     return found
 
 
-def _opened(party: str, key: WrappingKey, tried: Iterable[_Tried]) -> Knowledge:
-    """What the key opens of these: they are the same ciphertext, so the first that opens is enough."""
+def _opened(
+    reading: RunReading, matrix: Matrix, party: str, key: WrappingKey, tried: Iterable[_Tried]
+) -> Knowledge:
+    """What the key opens of these: they are the same ciphertext, so the first that opens is enough.
+
+    What lies under a seal it opens with the shares released to its owner by then, which are on every ledger.
+    """
+    network, chain = reading.network, reading.highest()
     for transaction, blob, since in tried:
         reason = SENDER if transaction.header.core.sender == party else NAMED
+        created_ms = network.created_ms
+        releases = [
+            each
+            for each in chain.seals.releases_of(transaction.id)
+            if matrix.at.reached(each.time_ms - created_ms, each.at[0])
+        ]
         try:
-            return unsealed(transaction, blob, key, How(reason, since))
+            found = open_sealed(network, transaction, blob, party, key, releases)
+            if found.last is not None:
+                reason, since = UNSEALED, Since(found.last.time_ms - created_ms, found.last.at[0])
+            return of_payload(found.opened.payload, How(reason, since))
         except (NotAParty, Unreadable):
             continue
     return Knowledge()
@@ -178,4 +194,5 @@ def _held(row: Row, party: str) -> Cell:
         return row.held[party]
     if row.held[BROKER].symbol == CIPHERTEXT:
         return row.held[BROKER]
-    return next((cell for cell in row.held.values() if cell.symbol == CIPHERTEXT), row.held[party])
+    found = next((cell for cell in row.held.values() if cell.symbol == CIPHERTEXT), row.held[party])
+    return found._replace(reason="")  # Another party's reason is none of the thief's.

@@ -262,7 +262,7 @@ def _who(columns: Sequence[str], all_columns: Sequence[str]) -> str:
 
 def _metadata_sentence(metadata: Metadata, columns: Sequence[str]) -> str:
     seen = _who(metadata.size, columns)
-    known = " ".join(metadata.recipients_known_to) or "nobody"
+    known = _who(metadata.recipients_known_to, columns)
     return f"{seen}: sender, time, padded size {metadata.size_bytes} B.  {known}: recipients"
 
 

@@ -15,6 +15,7 @@ from node.chain.reading import Indexed
 from node.chain.store import MISSING, PENDING
 from scenarios.faults.record import FaultRecord
 from scenarios.proved_liars import ProvedLiar
+from scenarios.why.sealed import UnderSeal
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Known:
     `committed_ms` and `proposed_ms` are by height, for blocks that some node's log tells of. `indexes` is
     each node's own index of transactions, `lacking_ms` since when a node misses a payload, by its name and
     the first digits of the transaction. `liars` are senders whom some node can prove to have lied.
-    `takes_faults` says that it hears `privity fault`.
+    `takes_faults` says that it hears `privity fault`. `sealed` is what lies under a seal unopened, by id.
     """
 
     run: str
@@ -101,6 +102,7 @@ class Known:
     indexes: Mapping[str, Mapping[bytes, Indexed]] = field(default_factory=dict, repr=False)
     lacking_ms: Mapping[tuple[str, str], int] = field(default_factory=dict)
     liars: tuple[ProvedLiar, ...] = ()
+    sealed: Mapping[bytes, UnderSeal] = field(default_factory=dict)
 
     @property
     def voters(self) -> tuple[NodeKnown, ...]:

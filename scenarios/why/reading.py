@@ -23,6 +23,7 @@ from scenarios.mailbox import Mailbox
 from scenarios.model.plan import PlannedSend, plan
 from scenarios.proved_liars import liar_in_words, proved_liars
 from scenarios.why.known import Ended, Known, NodeKnown, Submitted
+from scenarios.why.sealed import under_seals
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ def read_known(reading: RunReading, *, now_ms: int | None = None, asked: Asked |
         committed_ms=_first_seen(events, "block.commit"),
         proposed_ms=_first_seen(events, "pbft.pre_prepare"),
         indexes=indexes,
+        sealed=under_seals(reading),
         lacking_ms={
             (event["node"], event["tx"]): event["t"]
             for event in events

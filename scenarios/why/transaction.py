@@ -25,10 +25,11 @@ from scenarios.why import diagnosis as states
 from scenarios.why.diagnosis import Diagnosis
 from scenarios.why.known import Known, Submitted
 from scenarios.why.reach import Missing
+from scenarios.why.sealed import UnderSeal
 from scenarios.why.wording import document_of, ended_line, line, lines_of, missing_document, seconds, why
 
 PLANNED, WAITING, EXPIRED, REFUSED = "planned", "waiting", "expired", "refused"
-UNDELIVERED, ARRIVED = "undelivered", "delivered"
+UNDELIVERED, ARRIVED, SEALED = "undelivered", "delivered", "sealed"
 ABSENT = "absent"  # A reader's node does not hold the block yet.
 
 _STATE_WORDS = {
@@ -63,13 +64,14 @@ class TransactionDiagnosis:
     readers: tuple[Reader, ...]
     network: Diagnosis
     liar: ProvedLiar | None = None  # Its sender, if somebody can prove that it lied.
+    seal: UnderSeal | None = None  # Of one that lies under a seal unopened.
     trigger: Place | None = None  # What a planned one waits for; `at_ms` counts from then.
 
     @property
     def exit_code(self) -> int:
         """0 it has arrived, or is on its way; 1 something keeps it; 3 that could not be told."""
         network = self.network
-        if self.state == ARRIVED:
+        if self.state == ARRIVED or (self.seal is not None and self.seal.as_it_should):
             return FINE
         if self.state in (PLANNED, WAITING) and network.ended is None:
             if network.state == states.UNKNOWN:
@@ -103,9 +105,21 @@ def diagnose_transaction(
     else:
         there = all(each.state in (DELIVERED, PURGED) for each in readers)
         state = ARRIVED if there else UNDELIVERED
+    seal = known.sealed.get(wanted.tx) if state in (ARRIVED, UNDELIVERED) else None
+    if seal is not None:
+        state, readers = SEALED, ()
     liar = next((each for each in known.liars if each.tx == wanted.tx), None)
     return TransactionDiagnosis(
-        wanted.name, wanted.tx, state, wanted.sender, wanted.at_ms, wanted.height, readers, network, liar
+        wanted.name,
+        wanted.tx,
+        state,
+        wanted.sender,
+        wanted.at_ms,
+        wanted.height,
+        readers,
+        network,
+        liar,
+        seal,
     )
 
 
@@ -200,6 +214,8 @@ def answer(diagnosis: TransactionDiagnosis) -> str:
             return f"{name} has expired: it was handed in at {at}, and its window closed without a block."
         case "refused":
             return f"{name} is in {height} and had no effect: its sender used that nonce before."
+        case "sealed" if diagnosis.seal is not None:
+            return f"{name} is in {height}, and lies under its seal: {diagnosis.seal.text}."
         case "undelivered":
             named = ", ".join(reader.name for reader in diagnosis.lacking)
             has = "has" if len(diagnosis.lacking) == 1 else "have"
