@@ -1,7 +1,8 @@
 """Scenarios drawn from seeds: private business while each role is crashed at each of its steps.
 
 One deal is at the centre, and a moment of it is a step: its payload is handed in, ordered, executed, opened,
-shown to somebody later. Around it goes other business, under partitions and loss. All heals before the end.
+shown to somebody later. Around it goes other business, a seal and a total in it, under partitions and loss.
+All heals before the end.
 """
 
 from __future__ import annotations
@@ -21,8 +22,20 @@ STEPS = {
     "opened": (161, 600),
     "showing": (1995, 2060),
 }
-DEAL_MS, SHOWN_MS, END_MS = 1500, 3500, 5000
-CASES = [(role, step) for role in ROLES for step in STEPS]
+DEAL_MS, SHOWN_MS = 1500, 3500
+# Of a seal and of a total, in milliseconds of the run.
+BID_MS, OPENS, OPEN_MS, TOTAL_MS = 1700, "6s", 6300, 4500
+OPENER_STEPS = {"bid": (1690, 1800), "opening": (6250, 6380), "releasing": (6381, 6700)}
+COORDINATOR_STEPS = {"registering": (4490, 4600), "dealing": (4601, 4800), "summing": (4801, 5200)}
+ALL_STEPS = {
+    **{
+        (role, step): (DEAL_MS + low, DEAL_MS + high) for role in ROLES for step, (low, high) in STEPS.items()
+    },
+    **{("opener", step): span for step, span in OPENER_STEPS.items()},
+    **{("coordinator", step): span for step, span in COORDINATOR_STEPS.items()},
+    **{("contributor", step): span for step, span in COORDINATOR_STEPS.items()},
+}
+CASES = list(ALL_STEPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +60,16 @@ def drawn(seed: int) -> Drawn:
 class _Drawing:
     def __init__(self, seed: int, draw: Random) -> None:
         self._seed, self._draw = seed, draw
-        followers = draw.choice([0, 0, 1])
+        role = CASES[seed % len(CASES)][0]
+        self._sealed = role == "opener" or draw.random() < 0.2
+        self._summed = role in ("coordinator", "contributor") or draw.random() < 0.15
+        followers = 1 if self._summed else draw.choice([0, 0, 1])
         voters = draw.randint(4, 7 - followers)
         self._voters = [f"v{number}" for number in range(1, voters + 1)]
         self._followers = [f"f{number}" for number in range(1, followers + 1)]
         everybody = draw.sample([*self._voters, *self._followers], voters + followers)
         self._sender, *others = everybody
+        self._openers = draw.sample(others, 2)
         cut = draw.randint(1, min(3, len(others) - 1))
         self._readers, self._strangers = others[:cut], others[cut:]
         self._steps: list[dict[str, Any]] = []
@@ -71,6 +88,7 @@ class _Drawing:
             "network": {"transport": "memory", **draw.choice([{}, {}, {"loss": "1%"}])},
             "consensus": {"block_every": draw.choice(["50ms", "100ms"]), "view_timeout": "800ms"},
             "privacy": privacy,
+            **self._seals(),
             "parties": {
                 **{name: {} for name in self._voters},
                 **{name: {"votes": False} for name in self._followers},
@@ -96,9 +114,11 @@ class _Drawing:
             }
         else:
             self._features.append("on_chain")
-        if draw.random() < 0.2:
+        # A coordinator of totals must not read every value.
+        mandatory = [name for name in self._readers if not self._summed or name != "f1"]
+        if mandatory and draw.random() < 0.2:
             self._features.append("mandatory reader")
-            privacy["always_to"] = [draw.choice(self._readers)]
+            privacy["always_to"] = [draw.choice(mandatory)]
         return privacy
 
     def _step(self, at_ms: int, do: str, **keys: Any) -> None:
@@ -124,15 +144,30 @@ class _Drawing:
             answers = {"answers": "asked"} if asked else {}
             shown = {"as": by, "to": [whom], "reason": "as agreed", **part, **answers}
             self._step(SHOWN_MS, "disclose", id="shown", tx="deal", **shown)
+        if self._sealed:
+            self._features.append("seal")
+            bid = {"price": draw.randint(1, 10**6), "note": f"bid number {draw.randint(10, 99)}"}
+            self._step(BID_MS, "send", id="bid", **{"as": self._sender}, seal="close", data=bid)
+            self._step(OPEN_MS, "open", seal="close", **{"as": self._openers})
+        if self._summed:
+            self._features.append("total")
+            total = {"as": "f1", "from": self._voters, "field": "exposure", "learn": "total"}
+            self._step(TOTAL_MS, "aggregate", id="sum", **total, data={"exposure": "1000..9000"})
+
+    def _seals(self) -> dict[str, Any]:
+        if not self._sealed:
+            return {}
+        threshold = self._draw.choice([1, 2, 2])
+        seal = {"opens_at": OPENS, "openers": self._openers, "threshold": threshold, "then_to": self._openers}
+        return {"seals": {"close": seal}}
 
     def _faults(self) -> None:
         draw = self._draw
         first = CASES[self._seed % len(CASES)]
-        others = [case for case in CASES if case[0] != first[0]]
+        others = [case for case in CASES if case[0] in ROLES and case[0] != first[0]]
         cases = [first, *([draw.choice(others)] if draw.random() < 0.35 else [])]
         for number, (role, step) in enumerate(cases, 1):
-            low, high = STEPS[step]
-            at_ms = max(0, DEAL_MS + draw.randint(low, high))
+            at_ms = draw.randint(*ALL_STEPS[role, step])
             lasting = f"{draw.randint(300, 2500)}ms"
             crash = {"kind": "crash", "nodes": [self._node_of(role)], "for": lasting}
             self._step(at_ms, "fault", id=f"crash-{number}", **crash)
@@ -152,4 +187,7 @@ class _Drawing:
             "sender": self._sender,
             "reader": self._draw.choice(self._readers),
             "non-party": self._draw.choice(self._strangers),
+            "opener": self._openers[0],
+            "coordinator": "f1",
+            "contributor": self._draw.choice(self._voters),
         }.get(role, role)

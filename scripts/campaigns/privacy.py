@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from scenarios.repeating.privacy_draw import ROLES, STEPS
+from scenarios.repeating.privacy_draw import CASES
 from scenarios.repeating.privacy_runs import Result, run_seed
 
 
@@ -53,11 +53,10 @@ def told(results: list[Result], home: Path) -> list[str]:
     lines.append(
         f"  {sum(result.refused for result in results)} with a payload that lacked receipts, as told"
     )
-    lines.append("  runs in which a role was crashed at a step of the deal:")
-    width = max(map(len, STEPS))
-    lines.append(f"    {'':<{width}}" + "".join(f"{role:>12}" for role in ROLES))
-    for step in STEPS:
-        lines.append(f"    {step:<{width}}" + "".join(f"{struck[role, step]:>12}" for role in ROLES))
+    lines.append("  runs in which a role was crashed at a step:")
+    for role in dict.fromkeys(role for role, _ in CASES):
+        steps = [f"{step} {struck[role, step]}" for each, step in CASES if each == role]
+        lines.append(f"    {role:<12} {' · '.join(steps)}")
     lines.append("  " + " · ".join(f"{name} {count}" for name, count in sorted(features.items())))
     return lines
 

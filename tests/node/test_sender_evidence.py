@@ -245,9 +245,9 @@ def forgery(draw: random.Random, network: Network, honest: list[Sealed]) -> byte
             header = msgspec.structs.replace(header, slots_hash=slots_hash(blob.slots))
         case 1:  # Signed by who shows it, in the name of the honest sender.
             header = msgspec.structs.replace(header, slots_hash=slots_hash(blob.slots))
-            signature = draw.choice([STRANGER, PARTIES["bob"], PARTIES["cyd"]]).signing.sign(
-                signed_bytes(header)
-            )
+            others = [PARTIES[name] for name in ("ann", "bob", "cyd") if name != header.core.sender]
+            signer = draw.choice([STRANGER, *others])
+            signature = signer.signing.sign(signed_bytes(header))
     transaction = PrivateTransaction(header, signature)
     data = bytearray(encode_proof(SenderProof(transaction, blob, draw.choice(keys), draw.choice(readers))))
     for _ in range(draw.choice([0, 0, 1, 3])):

@@ -38,7 +38,13 @@ def test_a_seed_is_one_scenario() -> None:
     """The same seed draws the same, another something else; what is drawn differs in what it uses."""
     assert drawn(5).text == drawn(5).text != drawn(6).text
     used = Counter(feature for seed in range(60) for feature in drawn(seed).features)
-    assert min(used[name] for name in ("on_chain", "off_chain", "keep", "disclosure", "request", "loss")) > 3
+    assert (
+        min(
+            used[name]
+            for name in ("on_chain", "off_chain", "keep", "disclosure", "request", "loss", "seal", "total")
+        )
+        > 3
+    )
 
 
 def test_a_seed_passes_and_leaves_nothing(tmp_path: Path) -> None:
