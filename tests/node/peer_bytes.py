@@ -14,7 +14,18 @@ from node.aggregation.boxes import Released
 from node.canonical import encode
 from node.chain.act import VERSION, Act, ActTransaction
 from node.chain.block import BlockHeader
-from node.chain.deeds import Challenge, Consent, Deed, Disclosure, Open, Release, Request, Revocation
+from node.chain.deeds import (
+    Challenge,
+    Consent,
+    Deed,
+    Disclosure,
+    Open,
+    Purge,
+    PurgeReceipt,
+    Release,
+    Request,
+    Revocation,
+)
 from node.chain.round_deeds import (
     BOX_BYTES,
     RoundBlame,
@@ -32,10 +43,13 @@ from node.delivery.packets import (
     BlobAnswer,
     BlobDelivery,
     BlobRequest,
+    PurgedHere,
     Receipt,
     ReceiptsUnderKey,
+    SealedPurgeReceipt,
     SealedReceipt,
     SignedBlobRequest,
+    SignedPurgedHere,
     SignedReceipt,
 )
 from node.envelopes.disclosure import PACKAGE_FIELD, pack
@@ -105,6 +119,8 @@ DEEDS: tuple[Deed, ...] = (
     Challenge(DIGEST, "bob"),
     Consent(DIGEST, ("bob",), (), 9, "as agreed"),
     Revocation(DIGEST, (), (DIGEST,), "as agreed"),
+    Purge(DIGEST, "asked for by its subject"),
+    PurgeReceipt((HASH, DIGEST)),
 )
 
 
@@ -133,6 +149,7 @@ PACKETS: list[bytes] = [
         Inclusion(BATCH, CERTIFICATE, HEADER, block_certificate(3, DIGEST, (0, 1, 2))),
         BlobDelivery(SEALED.transaction, SEALED.blob, bytes(8), SIGNATURE),
         SealedReceipt(0, bytes(150)),
+        SealedPurgeReceipt(bytes(150)),
         ReceiptsUnderKey(DIGEST, bytes(16), bytes(120)),
         SignedBlobRequest(BlobRequest(1, (DIGEST, SEALED.transaction.id)), SIGNATURE),
         BlobAnswer(SEALED.transaction, SEALED.blob, ReceiptsUnderKey(DIGEST, bytes(16), bytes(120))),
@@ -173,6 +190,7 @@ PACKAGES = [
     for fields in (["amount"], None)
 ]
 RECEIPT = SignedReceipt(Receipt(2, DIGEST), SIGNATURE)
+PURGED_HERE = SignedPurgedHere(PurgedHere(2, DIGEST), SIGNATURE)
 RECEIPTS = [encode((RECEIPT, RECEIPT)), encode(())]
 PROOFS = [
     encode_proof(SenderProof(SEALED.transaction, SEALED.blob, SEALED.content_key, reader))

@@ -29,6 +29,7 @@ TRIED = {
     ("envelopes/sender_proof.py", "SenderProof"): "sender proof",
     ("delivery/receipts.py", "SignedReceipt"): "receipt",
     ("delivery/receipts.py", "Receipts"): "receipts",
+    ("purging.py", "SignedPurgedHere"): "purged here",
     ("aggregation/boxes.py", "Released"): "release",
     ("state_check/packets.py", "_MESSAGE"): "state message",
 }

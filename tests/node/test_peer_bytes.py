@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from node.aggregation.boxes import Released
 from node.canonical import DecodeError, decode, encode
 from node.chain.round_deeds import RELEASE_LIMIT
-from node.delivery.packets import RECEIPTS_LIMIT, SignedReceipt
+from node.delivery.packets import RECEIPTS_LIMIT, SignedPurgedHere, SignedReceipt
 from node.delivery.receipts import Receipts
 from node.envelopes.disclosure import PACKAGE_FIELD, package_in
 from node.envelopes.object_write import written_by
@@ -37,6 +37,7 @@ from tests.node.peer_bytes import (
     PACKAGES,
     PACKETS,
     PROOFS,
+    PURGED_HERE,
     RECEIPT,
     RECEIPTS,
     RELEASED,
@@ -65,6 +66,7 @@ DECODERS: dict[str, tuple[Callable[[bytes], object], list[bytes]]] = {
     "package": (decode_package, PACKAGES),
     "receipt": (lambda data: decode(SignedReceipt, data, RECEIPTS_LIMIT), [encode(RECEIPT)]),
     "receipts": (lambda data: decode(Receipts, data, RECEIPTS_LIMIT), RECEIPTS),
+    "purged here": (lambda data: decode(SignedPurgedHere, data, RECEIPTS_LIMIT), [encode(PURGED_HERE)]),
     "sender proof": (decode_proof, PROOFS),
     "release": (lambda data: decode(Released, data, RELEASE_LIMIT), RELEASED),
 }
