@@ -92,8 +92,12 @@ def test_a_fault_of_this_kind_is_felt(privity: Privity, tmp_path: Path, kind: st
     assert fault["nodes"] == ([] if kind.startswith("broker") else fault["nodes"][:1])
 
 
+# One kind or two for each hand that the fixture stops: what follows is the same for all of its kinds.
+WITHOUT_EFFECT = ("crash", "corrupt-disk", "pause", "partition", "equivocate", "skew", "broker-outage")
+
+
 @pytest.mark.usefixtures("idle_hands")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", WITHOUT_EFFECT)
 def test_a_fault_of_this_kind_without_effect_fails(privity: Privity, tmp_path: Path, kind: str) -> None:
     """Everything else is as it should be; the fault is reported as vacuous, in words and in the document."""
     report = tmp_path / "out.xml"
