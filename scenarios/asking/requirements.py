@@ -91,8 +91,8 @@ class Case:
             found.append(
                 Requirement(
                     f"{_listed(self.summers)} may learn a total of many such messages and no single one",
-                    STATED,
-                    "single ones are denied; totals need `aggregate`",
+                    TESTED,
+                    "check: denied; do: aggregate over the voters, check: learns_only",
                 )
             )
         if self.judge is not None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
+from node.chain.round_deeds import MOST_CONTRIBUTORS
 from node.logs.event_fields import is_name
 from scenarios.asking.questions import HARMS, QUESTIONS, Judge
 from scenarios.asking.requirements import Case
 
 _SENT, _ASKED, _SHOWN = "1s", "3s", "4s"
 _BEFORE = "2s"
+_SUMMED_S, _ROUND_S = 5, 10
 
 
 def scenario_text(case: Case, name: str) -> str:
@@ -31,6 +33,7 @@ def scenario_text(case: Case, name: str) -> str:
             "",
             "steps:",
             *_steps(case),
+            *_totals(case),
             "",
             "expect:",
             "  - {check: agreement}",
@@ -96,6 +99,15 @@ def _steps(case: Case) -> Iterable[str]:
         yield f"     to: [{judge.name}], {part}reason: to settle the dispute, answers: dispute}}"
 
 
+def _totals(case: Case) -> Iterable[str]:
+    """A total for each who may learn totals: over the voters, for fewer than four values give some away."""
+    voters = (*case.members, *case.witnesses)[:MOST_CONTRIBUTORS]
+    for number, name in enumerate(case.summers):
+        at = f"{_SUMMED_S + number * _ROUND_S}s"
+        yield f"  - {{at: {at}, do: aggregate, id: total-{number + 1}, as: {name},"
+        yield f'     from: [{", ".join(voters)}], field: amount, data: {{amount: "1..1000"}}}}'
+
+
 def _rules(case: Case) -> Iterable[str]:
     readers, judge = case.members, case.judge
     yield _readers(readers, _BEFORE if judge is not None else "end")
@@ -108,6 +120,8 @@ def _rules(case: Case) -> Iterable[str]:
     denied = [name for name in (*case.outsiders, *case.witnesses) if judge is None or name != judge.name]
     if denied:
         yield f"  - {{check: denied, tx: message, as: [{', '.join(denied)}]}}"
+    for number, name in enumerate(case.summers, 1):
+        yield f"  - {{check: learns_only, as: {name}, tx: total-{number}, what: total}}"
 
 
 def _readers(names: Iterable[str], at: str, field: str = "") -> str:

@@ -74,7 +74,8 @@ class Knowledge:
         if self.key is not None:
             return self.key
         reasons = {how.reason for how in self.opened.values()}
-        times = sorted(how.since for how in self.opened.values() if how.since is not None)
+        known = (how.since for how in self.opened.values() if how.since is not None)
+        times = sorted(known, key=lambda since: (since.t_ms, since.height or 0))
         since = (times[-1] if self.whole else times[0]) if times else None
         return How(reasons.pop() if len(reasons) == 1 else "", since)
 
@@ -118,4 +119,5 @@ def path_order(path: Path) -> tuple[tuple[bool, str | int], ...]:
 def _earlier(first: How, second: How) -> How:
     if first.since is None or second.since is None:
         return first if second.since is None else second
-    return first if first.since <= second.since else second
+    # What the broker carried has no height, and may have the time of what a node noted.
+    return first if first.since.t_ms <= second.since.t_ms else second

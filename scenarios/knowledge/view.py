@@ -11,6 +11,7 @@ from node.text import clean, plain
 from scenarios.knowledge.metadata import Metadata, possible_readers
 from scenarios.knowledge.opening import Since
 from scenarios.knowledge.rows import (
+    AGGREGATE,
     CIPHERTEXT,
     COMMITMENT,
     COULD,
@@ -235,6 +236,8 @@ def _why(cell: Cell, since: Sequence[Since], columns: str, on_chain: bool, opene
         return f"unsealed in block {first.height}{by}, at {first.t_ms / 1000:.1f}s"
     if cell.reason in (OPENER, WILL_READ):
         return f"{BY_SYMBOL[cell.symbol].meaning}; {REASONS[cell.reason]}{_at(since)}"
+    if cell.symbol == AGGREGATE:
+        return f"{BY_SYMBOL[AGGREGATE].meaning}{_at(since)}"
     if cell.symbol == READS:
         how = REASONS.get(cell.reason, BY_SYMBOL[READS].meaning)
         return f"{how}, some of the fields{_at(since)}" if cell.part else f"{how}{_at(since)}"

@@ -17,7 +17,8 @@ from node.envelopes.transaction import PrivateTransaction
 from node.run_reading import RunReading
 from scenarios.judging import Evidence, judge, plan_differences, summed
 from scenarios.knowledge.matrix import build_matrix
-from scenarios.knowledge.view import matrix_lines
+from scenarios.knowledge.theft import steal
+from scenarios.knowledge.view import matrix_lines, transaction_lines
 from scenarios.model.aggregates import Aggregate
 from scenarios.model.checking import check_document, render_check
 from scenarios.model.filled import masked
@@ -162,6 +163,18 @@ def test_p51_masks_seeds_and_shares_are_looked_for_everywhere(evidence: Evidence
     assert {f"{kind} of a round" for kind in ("mask key", "share key", "mask seed", "share")} <= kinds
     mine = [secret for secret in evidence.secrets.all if secret.kind.endswith("of a round")]
     assert all(not secret.readers for secret in mine) and len(mine) > 50
+
+
+def test_p53_who_steals_the_coordinators_keys_has_its_totals_and_no_value(evidence: Evidence) -> None:
+    """With its disk, the broker's capture and every other node's blobs."""
+    reading = RunReading(evidence.folder)
+    matrix = build_matrix(evidence.folder)
+    theft = steal(reading, matrix, "hub")
+    records = {name for name in evidence.sent if name.startswith(("debt-", "gain-"))}
+    assert len(records) >= 14 and records <= set(theft.safe)
+    assert {"debt", "gain"} <= set(theft.reads["disk"]), theft.reads
+    page = "\n".join(transaction_lines(build_matrix(evidence.folder, only=["gain"]), None, on_chain=True))
+    assert "learns only an aggregate, block " in page and "not ordered" not in page
 
 
 def test_the_page_of_a_round(evidence: Evidence, privity: Privity) -> None:

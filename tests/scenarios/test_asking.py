@@ -9,7 +9,7 @@ import pytest
 
 from node.errors import PrivityError
 from scenarios.asking.questions import HARMS, QUESTIONS, Question, ask
-from scenarios.asking.requirements import NOT_MET, STATED, Case
+from scenarios.asking.requirements import NOT_MET, TESTED, Case
 from scenarios.asking.writing import scenario_text, sheet_text
 from scenarios.model.expected import Denied, Readers
 from scenarios.model.loading import parse_scenario
@@ -56,7 +56,10 @@ def test_what_the_scenario_cannot_show_stands_in_the_sheet() -> None:
         "nobody reads it before 12 s have passed",
         "that acme deals with city stays between them",
     ]
-    assert any("stats" in text and word == STATED for text, word in status.items())
+    assert any("stats" in text and word == TESTED for text, word in status.items())
+    text = scenario_text(case, "asked")
+    assert "do: aggregate, id: total-1, as: stats" in text
+    assert "{check: learns_only, as: stats, tx: total-1, what: total}" in text
     sheet = sheet_text(case, "own", dict(zip([q.key for q in QUESTIONS], answers, strict=True)))
     assert "Who settles a dispute" in sheet.split("## Still unstated")[1]
     assert all(text in sheet for text in status)
