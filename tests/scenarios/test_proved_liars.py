@@ -11,7 +11,7 @@ import pytest
 from node.envelopes.sender_proof import SenderProof, encode_proof
 from node.faults.two_tales import other_tale
 from node.sender_evidence import FOLDER
-from scenarios import lying
+from scenarios import lying, verdict
 from scenarios.judging import judge
 from scenarios.judging.evidence import Evidence
 from scenarios.model.loading import parse_scenario
@@ -111,7 +111,9 @@ def test_the_rule_wants_this_liar_and_this_transaction(tmp_path: Path) -> None:
         assert (found.result, found.detail) == ("broken", f"{tx}: {who} is not proved a liar by anybody")
 
 
-def test_p49_a_proof_against_who_did_not_lie_on_purpose_fails_the_run(tmp_path: Path) -> None:
+def test_p49_a_proof_against_who_did_not_lie_on_purpose_fails_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """P49: a proof that holds and no fault explains is a bug of ours or a framing; either fails the run.
 
     It is made with everything at hand: the liar's own envelope, and a plan that says nobody was to lie.
@@ -120,8 +122,11 @@ def test_p49_a_proof_against_who_did_not_lie_on_purpose_fails_the_run(tmp_path: 
     sent = evidence.sent["deal"]
     sent.planned = dataclasses.replace(sent.planned, deceived=())
     assert [liar.sender for liar in framed(evidence.liars, {sent.tx: sent.planned})] == ["alice"]
+    monkeypatch.setattr(
+        verdict, "plan_differences", lambda evidence: []
+    )  # That erin reads less fails it, too.
     found = document(evidence)
-    assert found["verdict"] == "fail"
+    assert found["verdict"] == "fail" and found["plan"]["differing"] == 0  # type: ignore[index]
     assert any(line.startswith("✗ alice is proved a liar") for line in in_words(found, [], [], ""))
 
 
