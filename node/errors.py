@@ -312,6 +312,13 @@ CATALOGUE: dict[str, Explanation] = {
         "A payload that is ordered in or after the block that opens its seal is refused by every node: it\n"
         "could have been written by somebody who knows the others.",
     ),
+    "E-STALE": Explanation(
+        "a write of a private object had no effect",
+        CHECK_FAILED,
+        "It expected a version that the object does not have any more: another write came first on the\n"
+        "ledger. All parties of the object judge alike. `privity show object NAME --as P` shows the version\n"
+        "that it has; write again with `--expects` that one, if the write still makes sense.",
+    ),
     "E-STUCK": Explanation(
         "a process does not stop",
         UNCONFIRMED,

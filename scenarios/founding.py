@@ -57,6 +57,7 @@ def found(scenario: Scenario, keys: dict[str, PartyKeys], entropy: Entropy, now_
             block_every_ms=scenario.block_every_ms,
             view_timeout_ms=scenario.view_timeout_ms,
             receipt_timeout_ms=scenario.receipt_timeout_ms,
+            state_check=scenario.state_check,
         ),
     )
     return Network.founded(consortium, keys[members[0].name].signing)

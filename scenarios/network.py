@@ -25,6 +25,7 @@ from node.run_folder import RunFolder
 from scenarios.faults.record import FaultRecord
 from scenarios.knowledge.notebook import ShownMatrix
 from scenarios.model.loading import load_scenario
+from scenarios.model.objects import writes_of
 from scenarios.model.scenario import Scenario
 from scenarios.operating import Options, Say
 from scenarios.processes.child import outlive_children
@@ -167,10 +168,16 @@ class Network(_Shared):
         to: Sequence[str],
         data: Mapping[str, Any],
         id: str | None = None,
+        object: str | None = None,
+        expects: int = 0,
         wait_s: float = WAIT_S,
     ) -> Transaction:
-        """Seal a payload for its readers, submit it, and wait for both certificates, unless `wait_s` is 0."""
-        return await self._do(lambda: self._core.send(sender, to, data, id, wait_s))
+        """Seal a payload for its readers, submit it, and wait for both certificates, unless `wait_s` is 0.
+
+        With `object` it writes that private object of its readers, which must have the version `expects`.
+        """
+        writes = writes_of(object, expects)
+        return await self._do(lambda: self._core.send(sender, to, data, id, wait_s, writes))
 
     async def readers(self, tx: str | Transaction, *, at: str = "end") -> set[str]:
         """Which parties can read a transaction, by trying their keys, once all nodes are at rest."""
@@ -228,10 +235,13 @@ class BlockingNetwork(_Shared):
         to: Sequence[str],
         data: Mapping[str, Any],
         id: str | None = None,
+        object: str | None = None,
+        expects: int = 0,
         wait_s: float = WAIT_S,
     ) -> Transaction:
         """As `Network.send`."""
-        return self._do(lambda: self._core.send(sender, to, data, id, wait_s))
+        writes = writes_of(object, expects)
+        return self._do(lambda: self._core.send(sender, to, data, id, wait_s, writes))
 
     def readers(self, tx: str | Transaction, *, at: str = "end") -> set[str]:
         """As `Network.readers`."""

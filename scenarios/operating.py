@@ -38,6 +38,7 @@ from scenarios.faults.timeline import Timeline
 from scenarios.founding import make_keys, write_operator_files
 from scenarios.leaks.run_secrets import RunSecrets
 from scenarios.lying import lie
+from scenarios.model.objects import with_write
 from scenarios.model.payloads import CANARY_FIELD
 from scenarios.model.plan import PlannedSend, plan
 from scenarios.model.scenario import Aggregate, Fault, Opening, Replay, Scenario
@@ -46,6 +47,7 @@ from scenarios.showing import OnRecord, Showing
 from scenarios.together import Together, ended, until_done
 from scenarios.triggers import TRIGGER_S, Play, Triggers, Waiting, last_timed_ms
 from scenarios.unsealing import OpeningSeals
+from scenarios.writing_objects import writes_told
 
 READY_S = 60.0
 CONFIRM_S = 30.0
@@ -328,8 +330,9 @@ class Operator(ABC):
                 await asyncio.sleep(0)
         ordered = [send for send, ok in zip(sends, handing.results, strict=True) if ok]
         confirmed = await self.confirm([send.id for send in ordered]) if ordered else 0
+        written = await writes_told(self, ordered)
         if ordered or len(sends) > 1:
-            self._tell(name, sends, confirmed, began_ms)
+            self._tell(name, sends, confirmed, began_ms, written)
 
     async def hand_in(self, send: PlannedSend, began_ms: int = 0) -> bool:
         """Submit a planned transaction; False if its readers' nodes gave too few receipts, which is told."""
@@ -386,7 +389,8 @@ class Operator(ABC):
         """
         network, keys = self.network, self.keys[send.sender]
         under = network.seals.get(send.seal)
-        fields = with_rule(send.fields, send.redisclose) | {CANARY_FIELD: self.entropy(16)}
+        fields = with_rule(with_write(send.fields, send.writes), send.redisclose)
+        fields |= {CANARY_FIELD: self.entropy(16)}
         sealed = seal(
             fields,
             readers=[self.keys[name].wrapping.public for name in (send.sender, *send.readers)],
@@ -434,7 +438,9 @@ class Operator(ABC):
             self._height = max(self._height, proof.header.height)
         return len(proofs)
 
-    def _tell(self, name: str, sends: Sequence[PlannedSend], confirmed: int, began_ms: int) -> None:
+    def _tell(
+        self, name: str, sends: Sequence[PlannedSend], confirmed: int, began_ms: int, written: str
+    ) -> None:
         at = _seconds(began_ms + sends[0].at_ms)
         heights = sorted(
             {proof.header.height for send in sends if (proof := self.sent[send.id].proof) is not None}
@@ -442,13 +448,14 @@ class Operator(ABC):
         blocks = "" if not heights else f"block {heights[0]}" + (f"-{heights[-1]}" if heights[1:] else "")
         if len(sends) == 1 and sends[0].id == name:
             readers = f"{sends[0].sender} -> {_parties(sends[0].readers)}"
-            mark = "✓" if confirmed else "no certificate yet"
+            mark = f"✓ {written}".rstrip() if confirmed else "no certificate yet"
             if sends[0].seal:
                 readers = f"{sends[0].sender} -> sealed"
                 mark = self.opening.mark_of(self.sent[name]) if confirmed else mark
             self.say("step", f"{at:>5}  send      {name:<12} {readers:<24} {blocks:<12} {mark}")
         else:
-            mark = "✓" if confirmed == len(sends) else f"{len(sends) - confirmed} without certificate"
+            lacking = f"{len(sends) - confirmed} without certificate"
+            mark = f"✓ {written}".rstrip() if confirmed == len(sends) else lacking
             what = f"{confirmed} of {len(sends)} ordered"
             self.say("step", f"{at:>5}  load      {name:<12} {what:<24} {blocks:<12} {mark}")
         self.events.emit("step.done", id=name, ok=confirmed == len(sends))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from node.envelopes.object_write import check_name
 from node.errors import PrivityError
 from node.text import did_you_mean
 from scenarios.chains import read_chains
@@ -16,6 +17,7 @@ from scenarios.faults.given import given_fault
 from scenarios.faults.record import FaultRecord
 from scenarios.knowledge.matrix import build_matrix
 from scenarios.knowledge.notebook import ShownMatrix
+from scenarios.model.objects import Writes
 from scenarios.model.payloads import PayloadError, check_payload
 from scenarios.model.plan import PlannedSend
 from scenarios.model.scenario import Scenario
@@ -76,7 +78,13 @@ class Steering:
         self._settled = await self.session.play()
 
     async def send(
-        self, sender: str, to: Sequence[str], data: Mapping[str, Any], identifier: str | None, wait_s: float
+        self,
+        sender: str,
+        to: Sequence[str],
+        data: Mapping[str, Any],
+        identifier: str | None,
+        wait_s: float,
+        writes: Writes | None = None,
     ) -> Transaction:
         run = self.session.run
         for name in (sender, *to):
@@ -94,10 +102,13 @@ class Steering:
             identifier = f"sent-{self._made}" if f"sent-{self._made}" not in run.sent else None
         readers = run.network.with_mandatory(sender, to)
         try:
-            check_payload(data)
+            check_payload(data, writes=writes)
         except PayloadError as error:
             raise PrivityError(error.code, "this cannot be a payload", why=str(error)) from None
-        sent = await run.submit(PlannedSend(identifier, run.since_ms(), sender, readers, dict(data)))
+        if writes is not None:
+            check_name(writes.name, "object")
+        planned = PlannedSend(identifier, run.since_ms(), sender, readers, dict(data), writes=writes)
+        sent = await run.submit(planned)
         if wait_s and not await run.confirm([identifier], wait_s):
             raise PrivityError(
                 "E-UNCONFIRMED",

@@ -72,6 +72,16 @@ def verdict_of(
         "framed": [liar.document(_named(evidence, liar.tx)) for liar in evidence.framed],
         "run_dir": str(evidence.folder.path),
     }
+    if scenario.state_check:
+        document["state_checks"] = dict(sorted(evidence.course.state_checks.items()))
+        document["divergences"] = [
+            {
+                "between": sorted((each.name, each.peer)),
+                "tx": _called(evidence, each.tx),
+                "height": each.height,
+            }
+            for each in evidence.divergences
+        ]
     if waits := len(waiting(evidence)):  # For a fault that lasts to the end, and is expected to stop it.
         document["transactions"] |= {"refused": document["transactions"]["refused"] - waits, "waiting": waits}
     document["verdict"] = (
@@ -106,9 +116,30 @@ def _faults(evidence: Evidence) -> list[dict[str, Any]]:
     ]
 
 
+def _called(evidence: Evidence, digits: str) -> str:
+    """What the steps call the transaction with these first digits, or the digits."""
+    return next((name for name, sent in evidence.sent.items() if sent.tx.hex().startswith(digits)), digits)
+
+
+def state_checks_in(document: dict[str, Any]) -> list[str]:
+    """What came of the comparisons of private state, in words; nothing where none were made."""
+    if "state_checks" not in document:
+        return []
+    lines = [
+        f"✗ divergence: private state between {' and '.join(each['between'])}, first at tx {each['tx']}"
+        f" (block {each['height']})"
+        for each in document["divergences"]
+    ]
+    counts = document["state_checks"]
+    said = ", ".join(f"{counts.get(word, 0)} {word}" for word in ("confirmed", "unconfirmed"))
+    return lines or [f"✓ state checks: {said}, no divergence"]
+
+
 def _word(document: dict[str, Any], judgements: list[Judgement], unsure: bool) -> str:
     results = {judgement.result for judgement in judgements}
     if "broken" in results or document["canaries"]["found"] or document["plan"]["differing"]:
+        return "fail"
+    if document.get("divergences"):
         return "fail"
     if any(fault["failure"] for fault in document["faults"]) or not document["replayed"]["equal"]:
         return "fail"
@@ -167,6 +198,7 @@ def in_words(
     found = f"{canaries['found']} of {canaries['searched']} secrets found"
     lines.append(f"{mark} canary scan: {found} in logs, broker capture, ledgers")
     lines.append(f"{MARKS['holds' if document['replayed']['equal'] else 'broken']} {replayed_in(document)}")
+    lines += state_checks_in(document)
     lines += [f"! {liar_in_words(liar)}" for liar in document["liars"] if liar not in document["framed"]]
     lines += [f"✗ {liar_in_words(liar)}, and no fault made it lie" for liar in document["framed"]]
     if document.get("trace_hash"):
@@ -219,6 +251,9 @@ def write_junit(
         ("canaries", "broken" if leaks else "holds", f"{leaks} found"),
         ("key-free replay", "holds" if document["replayed"]["equal"] else "broken", replayed_in(document)),
     ]
+    if "divergences" in document:
+        said = "; ".join(state_checks_in(document))
+        cases.append(("state checks", "broken" if document["divergences"] else "holds", said))
     results = [result for _, result, _ in cases]
     suite = ElementTree.Element(
         "testsuite",

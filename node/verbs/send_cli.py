@@ -112,6 +112,13 @@ def send_command(
     reading.party(sender, "--as")
     names = [name.strip() for each in to or () for name in each.split(",")]
     readers = tuple(dict.fromkeys(reading.party(name, "--to") for name in names))
+    if seal is not None and object_ is not None:
+        raise PrivityError(
+            "E-USAGE",
+            "--object and --seal exclude each other",
+            why="nobody could judge the write before the seal is opened",
+            exit_code=WRONG_USAGE,
+        )
     if seal is not None:
         find_seal(reading.network, seal)
     fields = read_fields(settings or [], data, sys.stdin.buffer)

@@ -16,9 +16,10 @@ from node.envelopes.transaction import PrivateTransaction
 from node.errors import WRONG_USAGE, PrivityError
 from node.object_rows import read_writes
 from node.private_objects import index_secret, object_digest
-from node.private_state import APPLIED, STALE, WAITING, Judged
+from node.private_state import APPLIED, WAITING, Judged
 from node.run_reading import Found, RunReading, note_reading
 from node.text import clean
+from node.verbs.object_words import outcome_text
 from node.verbs.show_transaction import PURGED, READS, TransactionView, field_lines, view_transaction
 
 SCHEMA = "privity.show-object/1"
@@ -33,17 +34,6 @@ def outcome_of(folder: Path, tx: bytes, within_s: float) -> Judged | None:
         if (found is not None and found.outcome != WAITING) or time.monotonic() >= deadline:
             return None if found is None or found.outcome == WAITING else found
         time.sleep(_POLL_S)
-
-
-def outcome_text(judged: Judged) -> str:
-    """In words: what it did, or the reason why nothing."""
-    if judged.outcome == APPLIED:
-        return f"version {judged.version}"
-    if judged.outcome == STALE:
-        return f"refused: stale, expected version {judged.write.expects}, is {judged.version}"
-    if judged.outcome == WAITING:
-        return "waits for a payload before it on the chain"
-    return "refused: its writer is not of the audience"
 
 
 def view_object(reading: RunReading, name: str, seen_as: str) -> list[dict[str, Any]]:

@@ -20,11 +20,13 @@ from node.envelopes.payload import Leaf
 from node.envelopes.rule import FORBIDDEN, FREE, WITH_CONSENT, rule_leaf, rule_of
 from node.envelopes.transaction import PrivateTransaction
 from node.errors import PrivityError
+from node.object_rows import read_writes
 from node.purge_reading import Purged, due_heights, purges_of
 from node.run_reading import CONSORTIUM, Found, RunReading, note_reading, short_id
 from node.sender_evidence import FOLDER, Blamed, judge_bytes, lie_in_words, proof_of
 from node.text import clean
 from node.unsealing import StillSealed, open_sealed
+from node.verbs.object_words import write_text
 from node.verbs.show_acts import act_document, act_line, acts_about
 
 SCHEMA = "privity.show-tx/1"
@@ -69,6 +71,7 @@ class TransactionView:
     acts: tuple[tuple[Ordered, Act], ...] = ()
     off_chain: bool = False
     rule: str = FREE
+    writes: str = ""  # What it writes of a private object, and what came of it, in words.
     breaches: tuple[Breach, ...] = ()
     purged: Purged | None = None
     liar: Blamed | None = None  # What the party's own proof proves against the sender, judged anew.
@@ -139,8 +142,21 @@ def _view(
     wanted = reading.network.consortium.policy.always_to
     left_out = tuple(name for name in wanted if readers and name not in readers)
     rule = rule_of(rule_leaf(opened.payload.leaves))
+    judged = next((each for each in read_writes(node.folder) if each.write.tx == found.id), None)
+    writes = write_text(opened.payload, judged)
     return TransactionView(
-        found, seen_as, transaction, block, access, leaves, readers, left_out, acts, rule=rule, under=under
+        found,
+        seen_as,
+        transaction,
+        block,
+        access,
+        leaves,
+        readers,
+        left_out,
+        acts,
+        rule=rule,
+        under=under,
+        writes=writes,
     )
 
 
@@ -247,6 +263,8 @@ def transaction_lines(view: TransactionView) -> list[str]:
     if core.keep:
         last = view.block.height + core.keep
         lines.append(_line("kept", f"until block {last}: every node that executes it erases the payload"))
+    if view.writes:
+        lines.append(_line("writes", view.writes))
     if view.rule != FREE:
         lines.append(_line("rule", f"{RULE_WORDS[view.rule]} (redisclose: {view.rule})"))
     for number, (ordered, act) in enumerate(view.acts):
@@ -280,6 +298,7 @@ def transaction_document(reading: RunReading, view: TransactionView) -> dict[str
         "content": content,
         "readers": list(view.readers) or None,
         "acts": [act_document(reading.highest(), ordered, act) for ordered, act in view.acts],
+        "writes": view.writes or None,
         "redisclose": view.rule if view.access in (READS, SHOWN) else None,
         "breaches": [breach.document() for breach in view.breaches],
         "purged": None if view.purged is None else view.purged.document(),

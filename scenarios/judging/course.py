@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
@@ -19,6 +20,17 @@ class Accusation:
     t_ms: int
     kind: str
     accused: str
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """A node told that a party has another private state, first at a transaction, by its first digits."""
+
+    t_ms: int
+    name: str
+    peer: str
+    tx: str
+    height: int
 
 
 @dataclass(slots=True)
@@ -42,6 +54,9 @@ class Course:
     def entered_ms(self, view: int) -> int | None:
         """When a weak quorum of honest voters had entered this view or a later one; None if it never had."""
         return min((t_ms for each, t_ms in self.views.items() if each >= view), default=None)
+
+    divergences: list[Divergence] = field(default_factory=list)
+    state_checks: Counter[str] = field(default_factory=Counter)  # By what came of them.
 
     def commits(self, after_ms: int, to_ms: int) -> list[tuple[int, int]]:
         """Time and height of each commit later than the one moment and no later than the other."""
@@ -68,6 +83,11 @@ def read_course(folder: RunFolder, network: Network, honest: Collection[str]) ->
             elif what == "pbft.pre_prepare" and name in voters:
                 height = event["h"]
                 course.proposed[height] = min(t_ms, course.proposed.get(height, t_ms))
+            elif what in ("state.confirmed", "state.unconfirmed", "state.diverged"):
+                course.state_checks[what.removeprefix("state.")] += 1
+                if what == "state.diverged":
+                    found = Divergence(t_ms, name, event["party"], event["tx"], event["h"])
+                    course.divergences.append(found)
             elif what == "tx.duplicate":
                 course.repeats.setdefault(event["tx"], []).append((name, t_ms))
             elif what.startswith("evidence."):

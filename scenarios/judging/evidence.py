@@ -9,6 +9,7 @@ from node.chain.reading import NodeReading
 from node.consortium import Network
 from node.envelopes.fields import Path
 from node.errors import PrivityError
+from node.logs.event_fields import short
 from node.purge_reading import Purged, purges_of
 from node.run_folder import Label, RunFolder
 from node.run_reading import RunReading
@@ -16,7 +17,7 @@ from scenarios.aggregating import Summed
 from scenarios.chains import Chain
 from scenarios.faults.conditions import worst_latency_ms
 from scenarios.faults.record import FaultRecord, faulty, isolated
-from scenarios.judging.course import Course, read_course
+from scenarios.judging.course import Course, Divergence, read_course
 from scenarios.judging.journals import Kept, read_kept
 from scenarios.judging.key_free import KeyFree, key_free_replay
 from scenarios.judging.recorded import heard_all
@@ -250,6 +251,23 @@ class Evidence:
             known = [row.id.hex() for row in matrix.rows if row.transaction is not None]
             self._metadata = dict(zip(known, metadata_of(self._read, matrix), strict=True))
         return self._metadata.get(sent.tx.hex())
+
+    @property
+    def reading(self) -> RunReading:
+        """The folders of all nodes, each read once."""
+        return self._read
+
+    def name_of(self, tx: bytes) -> str:
+        """What the steps call a transaction, or its first digits."""
+        return next((name for name, sent in self.sent.items() if sent.tx == tx), short(tx))
+
+    @property
+    def divergences(self) -> list[Divergence]:
+        """Where honest parties told that another honest one has another private state, each once."""
+        honest = set(self.honest)
+        found = [each for each in self.course.divergences if {each.name, each.peer} <= honest]
+        first = {(frozenset((each.name, each.peer)), each.tx): each for each in reversed(found)}
+        return sorted(first.values(), key=lambda each: each.t_ms)
 
     @property
     def _read(self) -> RunReading:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scenarios.judging import blames, consensus, knowledge, ledgers, pace, replays, seals, totals
+from scenarios.judging import blames, consensus, knowledge, ledgers, objects, pace, replays, seals, totals
 from scenarios.judging.evidence import Evidence
 from scenarios.judging.judgement import Judgement
 from scenarios.model.scenario import (
@@ -19,12 +19,21 @@ from scenarios.model.scenario import (
     MetadataKnown,
     NoPlaintext,
     Opened,
+    PrivateState,
     Progress,
     Readers,
     Refused,
     Stall,
     ViewChanges,
 )
+
+
+def _refused(evidence: Evidence, wanted: Refused) -> Judgement:
+    """A replay leads to nothing; a write has no effect."""
+    if any(step.id == wanted.step for step in evidence.scenario.replays):
+        return replays.refused(evidence, wanted)
+    return objects.write_refused(evidence, wanted)
+
 
 _JUDGES: dict[type, Callable[..., Judgement]] = {
     Agreement: ledgers.agreement,
@@ -40,7 +49,8 @@ _JUDGES: dict[type, Callable[..., Judgement]] = {
     EvidenceKept: consensus.evidence_kept,
     Messages: consensus.messages,
     Opened: seals.opened,
-    Refused: replays.refused,
+    Refused: _refused,
+    PrivateState: objects.private_state,
     Blamed: blames.blamed,
     LearnsOnly: totals.learns_only,
 }

@@ -14,12 +14,13 @@ from node.envelopes.disclosure import RULE_FIELD, Shown
 from node.envelopes.envelope import unseal
 from node.envelopes.fields import Path
 from node.envelopes.keys import WrappingKey
+from node.envelopes.object_write import OBJECT_FIELD
 from node.envelopes.payload import Leaf, Payload
 from node.envelopes.transaction import Blob, PrivateTransaction
 from scenarios.model.field_names import lies_in
 from scenarios.model.payloads import CANARY_FIELD
 
-_OWN = ((CANARY_FIELD,), (RULE_FIELD,))
+_OWN = (CANARY_FIELD, RULE_FIELD, OBJECT_FIELD)
 
 
 class Since(NamedTuple):
@@ -108,7 +109,7 @@ def disclosed(shown: Shown, how: How) -> Knowledge:
 
 def _said(leaves: Iterable[Leaf], how: How) -> dict[Path, How]:
     """Without what Privity itself puts beside the fields, which is no part of what was said."""
-    return {leaf.path: how for leaf in leaves if leaf.path not in _OWN}
+    return {leaf.path: how for leaf in leaves if leaf.path[0] not in _OWN}
 
 
 def path_order(path: Path) -> tuple[tuple[bool, str | int], ...]:

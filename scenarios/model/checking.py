@@ -10,6 +10,7 @@ from node.envelopes.rule import FREE
 from node.text import plain
 from node.verbs.show_transaction import RULE_WORDS
 from scenarios.model.lints import lints
+from scenarios.model.objects import foreseen_lines
 from scenarios.model.plan import PlannedSend, plan
 from scenarios.model.prediction import Cell, Row, columns, predicted
 from scenarios.model.problems import Problem, ScenarioInvalid
@@ -158,6 +159,9 @@ def _matrix(scenario: Scenario, sends: Sequence[PlannedSend], ascii: bool, until
     for step in scenario.workload:
         if step.redisclose != FREE:
             lines.append(f"{step.id}: {RULE_WORDS[step.redisclose]} (redisclose: {step.redisclose})")
+    lines += foreseen_lines(sends)
+    if scenario.state_check:
+        lines.append(f"parties compare the objects they share every {format_blocks(scenario.state_check)}")
     return lines
 
 

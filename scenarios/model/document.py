@@ -203,6 +203,10 @@ class ScenarioDocument(Strict):
     network: NetworkSection = NetworkSection()
     consensus: ConsensusSection = ConsensusSection()
     privacy: PrivacySection = PrivacySection()
+    state_check: OptionalBlocks = Field(
+        default=None,
+        description="how often parties compare the objects they share; 20 blocks where steps write objects",
+    )
     parties: PartiesSection = Field(
         json_schema_extra=_parties_schema,
         description="names, each with role, votes and title; bank-[a..g] names seven",

@@ -17,6 +17,7 @@ from scenarios.model.expectations import (
     MetadataRule,
     NoPlaintextRule,
     OpenedRule,
+    PrivateStateRule,
     ProgressRule,
     ReadersRule,
     RefusedRule,
@@ -43,6 +44,7 @@ from scenarios.model.scenario import (
     MetadataKnown,
     NoPlaintext,
     Opened,
+    PrivateState,
     Progress,
     Readers,
     Refused,
@@ -95,7 +97,10 @@ class ExpectationResolver:
             case OpenedRule():
                 by = None if rule.by is None else meant(rule.by, self._names)
                 return Opened(rule.check, path, line, rule.seal, by, END if rule.at is None else rule.at)
+            case PrivateStateRule():
+                return PrivateState(rule.check, path, line)
             case RefusedRule():
+                self._check_refused(rule.step, (*place, "step"))
                 return Refused(rule.check, path, line, rule.step)
             case LearnsOnlyRule():
                 parties = meant(rule.as_, self._names)
@@ -154,6 +159,20 @@ class ExpectationResolver:
         if word not in self._named:
             self._complaints.at(place, "E-TX", f"{shown(word)} is more than that load sends")
         return self._named.get(word, ())
+
+    def _check_refused(self, step: str, place: Path) -> None:
+        """A replay, or one transaction that writes: a mere record is refused by nobody."""
+        transactions = self._named.get(step)
+        if transactions is None and step in self._step_of:
+            transactions = (step,)
+        if transactions is None:
+            return  # A replay.
+        if len(transactions) != 1:
+            message = "one transaction is needed here, like traffic-0001"
+            self._complaints.at(place, "E-TX", message)
+        elif self._step_of[transactions[0]].writes is None:
+            message = f"{step} writes no object, so nothing of it can be refused"
+            self._complaints.at(place, "E-VALUE", message)
 
     def _check_field(self, name: str, transactions: Sequence[str], place: Path) -> None:
         """Fields are named in the payload alone: of those that are there, no message says more."""

@@ -20,7 +20,7 @@ from scenarios.model.values import (
     OptionalTimes,
     Parties,
     PartyName,
-    ReplayName,
+    RefusedName,
     SomeParties,
     Times,
     TransactionName,
@@ -190,10 +190,16 @@ class OpenedRule(Strict):
 
 
 class RefusedRule(Strict):
-    """The nodes take nothing of what a step hands in."""
+    """The nodes take nothing of what a replay hands in; a write has no effect for any of its readers."""
 
     check: Literal["refused"]
-    step: ReplayName = Field(description="the id of a replay")
+    step: RefusedName = Field(description="a replay, or a send or one transaction of a load that writes")
+
+
+class PrivateStateRule(Strict):
+    """All parties of each audience hold the same objects: opened anew with their keys, and as they say."""
+
+    check: Literal["private_state"]
 
 
 class BlamedRule(Strict):
@@ -228,6 +234,7 @@ Rule = Annotated[
     | OpenedRule
     | RefusedRule
     | BlamedRule
-    | LearnsOnlyRule,
+    | LearnsOnlyRule
+    | PrivateStateRule,
     Field(discriminator="check"),
 ]

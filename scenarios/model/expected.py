@@ -175,8 +175,17 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
+class PrivateState:
+    """All parties of each audience hold the same private objects."""
+
+    check: Literal["private_state"]
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
-    """The network takes nothing of what the step hands in."""
+    """The network takes nothing of what the step hands in, or the write that it is has no effect."""
 
     check: Literal["refused"]
     path: str
@@ -225,6 +234,7 @@ Expectation = (
     | MetadataKnown
     | Opened
     | Refused
+    | PrivateState
     | Blamed
     | LearnsOnly
 )

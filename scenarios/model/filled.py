@@ -29,6 +29,7 @@ _TYPES: tuple[tuple[type, str], ...] = (
     (Mapping, "map"),
     (list, "list"),
 )
+_OF_OBJECTS = {"object": "text", "expects": "whole number"}
 _COMMENTED = ("network", "consensus", "privacy")
 
 
@@ -50,6 +51,7 @@ def masked(scenario: Scenario, readable: Callable[[Send | Load | Aggregate], boo
     for step, fields in zip(scenario.steps, document["steps"], strict=True):
         if isinstance(step, Send | Load | Aggregate) and not readable(step):
             fields["data"] = f"<private: {_types_of(step) or 'nothing'}>"
+            fields |= {key: f"<private: {kind}>" for key, kind in _OF_OBJECTS.items() if key in fields}
     if "@" in document["network"]["broker"]:
         document["network"]["broker"] = "<private: address>"
     return _filled(document)

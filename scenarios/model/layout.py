@@ -32,8 +32,10 @@ from scenarios.model.expectations import (
     MetadataRule,
     NoPlaintextRule,
     OpenedRule,
+    PrivateStateRule,
     ProgressRule,
     ReadersRule,
+    RefusedRule,
     StallRule,
     ViewChangesRule,
 )
@@ -114,10 +116,13 @@ CHECKS: dict[str, type[Strict]] = {
     "latency": LatencyRule,
     "messages": MessagesRule,
     "metadata": MetadataRule,
+    "refused": RefusedRule,
+    "private_state": PrivateStateRule,
     "blamed": BlamedRule,
     "learns_only": LearnsOnlyRule,
     "opened": OpenedRule,
 }
+_PRIVATE_KEYS = ("data", "object", "expects")  # Of a step: what it says in the payload.
 _SECTIONS: dict[Path, type[Strict]] = {
     (): ScenarioDocument,
     ("network",): NetworkSection,
@@ -177,7 +182,11 @@ def key_may_be_payload(source: Source, path: Path) -> bool:
     """Whether what YAML took for a key of a step is the rest of an unquoted `data: pay, and hurry`."""
     if len(path) != 3 or path[0] != "steps" or path not in source.entries:
         return False
-    if not source.entries[path].in_braces or path[2] in {"data", *STEP_KEYS, *_public_keys(source, path[:2])}:
+    if not source.entries[path].in_braces or path[2] in {
+        *_PRIVATE_KEYS,
+        *STEP_KEYS,
+        *_public_keys(source, path[:2]),
+    }:
         return False
     step = source.value(path[:2])
     keys = list(step)
@@ -204,7 +213,7 @@ def _public_keys(source: Source, path: Path) -> list[str]:
     model = model_at(source, path)
     if model is None:
         return ["do"] if len(path) == 2 else []
-    return [key for key in keys_of(model) if key not in ("data", "fields")]
+    return [key for key in keys_of(model) if key not in (*_PRIVATE_KEYS, "fields")]
 
 
 def _names_groups(source: Source, path: Path) -> bool:

@@ -10,6 +10,7 @@ from node.envelopes.fields import LEAF_LIMIT, flatten
 from node.envelopes.payload import SALT_BYTES, Payload
 from node.envelopes.rule import FREE, with_rule
 from node.errors import PrivityError
+from scenarios.model.objects import Writes, with_write
 from scenarios.model.units import Range, UnitError, parse_range
 
 FILLER = "filler"
@@ -25,16 +26,20 @@ class PayloadError(ValueError):
         self.code = code
 
 
-def check_payload(data: object, redisclose: str = FREE) -> dict[str, Any]:
-    """The payload itself, if a transaction can carry it with a canary and its rule. Raises PayloadError."""
+def check_payload(data: object, redisclose: str = FREE, writes: Writes | None = None) -> dict[str, Any]:
+    """The payload itself, if a transaction can carry it with a canary, its rule, and what it writes.
+
+    Raises PayloadError.
+    """
     if not isinstance(data, dict):
         raise PayloadError("E-PAYLOAD", "a payload is a map of fields, as in {price: 10}")
     if any(key.startswith("_") for key in data):
         raise PayloadError("E-PAYLOAD", "a field whose name begins with _ is Privity's own")
     try:
-        beside = {CANARY_FIELD: bytes(SALT_BYTES), **with_rule({}, redisclose)}
-        if len(flatten(data)) + len(beside) > LEAF_LIMIT:
-            own = "the canary is one" if len(beside) == 1 else "the canary and the rule are two"
+        beside = {CANARY_FIELD: bytes(SALT_BYTES), **with_rule(with_write({}, writes), redisclose)}
+        extra = len(flatten(beside))
+        if len(flatten(data)) + extra > LEAF_LIMIT:
+            own = "the canary is one" if extra == 1 else f"the canary and other words of Privity are {extra}"
             message = f"a payload has at most {LEAF_LIMIT} values, of which {own}"
             raise PayloadError("E-LIMIT", message)
         # As large as it will be when sealed. Which salts it has makes no difference to that.

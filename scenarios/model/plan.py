@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 from node.envelopes.rule import FREE
+from scenarios.model.objects import Writes
 from scenarios.model.payloads import FILLER, drawn_range, encoded_size
 from scenarios.model.scenario import Load, Scenario, Send
 from scenarios.model.starts import Place, order_of
@@ -39,6 +40,7 @@ class PlannedSend:
     deceived: tuple[str, ...] = ()
     trigger: Place | None = None  # From which `at_ms` counts, in place of the genesis.
     seal: str = ""
+    writes: Writes | None = None
 
 
 def plan(scenario: Scenario) -> tuple[PlannedSend, ...]:
@@ -48,7 +50,8 @@ def plan(scenario: Scenario) -> tuple[PlannedSend, ...]:
         if isinstance(step, Send):
             rest = (step.data, step.keep, step.redisclose)
             where = (step.id, step.at_ms, step.sender, step.readers)
-            sends.append(PlannedSend(*where, *rest, seal=step.seal, trigger=step.trigger))
+            more: dict[str, Any] = {"seal": step.seal, "trigger": step.trigger, "writes": step.writes}
+            sends.append(PlannedSend(*where, *rest, **more))
         else:
             seed = f"{scenario.seed}/workload/{step.id}"
             sends += drawn(step, Random(seed), Random(f"{seed}/times"), scenario.always_to)
@@ -93,7 +96,8 @@ def drawn(load: Load, stream: Random, times: Random, always_to: Sequence[str] = 
         fields = {name: _drawn_value(value, stream) for name, value in load.data.items()}
         fields = filled(fields, load.size_bytes, stream)
         rest = (fields, load.keep, load.redisclose)
-        sends.append(PlannedSend(identifier, at_ms, sender, readers, *rest, trigger=load.trigger))
+        where = (identifier, at_ms, sender, readers)
+        sends.append(PlannedSend(*where, *rest, trigger=load.trigger, writes=load.writes))
     return sends
 
 

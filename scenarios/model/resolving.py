@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
+from node.envelopes.object_write import OBJECT_FIELD
 from node.envelopes.transaction import SLOT_BUCKETS
 from scenarios.model.aggregate_steps import AggregateStep
 from scenarios.model.aggregates import Aggregate, aggregate_of, check_aggregates
@@ -23,6 +24,7 @@ from scenarios.model.fault_resolving import FaultResolver
 from scenarios.model.fault_steps import FaultStep
 from scenarios.model.faults import TWO_TALES
 from scenarios.model.names import expand, meant, wrong_with_identifier
+from scenarios.model.objects import DEFAULT_CHECK, writes_of
 from scenarios.model.payloads import FILLER, PayloadError, check_payload, telling_words
 from scenarios.model.plan import drawn, plan
 from scenarios.model.problems import Problem
@@ -106,6 +108,8 @@ class _Resolver:
             payload=document.privacy.payload,
             copies=0 if document.privacy.copies == "all" else document.privacy.copies,
             receipt_timeout_ms=document.privacy.receipt_timeout,
+            state_check=document.state_check
+            or (DEFAULT_CHECK if any(step.writes is not None for step in workload) else 0),
             metadata=document.privacy.metadata.model_dump(),
             always_to=self._always_to,
             conditions=conditions_of(document.network, self._names, self.complaints),
@@ -151,7 +155,8 @@ class _Resolver:
             self._check_room(path, step)
             at_ms, trigger = start_of(step.at)
             rest = (step.data, self._keep(step), self._rule(step), step.seal or "", step.expect == "refused")
-            return Send(step.id, line, at_ms, step.as_, readers, *rest, trigger=trigger)
+            writes = writes_of(step.object, step.expects)
+            return Send(step.id, line, at_ms, step.as_, readers, *rest, trigger=trigger, writes=writes)
         load = self._load(step, step.id, path)
         self._check_load(path, load)
         return load
@@ -186,12 +191,14 @@ class _Resolver:
             keep=self._keep(step),
             redisclose=self._rule(step),
             trigger=trigger,
+            writes=writes_of(step.object, step.expects),
         )
 
     def _check_room(self, path: Path, step: SendStep | LoadStep) -> None:
         """The rule is one more value of a payload, which must have room for it."""
         try:
-            check_payload(step.data, redisclose=self._rule(step))
+            writes = writes_of(step.object, step.expects)
+            check_payload(step.data, redisclose=self._rule(step), writes=writes)
         except PayloadError as error:
             self.complaints.at((*path, "data"), error.code, str(error))
 
@@ -286,7 +293,8 @@ class _Resolver:
         """An id is its author's free choice and stands in every log: no place for a private value."""
         for index, step in enumerate(steps):
             data = step.data if isinstance(step, Send | Load | Aggregate) else {}
-            if any(word in step.id for word in telling_words(data)):
+            named = step.writes.name if isinstance(step, Send | Load) and step.writes else ""
+            if any(word in step.id for word in telling_words({**data, OBJECT_FIELD: named})):
                 message = "this id holds a value of its payload, and ids stand in every log"
                 self.complaints.at(("steps", index, "id"), "E-PRIVATE", message)
 

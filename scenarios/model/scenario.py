@@ -28,6 +28,7 @@ from scenarios.model.expected import (
     Moment,
     NoPlaintext,
     Opened,
+    PrivateState,
     Progress,
     Readers,
     Refused,
@@ -35,6 +36,7 @@ from scenarios.model.expected import (
     ViewChanges,
 )
 from scenarios.model.faults import Fault
+from scenarios.model.objects import Writes
 from scenarios.model.purges import Erase
 from scenarios.model.seals import Opening
 from scenarios.model.starts import END, AtHeight, AtView, Place, When, order_of
@@ -68,6 +70,7 @@ __all__ = [
     "OwnersWord",
     "Party",
     "Place",
+    "PrivateState",
     "Progress",
     "Readers",
     "Refused",
@@ -111,6 +114,7 @@ class Send:
     seal: str = ""
     expect_refused: bool = False
     trigger: Place | None = None
+    writes: Writes | None = None
 
     @property
     def transactions(self) -> tuple[str, ...]:
@@ -143,6 +147,7 @@ class Load:
     keep: int = 0
     redisclose: str = FREE
     trigger: Place | None = None
+    writes: Writes | None = None
 
     @property
     def transactions(self) -> tuple[str, ...]:
@@ -186,6 +191,7 @@ class Scenario:
     payload: str
     copies: int  # Of an off-chain payload, before it is ordered; 0: all.
     receipt_timeout_ms: int
+    state_check: int  # Blocks from one comparison of private state to the next; 0: never.
     metadata: Mapping[str, str]
     always_to: tuple[str, ...]
     conditions: NetworkConditions

@@ -20,6 +20,7 @@ from scenarios.model.values import (
     Burst,
     HowMany,
     Identifier,
+    ObjectName,
     OptionalBlocks,
     OptionalCount,
     OptionalDuration,
@@ -31,6 +32,8 @@ from scenarios.model.values import (
     Payload,
     SomeParties,
     TransactionName,
+    Version,
+    expects_something,
     refusal,
 )
 
@@ -63,6 +66,14 @@ class SendStep(Strict):
         description="after so many blocks each node erases it, like 30 blocks; by default never",
     )
     redisclose: Redisclose | None = Field(default=None, description=REDISCLOSE)
+    object: ObjectName = Field(
+        default=None, repr=False, description="the private object of its readers that it writes, like loan-17"
+    )
+    expects: Version = Field(
+        default=None,
+        repr=False,
+        description="the version that the object must have; 0, the default: it is new",
+    )
     data: Payload = Field(repr=False, description="the payload, a map of fields")
 
     @model_validator(mode="after")
@@ -77,7 +88,12 @@ class SendStep(Strict):
             raise refusal(
                 "E-VALUE", "what is sent under a seal needs a time: whether it is late hangs on that"
             )
+        if self.seal is not None and self.object is not None:
+            message = "object and seal exclude each other: nobody could judge a write before it is opened"
+            raise refusal("E-VALUE", message)
         return self
+
+    _has_an_object = model_validator(mode="after")(expects_something)
 
 
 class RandomReaders(Strict):
@@ -137,9 +153,19 @@ class LoadStep(Strict):
         description="after so many blocks each node erases it, like 30 blocks; by default never",
     )
     redisclose: Redisclose | None = Field(default=None, description=REDISCLOSE)
+    object: ObjectName = Field(
+        default=None, repr=False, description="the private object of its readers that it writes, like loan-17"
+    )
+    expects: Version = Field(
+        default=None,
+        repr=False,
+        description="the version that the object must have; 0, the default: it is new",
+    )
     data: Payload = Field(
         default={}, repr=False, description='the payload; a field written "1..9" is drawn anew each time'
     )
+
+    _has_an_object = model_validator(mode="after")(expects_something)
 
     @model_validator(mode="after")
     def _has_an_end(self) -> LoadStep:

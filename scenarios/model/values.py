@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from node.broker_url import BrokerUrl
+from node.envelopes.object_write import MOST_VERSIONS, NAME_LIMIT, check_name
 from node.errors import PrivityError
 from node.text import did_you_mean
 from scenarios.model.names import SELECTORS, matching, no_such_party, wrong_with_identifier
@@ -321,8 +322,11 @@ def _known_fault(identifier: str, info: ValidationInfo) -> str:
     return identifier
 
 
-def _known_replay(identifier: str, info: ValidationInfo) -> str:
+def _known_to_be_refused(identifier: str, info: ValidationInfo) -> str:
     known = _known(info)
+    load, _, number = identifier.rpartition("-")
+    if known and (identifier in known.transactions or (load in known.loads and number.isdecimal())):
+        return identifier  # One that writes an object may be; whether it does is asked when all is read.
     if known and identifier not in known.replays:
         hint = did_you_mean(identifier, known.replays) or f"there are {listed(known.replays) or 'none'}"
         raise refusal("E-ID", f"no replay named {shown(identifier)}; {hint}")
@@ -370,7 +374,7 @@ PartyName = Annotated[str, AfterValidator(_one_party)]
 PartyPattern = Annotated[str, AfterValidator(_some_parties)]
 TransactionName = Annotated[str, AfterValidator(_known_transaction)]
 AggregateName = Annotated[str, AfterValidator(_known_aggregate)]
-ReplayName = Annotated[str, AfterValidator(_known_replay)]
+RefusedName = Annotated[str, AfterValidator(_known_to_be_refused)]
 FaultName = Annotated[str, AfterValidator(_known_fault)]
 NodePattern = Annotated[str, AfterValidator(_node_or_selector)]
 Observer = Annotated[str, AfterValidator(_party_or_broker)]
@@ -396,6 +400,31 @@ Nodes = Annotated[
 ]
 Observers = Annotated[Annotated[Observer, Tag("word")] | Annotated[list[Observer], Tag("list")], _ByForm]
 SomeParties = Annotated[_Word | Annotated[list[PartyPattern], Field(min_length=1), Tag("list")], _ByForm]
+
+
+def _object_name(name: object) -> str:
+    if not isinstance(name, str):
+        raise refusal("E-TYPE", "an object is named by a text, like loan-17; quote a number")
+    try:
+        check_name(name)
+    except PrivityError as error:
+        raise refusal(error.code, f"{error.what}: {error.why}") from None
+    return name
+
+
+ObjectName = Annotated[
+    str | None,
+    PlainValidator(_object_name),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": NAME_LIMIT}),
+]
+Version = Annotated[int | None, _whole(0, MOST_VERSIONS - 1), _whole_schema(0, MOST_VERSIONS - 1)]
+
+
+def expects_something(step: Any) -> Any:
+    """`expects:` is about an object."""
+    if step.expects is not None and step.object is None:
+        raise refusal("E-MISSING", "expects needs object beside it: what has that version?")
+    return step
 
 
 def _payload(data: object) -> dict[str, Any]:

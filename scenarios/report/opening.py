@@ -7,7 +7,7 @@ import shlex
 from scenarios.proved_liars import liar_in_words
 from scenarios.report.elements import Cell, Html, Row, bullets, element, join, lines, paragraphs, table, text
 from scenarios.report.material import Material
-from scenarios.verdict import MARKS, counted_in, facts_of, replayed_in
+from scenarios.verdict import MARKS, counted_in, facts_of, replayed_in, state_checks_in
 
 BADGES = {"pass": ("✓", "PASS"), "fail": ("✗", "FAIL"), "unconfirmed": ("?", "UNCONFIRMED")}
 NOT_JUDGED = ("–", "NOT JUDGED")
@@ -32,6 +32,7 @@ def verdict(material: Material) -> Html:
         *(f"plan: {difference}" for difference in document["plan"]["first"]),
     ]
     replay = f" K{replayed_in(document)[1:]}." if "replayed" in document else ""  # Older runs have none.
+    reasons += state_checks_in(document)
     reasons += [f"{liar_in_words(liar)}." for liar in document.get("liars", ())]
     parts = [
         badge,

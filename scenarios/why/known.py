@@ -84,6 +84,7 @@ class Known:
     each node's own index of transactions, `lacking_ms` since when a node misses a payload, by its name and
     the first digits of the transaction. `liars` are senders whom some node can prove to have lied.
     `takes_faults` says that it hears `privity fault`. `sealed` is what lies under a seal unopened, by id.
+    `refused_writes` has by the first digits of a transaction why its write of an object had no effect.
     """
 
     run: str
@@ -103,6 +104,7 @@ class Known:
     lacking_ms: Mapping[tuple[str, str], int] = field(default_factory=dict)
     liars: tuple[ProvedLiar, ...] = ()
     sealed: Mapping[bytes, UnderSeal] = field(default_factory=dict)
+    refused_writes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def voters(self) -> tuple[NodeKnown, ...]:

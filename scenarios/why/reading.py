@@ -76,6 +76,11 @@ def read_known(reading: RunReading, *, now_ms: int | None = None, asked: Asked |
             if event["ev"] == "priv.missing" and "tx" in event
         },
         liars=tuple(proved_liars(folder, network, network.names)),
+        refused_writes={
+            event["tx"]: str(event.get("reason_code", "")).replace("_", " ")
+            for event in events
+            if event["ev"] == "object.refused" and "tx" in event
+        },
     )
 
 

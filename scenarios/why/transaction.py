@@ -66,6 +66,7 @@ class TransactionDiagnosis:
     liar: ProvedLiar | None = None  # Its sender, if somebody can prove that it lied.
     seal: UnderSeal | None = None  # Of one that lies under a seal unopened.
     trigger: Place | None = None  # What a planned one waits for; `at_ms` counts from then.
+    no_effect: str = ""  # Why what it writes of a private object was refused by its readers.
 
     @property
     def exit_code(self) -> int:
@@ -109,18 +110,10 @@ def diagnose_transaction(
     if seal is not None:
         state, readers = SEALED, ()
     liar = next((each for each in known.liars if each.tx == wanted.tx), None)
-    return TransactionDiagnosis(
-        wanted.name,
-        wanted.tx,
-        state,
-        wanted.sender,
-        wanted.at_ms,
-        wanted.height,
-        readers,
-        network,
-        liar,
-        seal,
-    )
+    where = (wanted.sender, wanted.at_ms, wanted.height, readers)
+    no_effect = known.refused_writes.get(wanted.tx.hex()[:8], "")
+    rest = (network, liar, seal)
+    return TransactionDiagnosis(wanted.name, wanted.tx, state, *where, *rest, no_effect=no_effect)
 
 
 def _readers(known: Known, network: Diagnosis, wanted: Submitted) -> tuple[Reader, ...]:
@@ -158,6 +151,8 @@ def transaction_lines(diagnosis: TransactionDiagnosis) -> list[str]:
         return [*lines, *[each for each in lines_of(network) if each not in ended]]
     for reader in diagnosis.lacking:
         lines.append(line("lacks", _reader_text(reader)))
+    if diagnosis.no_effect:
+        lines.append(line("object", f"its write had no effect: {diagnosis.no_effect}"))
     if diagnosis.liar is not None:
         lines.append(line("liar", liar_in_words(diagnosis.liar.document(diagnosis.id))))
     if diagnosis.lacking and network.ended is None and diagnosis.liar is None:
@@ -178,6 +173,7 @@ def transaction_document(diagnosis: TransactionDiagnosis) -> dict[str, Any]:
             "waits_for": None if diagnosis.trigger is None else str(diagnosis.trigger),
             "height": diagnosis.height,
             "liar": None if diagnosis.liar is None else diagnosis.liar.document(diagnosis.id),
+            "no_effect": diagnosis.no_effect or None,
             "readers": [
                 {
                     "node": reader.name,

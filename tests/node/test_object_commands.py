@@ -36,6 +36,10 @@ def test_versions_go_up_and_a_stale_write_is_refused(live: LiveRun, privity: Pri
     document = privity(live.home, "show", "object", "ledger-of-loans", "--as", "acme", "--json").document
     assert [each["outcome"] for each in document["objects"][0]["history"]] == ["applied", "applied", "stale"]
 
+    tx = privity(live.home, "show", "tx", "loan-c", "--as", "city").out
+    assert "writes      ledger-of-loans: refused: stale, expected version 1, is 2" in tx
+    assert "ledger-of-loans" not in privity(live.home, "show", "tx", "loan-c", "--as", "crane").out
+
     # Another party learns nothing, not even whether there is one; nobody has a public view.
     others = privity(live.home, "show", "object", "ledger-of-loans", "--as", "crane")
     none = privity(live.home, "show", "object", "no-such-thing", "--as", "crane")

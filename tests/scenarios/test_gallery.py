@@ -25,6 +25,7 @@ STORIES += (
     "clearing house",
     "seven banks clearing",
     "consent",
+    "loan ledger",
     "whistle",
     "trade documents",
     "sealed bid tender",

@@ -85,7 +85,7 @@ def test_a_filled_file_shows_every_default(name: str) -> None:
     text = filled(shipped(name))
     top = {match[1] for match in re.finditer(r"^([a-z]+):", text, re.MULTILINE)}
     assert (
-        set(keys_of(ScenarioDocument)) - {"crypto", "profile"} == top
+        set(keys_of(ScenarioDocument)) - {"crypto", "profile", "state_check"} == top
     )  # Which have no default that is a word.
     for setting in (
         "transport: mqtt",
