@@ -22,7 +22,7 @@ STEPS = {
     "opened": (161, 600),
     "showing": (1995, 2060),
 }
-DEAL_MS, SHOWN_MS = 1500, 3500
+DEAL_MS, SHOWN_MS, PURGED_MS = 1500, 3500, 5500
 # Of a seal and of a total, in milliseconds of the run.
 BID_MS, OPENS, OPEN_MS, TOTAL_MS = 1700, "6s", 6300, 4500
 OPENER_STEPS = {"bid": (1690, 1800), "opening": (6250, 6380), "releasing": (6381, 6700)}
@@ -144,6 +144,9 @@ class _Drawing:
             answers = {"answers": "asked"} if asked else {}
             shown = {"as": by, "to": [whom], "reason": "as agreed", **part, **answers}
             self._step(SHOWN_MS, "disclose", id="shown", tx="deal", **shown)
+        if not keep and draw.random() < 0.2:
+            self._features.append("purge")
+            self._step(PURGED_MS, "purge", id="gone", tx="deal", **{"as": self._sender}, reason="as agreed")
         if self._sealed:
             self._features.append("seal")
             bid = {"price": draw.randint(1, 10**6), "note": f"bid number {draw.randint(10, 99)}"}

@@ -41,7 +41,17 @@ def test_a_seed_is_one_scenario() -> None:
     assert (
         min(
             used[name]
-            for name in ("on_chain", "off_chain", "keep", "disclosure", "request", "loss", "seal", "total")
+            for name in (
+                "on_chain",
+                "off_chain",
+                "keep",
+                "disclosure",
+                "request",
+                "loss",
+                "seal",
+                "total",
+                "purge",
+            )
         )
         > 3
     )
