@@ -7,6 +7,8 @@ in a header is a function of public bytes: which payloads a node can read change
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -44,3 +46,23 @@ class BlockHeader(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_f
     def root_of(transactions: tuple[bytes, ...]) -> bytes:
         """The body root of these transaction ids."""
         return BODY.root([BODY.leaf(identifier) for identifier in transactions])
+
+
+@dataclass(frozen=True, slots=True)
+class BodyPath:
+    """That a transaction is leaf `index`, from 0, of the `size` in a block: the hashes beside its way up."""
+
+    index: int
+    size: int
+    hashes: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, transactions: Sequence[bytes], transaction: bytes) -> BodyPath:
+        """Of the ids of a block. Raises ValueError if the transaction is none of them."""
+        index = list(transactions).index(transaction)
+        leaves = [BODY.leaf(identifier) for identifier in transactions]
+        return cls(index, len(leaves), BODY.path(leaves, index))
+
+    def leads_to(self, body_root: bytes, transaction: bytes) -> bool:
+        """Whether this way leads from the transaction to the root in a block's header. Never raises."""
+        return BODY.verify(BODY.leaf(transaction), self.index, self.size, self.hashes, body_root)

@@ -11,6 +11,7 @@ from typing import Any
 from node.breach_reading import Breach, breaches_of
 from node.canonical import DecodeError
 from node.chain.act import Act
+from node.chain.block import BodyPath
 from node.chain.deeds import Disclosure
 from node.chain.reading import NodeReading, Ordered, StoredBlock
 from node.envelopes.disclosure import Shown, check, is_said, package_in
@@ -260,6 +261,8 @@ def transaction_lines(view: TransactionView) -> list[str]:
     whom = f"readers {', '.join(view.readers)}" if view.readers else "recipients hidden"
     facts = (f"{short_id(core.payload_root)}… (salted)", f"sender {core.sender}", whom)
     lines.append(_line("commitment", "     ".join((*facts, f"size {core.size_bucket} B (padded)"))))
+    if (path := _path(view)) is not None and path[0]["size"] > 1:
+        lines.append(_line("in block", path[1]))
     if core.keep:
         last = view.block.height + core.keep
         lines.append(_line("kept", f"until block {last}: every node that executes it erases the payload"))
@@ -309,6 +312,7 @@ def transaction_document(reading: RunReading, view: TransactionView) -> dict[str
         document |= {
             "sender": core.sender,
             "commitment": core.payload_root.hex(),
+            "body_path": None if (path := _path(view)) is None else path[0],
             "size_bytes": core.size_bucket,
             "slots": core.slot_bucket,
             "keep": core.keep or None,
@@ -384,6 +388,29 @@ def _json_value(value: object) -> object:
 def _check(view: TransactionView) -> str:
     assert view.block is not None
     return f"privity show block {view.block.height} --as {view.seen_as}"
+
+
+def _path(view: TransactionView) -> tuple[dict[str, Any], str] | None:
+    """The Merkle path of this transaction to its block's body root, checked; for `--json`, and in words."""
+    block = view.block
+    if block is None or view.found.id not in block.batch.requests:
+        return None
+    path, root = BodyPath.of(block.batch.requests, view.found.id), block.header.body_root
+    holds = path.leads_to(root, view.found.id)
+    words = (
+        f"leaf {path.index + 1} of {path.size}; {len(path.hashes)} hashes lead to body root {short_id(root)}…"
+    )
+    document = {
+        "index": path.index,
+        "size": path.size,
+        "hashes": [each.hex() for each in path.hashes],
+        "body_root": root.hex(),
+        "leads_there": holds,
+    }
+    return (
+        document,
+        words if holds else f"leaf {path.index + 1} of {path.size}: does not lead to the body root",
+    )
 
 
 def _line(word: str, text: str) -> str:

@@ -21,7 +21,7 @@ from scenarios.judging.course import Course, Divergence, read_course
 from scenarios.judging.journals import Kept, read_kept
 from scenarios.judging.key_free import KeyFree, key_free_replay
 from scenarios.judging.recorded import heard_all
-from scenarios.knowledge.matrix import matrix_of
+from scenarios.knowledge.matrix import Trials, matrix_of
 from scenarios.knowledge.metadata import Metadata, metadata_of
 from scenarios.knowledge.moments import At
 from scenarios.knowledge.rows import Matrix
@@ -64,6 +64,7 @@ class Evidence:
     summed: Mapping[str, Summed] = field(default_factory=dict)  # The same.
     _purges: list[Purged] | None = field(default=None, init=False, repr=False)
     _reading: RunReading | None = field(default=None, init=False, repr=False)
+    _trials: Trials | None = field(default=None, init=False, repr=False)
     _matrices: dict[Moment, Matrix] = field(default_factory=dict, init=False, repr=False)
     _metadata: dict[str, Metadata] | None = field(default=None, init=False, repr=False)
     _scans: dict[frozenset[str], ScanResult] = field(default_factory=dict, init=False, repr=False)
@@ -241,7 +242,8 @@ class Evidence:
         if at not in self._matrices:
             moment = self.reached(at)
             assert moment is not None, "nobody asks about a moment that never came"
-            self._matrices[at] = matrix_of(self._read, moment)
+            self._trials = self._trials or Trials(self._read)  # Keys open the same at every moment.
+            self._matrices[at] = matrix_of(self._read, moment, trials=self._trials)
         return self._matrices[at]
 
     def metadata(self, sent: Sent) -> Metadata | None:

@@ -89,7 +89,7 @@ def test_missing_is_not_the_same_as_not_mine(copied: LiveRun, privity: Privity) 
 DOCUMENT = [
     *("schema", "run", "tx", "id", "seen_as", "status", "access", "content", "readers", "acts"),
     *("writes", "redisclose", "breaches", "purged", "liar"),
-    *("sender", "commitment", "size_bytes", "slots", "keep", "height", "view", "block"),
+    *("sender", "commitment", "body_path", "size_bytes", "slots", "keep", "height", "view", "block"),
 ]
 
 
