@@ -70,6 +70,7 @@ class _Drawing:
         everybody = draw.sample([*self._voters, *self._followers], voters + followers)
         self._sender, *others = everybody
         self._openers = draw.sample(others, 2)
+        self._shared = draw.random() < 0.3
         cut = draw.randint(1, min(3, len(others) - 1))
         self._readers, self._strangers = others[:cut], others[cut:]
         self._steps: list[dict[str, Any]] = []
@@ -89,6 +90,7 @@ class _Drawing:
             "consensus": {"block_every": draw.choice(["50ms", "100ms"]), "view_timeout": "800ms"},
             "privacy": privacy,
             **self._seals(),
+            **({"state_check": "4 blocks"} if self._shared else {}),
             "parties": {
                 **{name: {} for name in self._voters},
                 **{name: {"votes": False} for name in self._followers},
@@ -97,6 +99,7 @@ class _Drawing:
             "expect": [
                 {"check": "agreement"},
                 {"check": "no_plaintext", "in": ["logs", "broker", "ledgers"]},
+                *([{"check": "private_state"}] if self._shared else []),
             ],
         }
         text = json.dumps(document, indent=1)
@@ -147,6 +150,13 @@ class _Drawing:
         if not keep and draw.random() < 0.2:
             self._features.append("purge")
             self._step(PURGED_MS, "purge", id="gone", tx="deal", **{"as": self._sender}, reason="as agreed")
+        if self._shared:
+            self._features.append("object")
+            audience = [self._sender, *self._readers]
+            for version, (author, at_ms) in enumerate([(self._sender, 1600), (self._readers[0], 5200)]):
+                whom = {"as": author, "to": [name for name in audience if name != author]}
+                write = {"object": "loan", "expects": version, "data": {"due": draw.randint(1, 10**6)}}
+                self._step(at_ms, "send", id=f"write-{version}", **whom, **write)
         if self._sealed:
             self._features.append("seal")
             bid = {"price": draw.randint(1, 10**6), "note": f"bid number {draw.randint(10, 99)}"}

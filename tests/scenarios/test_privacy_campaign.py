@@ -51,6 +51,7 @@ def test_a_seed_is_one_scenario() -> None:
                 "seal",
                 "total",
                 "purge",
+                "object",
             )
         )
         > 3
