@@ -154,9 +154,9 @@ class _Drawing:
             self._features.append("object")
             audience = [self._sender, *self._readers]
             for version, (author, at_ms) in enumerate([(self._sender, 1600), (self._readers[0], 5200)]):
-                whom = {"as": author, "to": [name for name in audience if name != author]}
+                parties: dict[str, Any] = {"as": author, "to": [name for name in audience if name != author]}
                 write = {"object": "loan", "expects": version, "data": {"due": draw.randint(1, 10**6)}}
-                self._step(at_ms, "send", id=f"write-{version}", **whom, **write)
+                self._step(at_ms, "send", id=f"write-{version}", **parties, **write)
         if self._sealed:
             self._features.append("seal")
             bid = {"price": draw.randint(1, 10**6), "note": f"bid number {draw.randint(10, 99)}"}
