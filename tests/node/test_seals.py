@@ -20,7 +20,7 @@ from node.consortium import Network, Policy
 from node.disclosing import Author, disclose
 from node.envelopes.content_key import ContentKey
 from node.envelopes.envelope import NotAParty, Sealed, Unreadable, open_with, unseal
-from node.envelopes.shares import Share, combine, open_from_opener, open_from_sender
+from node.envelopes.shares import Share, combine, open_from_opener, open_from_sender, split
 from node.envelopes.transaction import core_digest, owner_of
 from node.opening import challenge, release, request_opening
 from node.seals import Seal
@@ -491,7 +491,6 @@ def lying_bid(network: Network, hashes: Any, wrap: Any = None) -> Sealed:
     Each function gets the true shares and those of a stranger's key.
     """
     from node.envelopes.key_slots import make_slots
-    from node.envelopes.shares import split
     from node.envelopes.transaction import (
         Blob,
         PrivateTransaction,
@@ -520,3 +519,27 @@ def lying_bid(network: Network, hashes: Any, wrap: Any = None) -> Sealed:
     header = PublicHeader(core, ciphertext_hash(ciphertext), slots_hash(blob.slots, blob.shares))
     transaction = PrivateTransaction(header, PARTIES["bob"].signing.sign(signed_bytes(header)))
     return Sealed(transaction, blob, honest.content_key, honest.payload)
+
+
+def test_p50_a_made_up_share_counts_for_nobody_and_blames_no_sender(world: World) -> None:
+    """dan releases, well wrapped, what is not his share: he is to do it again, and bob is no liar."""
+    sealed = bid(world, "bob", 3)
+    wait_for_opening(world)
+    ask(world, "cyd", "dan")
+    give(world, [sealed], "cyd")
+    tx, made_up = sealed.transaction.id, Share(2, bytes(range(32)), bytes(16))
+    wraps = tuple(made_up.for_reader(PARTIES[name].wrapping.public, tx) for name in TENDER.then_to)
+    submit(world, author("dan", seed="made up").act(Release(tx, wraps)))
+    assert all(states(world, sealed)[name] == SEALED for name in TENDER.then_to)
+    assert seal_lie(NETWORK, sealed.transaction, (made_up,), None, sealed.blob) is None
+    give(world, [sealed], "dan")
+    assert all(states(world, sealed)[name] == DELIVERED for name in TENDER.then_to)
+
+
+def test_p09_a_hash_of_a_share_means_nothing_under_another_name() -> None:
+    """It is bound to network, sender and nonce, and to the opener's number."""
+    key, owner = ContentKey(bytes(range(32))), bytes(32)
+    first, second = split(key, owner, 2, 2)
+    assert first.commitment(owner) != first.commitment(bytes(31) + b"\x01")
+    assert first.commitment(owner) != Share(2, first.value, first.salt).commitment(owner)
+    assert combine((first, second)) == key.raw
