@@ -1,8 +1,7 @@
 """Shares of a sealed payload's content key: k of n openers together have it, fewer have nothing.
 
-K is two halves of 16 bytes, each shared by Shamir's scheme over GF(2^128) (PyCryptodome, whose `combine`
-interpolates at 0). All else follows from K, so whoever has it recomputes every share, and a wrong one is the
-sender's lie. With O the owner digest (network, sender, nonce: a copied share means nothing elsewhere):
+K is two halves of 16 bytes, each shared by Shamir's scheme over GF(2^128) (shamir.py). All else follows from
+K, so whoever has it recomputes every share, and a wrong one is the sender's lie. With O the owner digest (network, sender, nonce: a copied share means nothing elsewhere):
 
     shares 1 to k-1    HKDF(K, "privity/v1/share" | O | number), 32 bytes; with K at 0 they fix the rest
     salt of a share    HKDF(K, "privity/v1/share-salt" | O | number), 16 bytes
@@ -23,10 +22,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from node.envelopes.content_key import CONTENT_KEY_BYTES, ContentKey
+from node.envelopes.shamir import value_at
 from node.envelopes.wrapping import WRAP_OVERHEAD_BYTES, WrappingKey, WrappingPublicKey
 
 MAX_OPENERS = 16
-HALF_BYTES = 16
 SALT_BYTES = 16
 WRAPPED_SHARE_BYTES = CONTENT_KEY_BYTES + SALT_BYTES + WRAP_OVERHEAD_BYTES
 
@@ -80,7 +79,7 @@ def split(key: ContentKey, owner: bytes, threshold: int, count: int) -> tuple[Sh
     return tuple(
         Share(
             number,
-            points[number] if number in points else _at(number, points),
+            points[number] if number in points else value_at(number, points),
             key.share_salt(owner, number),
         )
         for number in range(1, count + 1)
@@ -89,7 +88,7 @@ def split(key: ContentKey, owner: bytes, threshold: int, count: int) -> tuple[Sh
 
 def combine(shares: Sequence[Share]) -> bytes:
     """The 32 bytes that these shares, of different openers and as many as it takes, stand for."""
-    return _at(0, {share.number: share.value for share in shares})
+    return value_at(0, {share.number: share.value for share in shares})
 
 
 def open_from_sender(key: WrappingKey, wrapped: bytes, number: int, core_digest: bytes) -> Share | None:
@@ -107,17 +106,3 @@ def _unwrapped(key: WrappingKey, wrapped: bytes, number: int, domain: bytes, con
     if secret is None or len(secret) != CONTENT_KEY_BYTES + SALT_BYTES:
         return None
     return Share(number, secret[:CONTENT_KEY_BYTES], secret[CONTENT_KEY_BYTES:])
-
-
-def _at(place: int, points: dict[int, bytes]) -> bytes:
-    """The value at `place` of the polynomials through these points.
-
-    The library interpolates at 0 alone; with every place moved by `place` (xor adds here), 0 is that place.
-    """
-    # Here and not above: whoever meets no seal needs no further library.
-    from Crypto.Protocol.SecretSharing import Shamir
-
-    return b"".join(
-        Shamir.combine([(at ^ place, value[half : half + HALF_BYTES]) for at, value in points.items()], False)
-        for half in (0, HALF_BYTES)
-    )
