@@ -1,7 +1,8 @@
 """Shares of a sealed payload's content key: k of n openers together have it, fewer have nothing.
 
 K is two halves of 16 bytes, each shared by Shamir's scheme over GF(2^128) (shamir.py). All else follows from
-K, so whoever has it recomputes every share, and a wrong one is the sender's lie. With O the owner digest (network, sender, nonce: a copied share means nothing elsewhere):
+K, so whoever has it recomputes every share, and a wrong one is the sender's lie. With O the owner digest
+(network, sender, nonce: a copied share means nothing elsewhere):
 
     shares 1 to k-1    HKDF(K, "privity/v1/share" | O | number), 32 bytes; with K at 0 they fix the rest
     salt of a share    HKDF(K, "privity/v1/share-salt" | O | number), 16 bytes
