@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from node.chain.act import ActTransaction
+from node.chain.deeds import PurgeReceipt
 from node.chain.reading import read_node
 from node.client import Client
 from node.consortium import Consortium, Member, Network, Policy, Rules
@@ -20,6 +22,7 @@ from node.envelopes.envelope import Sealed, seal
 from node.envelopes.keys import PartyKeys, WrappingPublicKey
 from node.process_identity import process_started
 from node.run_folder import Label, RunFolder
+from node.wire import AnyTransaction
 from scenarios.processes.broker import RunningBroker
 from scenarios.processes.recorder import CaptureFile, Recorder
 from tests.waiting import wait_until
@@ -29,6 +32,11 @@ FOLLOWERS = ("crane",)
 NAMES = (*VOTERS, *FOLLOWERS)
 CANARY = "canary-4f1c9b7e2a"
 STRANGER = PartyKeys.generate(os.urandom)
+
+
+def is_receipt(transaction: AnyTransaction) -> bool:
+    """Whether a node says in it that it has erased what it had to."""
+    return isinstance(transaction, ActTransaction) and isinstance(transaction.act.deed, PurgeReceipt)
 
 
 @dataclass
@@ -107,8 +115,9 @@ class LiveRun:
             assert await client.delivered(10)
 
     def ledger(self, name: str) -> set[bytes]:
-        """The ids of the transactions on one node's ledger."""
-        return set(read_node(self.folder.node(name), self.network).transactions)
+        """The ids of what was handed in, as one node's ledger has it: no receipts, which nodes give unasked."""
+        found = read_node(self.folder.node(name), self.network).transactions
+        return {each for each, ordered in found.items() if not is_receipt(ordered.transaction)}
 
     def stop_node(self, name: str) -> None:
         """Stop one node in good order."""

@@ -26,6 +26,7 @@ from node.delivery.packets import (
 )
 from node.delivery.receipts import bundle, holders_wanted, is_good, open_bundle, open_receipt, seal_receipt
 from node.envelopes.content_key import ContentKey
+from node.state_check.packets import StateEnvelope
 from node.wire import CommittedBatch, TransactionPacket, decode_packet, signed_bytes
 from tests.node.network_of_nodes import PARTIES, STRANGER, World, ready, sealed_for
 from tests.node.off_chain_world import (
@@ -177,9 +178,10 @@ def test_bodies_are_given_without_blobs(tmp_path: Path) -> None:
 
 
 def test_the_kind_of_a_packet_shows_in_its_bytes() -> None:
-    """By it the live node keeps deliveries out of the queue of votes (R37)."""
-    kinds = [(is_delivery(data), isinstance(decode_packet(data), DeliveryPacket)) for data in PACKETS]
-    assert kinds.count((True, True)) == 5 and kinds.count((False, False)) == len(kinds) - 5
+    """By it the live node keeps deliveries and state checks out of the queue of votes (R37)."""
+    direct = DeliveryPacket | StateEnvelope
+    kinds = [(is_delivery(data), isinstance(decode_packet(data), direct)) for data in PACKETS]
+    assert kinds.count((True, True)) == 6 and kinds.count((False, False)) == len(kinds) - 6
     assert not is_delivery(b"") and not is_delivery(b"\x94")
 
 
