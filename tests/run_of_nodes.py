@@ -115,7 +115,7 @@ class LiveRun:
             assert await client.delivered(10)
 
     def ledger(self, name: str) -> set[bytes]:
-        """The ids of what was handed in, as one node's ledger has it: no receipts, which nodes give unasked."""
+        """The ids of what was handed in, as one node's ledger has it: without the receipts of nodes."""
         found = read_node(self.folder.node(name), self.network).transactions
         return {each for each, ordered in found.items() if not is_receipt(ordered.transaction)}
 
