@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from consensus.evidence import Evidence
@@ -30,39 +30,24 @@ from consensus.output import Decision, EvidenceRecord, Output, Relay, Send
 from consensus.replica import Replica
 from consensus.votes import Commit, Prepare, Request
 from node.answers import Answers
-from node.breaches import Breaches
 from node.canonical import DecodeError, encode
-from node.chain.act import Act, ActTransaction
+from node.chain.act import ActTransaction
 from node.chain.books import Books
-from node.chain.deeds import Challenge, Disclosure, Open, Purge, PurgeReceipt, Release
-from node.chain.deeds import Request as RequestToSee
 from node.chain.journal import Journal
 from node.chain.ledger import Ledger, key_of
 from node.chain.recovery import recover
-from node.chain.store import DELIVERED, Store
+from node.chain.store import Store
 from node.consortium import Network
-from node.delivery.deliveries import Deliveries
-from node.delivery.packets import DeliveryPacket, SealedPurgeReceipt
-from node.disclosures import NO_CONSENT, Disclosures
-from node.envelopes.disclosure import Part
-from node.envelopes.envelope import NotAParty, Unreadable, unseal
 from node.envelopes.keys import PartyKeys
-from node.envelopes.rule import rule_of_payload
-from node.envelopes.transaction import PrivateTransaction, check_blob, decode_blob
+from node.envelopes.transaction import PrivateTransaction
 from node.errors import WRONG_USAGE, PrivityError
 from node.gossip import Gossip, note_of, say_new
 from node.intake import Intake
 from node.key_use import has_lost_its_disk
 from node.logs.events import EventLog
 from node.mempool import Mempool
-from node.private_objects import PrivateObjects
-from node.private_view import PrivateView
-from node.purging import PurgeReceipts
+from node.private_business import PrivateBusiness
 from node.reporting import Numbers, Reporter
-from node.retention import OPENED, Retention
-from node.sender_evidence import SenderEvidence
-from node.state_check.checker import StateChecker
-from node.state_check.packets import StateEnvelope
 from node.topics import Topics
 from node.wire import (
     AnyTransaction,
@@ -119,7 +104,6 @@ class Node:
                 next="restore the two key files as they were when the network was founded",
             )
         self._network = network
-        self._name = name
         self._keys = keys
         self._send = send
         self._now_ms = now_ms
@@ -161,78 +145,21 @@ class Node:
         self._answers = Answers(
             self._journal, self._store, self._mempool, self.topics, send, off_chain=network.off_chain
         )
-        standing = self._books.standing
-        disclosures = Disclosures(network, self._store, name, self._answers.private, standing)
-        self._breaches = Breaches(
-            network, self._store, standing, folder, self._answers.ordered, self._rule, self.report
-        )
-        body = self._answers.body
-        objects = PrivateObjects(network, self._store, keys.signing, body, lambda: self.ledger.height)
-        seals = self.ledger.seals
-        self.private_view = PrivateView(
-            network, self._store, keys.wrapping, body, disclosures, objects, name, seals
-        )
-        self._blamed = SenderEvidence(
-            network,
-            name,
-            folder,
-            self.report,
-            lambda identifier: self._store.transaction(identifier) is not None,
-        )
-        self._deliveries: Deliveries | None = None
-        if network.off_chain:
-            self._deliveries = Deliveries(
-                network,
-                name,
-                keys,
-                folder,
-                self._store,
-                self.private_view,
-                self.report,
-                send,
-                self._answers.body,
-                lambda: self.ledger.height,
-                self._hold_now,
-                self._blamed.found,
-                now_ms,
-            )
-            self.private_view.enough = self._deliveries.enough
-            self._deliveries.withdrawn = self._withdrawn
-        self._state_checker = StateChecker(
+        self._private = PrivateBusiness(
             network,
             name,
             keys,
             folder,
-            self._store,
-            objects,
-            self.report,
-            send,
-            lambda: self.ledger.height,
-        )
-        self._retention = Retention(
             self._store,
             self._mempool,
-            self.ledger,
-            self.private_view,
+            self._books,
+            self._answers,
             self.report,
-            lambda: self._since_ms,
-            self._forget,
-            self._answers.private,
-            standing,
-            lambda erased: self._purge_receipts.erased(erased, self._now_ms),
-            off_chain=network.off_chain,
-        )
-        self._purge_receipts = PurgeReceipts(
-            network,
-            name,
-            keys,
-            folder,
-            self._store,
             send,
             self._publish_own,
-            lambda tx: self._answers.body(tx)[0].header.core.sender,
-            now_ms,
+            lambda: self._now_ms,
         )
+        self.private_view = self._private.view
         self._housekeeping_at = now_ms
         self._ask_next = 0
         self._answered: OrderedDict[tuple[int, bytes], None] = OrderedDict()  # Inquiries, the oldest first.
@@ -241,7 +168,7 @@ class Node:
         # The stop may have come between the journal and what is written beside it.
         found = [entry for entry in recovered.reindexed if self._store.has_blob(entry[0])]
         self._books.hold("blob", found, self._since_ms)
-        self._retention.make_up()
+        self._private.retention.make_up()
         self._resume()
 
     def _resume(self) -> None:
@@ -278,9 +205,9 @@ class Node:
         """When the next `tick` is wanted."""
         due = [self._housekeeping_at]
         if not self.failed:
-            asking = None if self._deliveries is None else self._deliveries.deadline_ms()
-            signing = self._purge_receipts.deadline_ms
-            due += [each for each in (self._replica.deadline_ms, asking, signing) if each is not None]
+            due += [
+                each for each in (self._replica.deadline_ms, self._private.deadline_ms) if each is not None
+            ]
         return min(due)
 
     def handle(self, data: bytes, now_ms: int) -> None:
@@ -308,14 +235,7 @@ class Node:
             self._on_inquiry(packet)
         elif isinstance(packet, EvidencePacket):
             self._on_evidence(packet.evidence)
-        elif isinstance(packet, StateEnvelope):
-            self._state_checker.take(packet)
-        elif isinstance(packet, SealedPurgeReceipt) and self._network.off_chain:
-            if reason := self._purge_receipts.take(packet):
-                self.report.drop(reason)
-        elif isinstance(packet, DeliveryPacket) and self._deliveries is not None:
-            self._deliveries.take(packet, self._now_ms)
-        else:
+        elif not self._private.take(packet):
             self.report.drop("unknown kind")
 
     def tick(self, now_ms: int) -> None:
@@ -323,18 +243,23 @@ class Node:
         self._now_ms = max(now_ms, self._now_ms)
         if not self.failed:
             self._take(self._replica.tick(self._now_ms))
-            self._reconcile()
-            self._sign_purges()
+            self._keep_private_appointments()
         if self._now_ms >= self._housekeeping_at:
             self._housekeeping_at = self._now_ms + HOUSEKEEPING_MS
-            if self._deliveries is None:
+            if not self._network.off_chain:
                 self._ask_for_missing()
             self.report_state()
 
-    def _sign_purges(self) -> None:
-        """Sign for what was erased here, once some of it has gathered."""
+    def _keep_private_appointments(self) -> None:
+        """Ask for payloads that are not here, and sign for those that were erased."""
         try:
-            self._purge_receipts.tick(self._now_ms, max(1, self.ledger.height))
+            given_up = self._private.reconcile(expire=self._now_ms >= self._housekeeping_at)
+        except DISK_ERRORS as error:
+            self._stop_voting(error)
+        else:
+            self._private.tell_given_up(given_up)
+        try:
+            self._private.sign_purges()
         except DISK_ERRORS as error:
             self._stop_voting(error)
 
@@ -343,21 +268,6 @@ class Node:
         packet = TransactionPacket(act, None)
         self._send(self.topics.transactions, encode(packet))
         self._on_transaction(packet)
-
-    def _reconcile(self) -> None:
-        """Ask for payloads that are not here, and give up those that nobody has for us."""
-        if self._deliveries is None:
-            return
-        try:
-            given_up = self._deliveries.tick(self._now_ms)
-            self.private_view.give_up(given_up)
-            if self._now_ms >= self._housekeeping_at:
-                self._deliveries.expire()
-        except DISK_ERRORS as error:
-            self._stop_voting(error)
-            return
-        for identifier in given_up:
-            self.report.emit("priv.undelivered", "debug", tx=identifier)
 
     def flush(self) -> None:
         """Carry out what the steps since the last flush led to: persist, then send, then execute (R20)."""
@@ -376,7 +286,7 @@ class Node:
                     self._answers.certified(certificate)
                 for identifier in output.expired:
                     if (waiting := self._mempool.remove(identifier)) is not None:
-                        self._retention.let_go(identifier, waiting.transaction)
+                        self._private.retention.let_go(identifier, waiting.transaction)
                     self.report.emit("tx.expired", "warn", tx=identifier)
                 for note in output.notes:
                     self.report.note(note)
@@ -396,50 +306,17 @@ class Node:
     def idle(self) -> None:
         """Nothing more urgent to do: look at a few payloads, if some wait."""
         try:
-            if self._deliveries is not None:
-                self._deliveries.move()
-            found = self.private_view.look(LOOK_AT_ONCE)
-            # Noted before it is recorded: after a stop in between it is noted again, and never not at all.
-            opened = [(looked.id, looked.height) for looked in found if looked.state in OPENED]
-            self._books.hold("key", opened, self._since_ms)
-            shown = [
-                (each.judged.tx, each.height) for each in found if each.judged and not each.judged.refused
-            ]
-            self._books.hold("shown", shown, self._since_ms)
-            for looked in found:
-                if looked.proof is not None:
-                    self._blamed.found(looked.proof)
-            self.private_view.record(found)
-            decided = self.private_view.objects.settle()
-            for one in found:
-                if one.judged is not None and one.judged.refused == NO_CONSENT:
-                    self._breaches.refused(one.id, one.judged.rule)
-            if not self.private_view.busy:
-                self._breaches.look(LOOK_AT_ONCE)
-            if not self.private_view.busy and not self.failed:
-                self._state_checker.work()
-            if self._deliveries is not None:
-                for looked in found:
-                    self._deliveries.looked(looked, self._now_ms)
+            found = self._private.work(LOOK_AT_ONCE, check_states=not self.failed)
         except DISK_ERRORS as error:
             self._stop_voting(error)
             return
-        for looked in found:
-            sender = self._answers.body(looked.id)[0].header.core.sender if self._deliveries else None
-            self.report.payload(looked, sender)
-            if looked.state == DELIVERED and looked.judged is not None:
-                self.report.disclosed(looked.judged, looked.height)
-            if looked.malformed:
-                self.report.drop("object")
-        for each in decided:
-            self.report.wrote(each)
+        self._private.tell(found)
 
     @property
     def has_idle_work(self) -> bool:
         """Whether `idle` would find something to do."""
-        view = self.private_view
-        checking = self._state_checker.busy and not self.failed
-        return view.busy or view.objects.busy or self._breaches.busy or checking
+        private = self._private
+        return private.busy or (private.checks_states and not self.failed)
 
     def report_state(self, *, always: bool = False) -> None:
         """Write `node.state`: this node in numbers."""
@@ -503,11 +380,12 @@ class Node:
     def _on_transaction(self, packet: TransactionPacket) -> None:
         transaction = packet.transaction
         identifier = transaction.id
-        late, packet = packet, self._retention.without_late_blob(packet, identifier)
+        late, packet = packet, self._private.retention.without_late_blob(packet, identifier)
         if packet is not late and not self._replica.wants(identifier):
             return
         if not self._network.off_chain and self.private_view.is_missing(identifier):
-            self._take_missing_blob(packet, identifier)
+            if reason := self._private.take_missing_blob(packet, identifier):
+                self.report.drop(reason)
             return
         waiting = self._mempool.get(identifier)
         if waiting is not None:
@@ -541,7 +419,7 @@ class Node:
         valid_from, valid_until = Mempool.window_of(transaction)
         if valid_until <= self._replica.executed_sequence:
             self.report.drop("expired", sender)
-            self._retention.let_go(identifier, transaction)
+            self._private.retention.let_go(identifier, transaction)
             return
         blob = packet.blob if packet is not None else None
         if reason := self._mempool.add(identifier, transaction, blob, sender, needed=needed):
@@ -554,17 +432,6 @@ class Node:
         self.report.emit("tx.accept", "debug", tx=identifier, party=sender)
         request = Request(identifier, sender, nonce, valid_from, valid_until, waiting.size)
         self._take(self._replica.submit(request, self._now_ms))
-
-    def _take_missing_blob(self, packet: TransactionPacket, identifier: bytes) -> None:
-        transaction, blob = packet.transaction, packet.blob
-        if blob is None or not isinstance(transaction, PrivateTransaction):
-            return
-        if check_blob(transaction.header, blob) is not None:
-            self.report.drop("blob does not match")
-            return
-        self._store.put_blob(identifier, encode(blob))
-        self._books.hold("blob", [(identifier, self.ledger.height)], self._since_ms)
-        self.private_view.arrived(identifier)
 
     def _on_committed(self, packet: CommittedBatch) -> None:
         decided = packet.decided
@@ -590,7 +457,7 @@ class Node:
                     if reason := self._intake.refused(body):
                         self.report.drop(reason)
                     else:
-                        body = self._retention.without_late_blob(body, identifier)
+                        body = self._private.retention.without_late_blob(body, identifier)
                         self._keep(identifier, body.transaction, body, needed=True)
         self._take(self._replica.receive(decided, self._now_ms))
         self.flush()  # Before the next one of the same answer is judged.
@@ -660,21 +527,11 @@ class Node:
         header, block, height = executed.record.header, executed.applied.block, executed.record.header.height
         self._answers.remember(height, executed.record)
         for identifier, waiting in executed.private:
-            if self._deliveries is not None:
-                self._deliveries.ordered(identifier)
-            self.private_view.ordered(identifier, waiting, height)
+            self._private.ordered(identifier, waiting, height)
             self.report.emit("tx.commit", "debug", tx=identifier, h=height)
         for identifier, act in executed.acts:
             self.report.emit("tx.commit", "debug", tx=identifier, h=height)
-            self._tell_of_seals(identifier, act, height)
-            if isinstance(act.deed, RequestToSee) and act.deed.of == self._name:
-                self.report.emit("priv.request", tx=act.deed.tx, h=height, party=act.sender)
-            elif isinstance(act.deed, Disclosure):
-                self._breaches.recorded(identifier)
-            elif isinstance(act.deed, Purge):
-                self._retention.order(act.deed.tx, act.sender, height)
-            elif isinstance(act.deed, PurgeReceipt):
-                self._purge_receipts.ordered(act.sender, act.deed)
+            self._private.acted(identifier, act, height)
         self.report.emit(
             "block.commit",
             h=height,
@@ -686,56 +543,9 @@ class Node:
         )
         if height == 1:
             self.report.emit("node.ready", h=height, blk=block)
-        carriers = [act.deed.carrier for _, act in executed.acts if isinstance(act.deed, Disclosure)]
-        self._retention.late_carriers([*(identifier for identifier, _ in executed.private), *carriers])
-        self._retention.purge()
-        self._state_checker.executed()
+        self._private.executed(executed)
         known = decision.block_certificate
         self._take(self._replica.executed(height, block, header.state_root, known, self._now_ms))
-
-    def _tell_of_seals(self, identifier: bytes, act: Act, height: int) -> None:
-        """What became of a request to open, or of a release: the same on every node."""
-        if isinstance(act.deed, Open):
-            request = self.ledger.seals.request(identifier)
-            if request is not None:
-                self.report.asked_to_open(request, act.deed.seal)
-        elif isinstance(act.deed, Release) and (state := self.ledger.seals.of(act.deed.tx)) is not None:
-            self.report.released(next(each for each in state.releases if each.act == identifier))
-            self.private_view.released(act.deed.tx)
-        elif isinstance(act.deed, Challenge):
-            self.report.emit("seal.challenge", "warn", tx=act.deed.tx, h=height, party=act.deed.of)
-
-    def _hold_now(self, what: str, identifiers: Sequence[bytes], *, erased: bool = False) -> None:
-        """Note in the holdings what was gained or erased at this moment."""
-        found = [(each, self.ledger.height) for each in identifiers]
-        self._books.hold(what, found, self._since_ms, erased=erased)
-
-    def _withdrawn(self, identifier: bytes, name: str) -> bool:
-        """Whether the owner of an ordered transaction took it back from this party."""
-        transaction, standing = self._answers.private(identifier), self._books.standing
-        if transaction is None or not standing.speaks_of(identifier):
-            return False
-        rule = self._rule(identifier)
-        leaf = None if rule is None else rule.leaves[0][1]
-        owner, now = transaction.header.core.sender, (self.ledger.height + 1, 0)
-        state = standing.state(identifier, owner, leaf, name, now)
-        return state is not None and not state.agreed
-
-    def _rule(self, identifier: bytes) -> Part | None:
-        """What this party can prove of the rule of a content that it reads."""
-        transaction, encoded = self._answers.private(identifier), self._store.get_blob(identifier)
-        if transaction is None or encoded is None:
-            return None
-        try:
-            opened = unseal(transaction, decode_blob(encoded), self._keys.wrapping)
-        except (NotAParty, Unreadable, DecodeError):
-            return None
-        return rule_of_payload(opened.payload)
-
-    def _forget(self, identifier: bytes) -> None:
-        self._blamed.erase(identifier)
-        if self._deliveries is not None:
-            self._deliveries.forget(identifier)
 
     @property
     def _since_ms(self) -> int:

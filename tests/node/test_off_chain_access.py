@@ -65,10 +65,10 @@ def test_who_is_no_reader_gets_nothing_and_is_recorded(tmp_path: Path) -> None:
         world.settle(known)
         world.run(3000)
         for holder in ("ann", "bob"):
-            before = world.node(holder)._deliveries.denied["cyd"]  # type: ignore[union-attr]
+            before = world.node(holder)._private.deliveries.denied["cyd"]  # type: ignore[union-attr]
             ask(world, "cyd", holder, known)
             assert not [to for who, to, _ in world.said if who == holder and to == world.topics.inbox_of(2)]
-            assert world.node(holder)._deliveries.denied["cyd"] == before + 3  # type: ignore[union-attr]
+            assert world.node(holder)._private.deliveries.denied["cyd"] == before + 3  # type: ignore[union-attr]
             told = [event for event in world.events[holder] if event["ev"] == "priv.denied"]
             by_cyd = [event for event in told if event["from"] == "cyd"]
             assert {event["tx"] for event in by_cyd} == {tx.hex()[:8] for tx in known}

@@ -253,11 +253,11 @@ def test_p42_what_is_never_ordered_leaves_no_blob_for_ever(world: World) -> None
     identifier = sealed.transaction.id
     bob = world.node("bob")
     bob._store.put_blob(identifier, encode_blob(sealed.blob))
-    bob._retention.let_go(identifier, sealed.transaction)
+    bob._private.retention.let_go(identifier, sealed.transaction)
     assert left_on_disk(world.home("bob"), sealed) == []
     # What is on the ledger stays until its own height.
     kept = ordered(world, sealed_for(NETWORK, {"amount": 1}, seed="kept", keep=9))
-    bob._retention.let_go(kept, sealed_for(NETWORK, {"amount": 1}, seed="kept", keep=9).transaction)
+    bob._private.retention.let_go(kept, sealed_for(NETWORK, {"amount": 1}, seed="kept", keep=9).transaction)
     assert bob._store.has_blob(kept)
 
 

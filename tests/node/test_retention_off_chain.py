@@ -37,7 +37,7 @@ def test_p42_readers_erase_it_and_nobody_is_asked_for_it_again(tmp_path: Path) -
         assert {state(world, name, tx) for name in NAMES} == {PURGED}
         assert all(tx.hex() not in blob_folder(world, name) for name in NAMES)
         for name in NAMES:
-            deliveries = world.node(name)._deliveries
+            deliveries = world.node(name)._private.deliveries
             assert deliveries is not None and tx not in deliveries._known
         asked_before = len([packet for packet in world.packets() if asks_for(packet, tx)])
         world.run(30_000)
