@@ -409,7 +409,7 @@ class Operator(ABC):
         holders = frozenset((send.sender, *send.readers, *(() if under is None else under.then_to)))
         self.secrets.add_sealed(sealed, holders.difference(send.deceived))
         if under is not None:
-            self.secrets.add_shares(sealed, under)
+            self.secrets.add_shares(sealed.transaction.header.core, sealed.content_key, under)
         tx, at_ms = sealed.transaction.id, self.clock_ms() - network.created_ms
         packet = encode(TransactionPacket(sealed.transaction, None if network.off_chain else sealed.blob))
         sent = self.sent[send.id] = Sent(send, tx, at_ms, packet, sealed)

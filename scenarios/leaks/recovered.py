@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from node.envelopes.envelope import unseal
+from node.envelopes.envelope import NotAParty, Opened, Unreadable, unseal
 from node.errors import PrivityError
 from node.run_reading import RunReading
-from scenarios.knowledge.rows import Matrix
+from scenarios.knowledge.rows import Matrix, Row
 from scenarios.leaks.canaries import Secret
 from scenarios.leaks.run_secrets import RunSecrets
 from scenarios.leaks.secret_forms import SHORTEST_BYTES
@@ -30,11 +30,27 @@ def recovered(reading: RunReading, matrix: Matrix, scenario: Scenario | None) ->
             continue  # The matrix says of whom the keys cannot be used.
     for row in matrix.rows:
         readers = frozenset(row.holders())
-        for name in sorted(readers)[:1]:
-            blob = reading.node(name).blob(row.id)
-            assert row.transaction is not None and blob is not None, "it was opened for the matrix"
-            secrets.add_sealed(unseal(row.transaction, blob, reading.keys(name).wrapping), readers)
+        opened = _opened(reading, row, sorted(readers))
+        if opened is None or row.transaction is None:
+            continue  # Its texts are in the plan, if that is known.
+        secrets.add_sealed(opened, readers)
+        seal = reading.network.sealed_for(row.transaction)
+        if seal is not None:
+            secrets.add_shares(row.transaction.header.core, opened.content_key, seal)
     return [*secrets.all, *(_planned(scenario) if scenario else ())]
+
+
+def _opened(reading: RunReading, row: Row, holders: Sequence[str]) -> Opened | None:
+    """The payload, by the first of its holders who opens it with a key of its own, as its sender does."""
+    for name in holders:
+        blob = reading.node(name).blob(row.id)
+        if blob is None or row.transaction is None:
+            continue
+        try:
+            return unseal(row.transaction, blob, reading.keys(name).wrapping)
+        except (NotAParty, Unreadable, PrivityError):
+            continue  # It was shown the content, or unsealed it together with others.
+    return None
 
 
 def _planned(scenario: Scenario) -> Iterator[Secret]:

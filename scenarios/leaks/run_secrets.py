@@ -11,7 +11,7 @@ from node.envelopes.disclosure import RULE_FIELD, Whole
 from node.envelopes.envelope import Opened, Sealed
 from node.envelopes.keys import PartyKeys
 from node.envelopes.shares import split
-from node.envelopes.transaction import owner_of
+from node.envelopes.transaction import CoreHeader, owner_of
 from node.seals import Seal
 from scenarios.leaks.canaries import Secret
 from scenarios.leaks.secret_forms import SHORTEST_BYTES
@@ -75,11 +75,9 @@ class RunSecrets:
         if isinstance(sealed, Sealed):
             self._of[sealed.transaction.id] = slice(start, len(self.all))
 
-    def add_shares(self, sealed: Sealed, seal: Seal) -> None:
+    def add_shares(self, core: CoreHeader, content_key: bytes, seal: Seal) -> None:
         """The shares of a sealed payload's key; each is its sender's, its opener's, and of who reads then."""
-        core = sealed.transaction.header.core
-        key = ContentKey(sealed.content_key)
-        for share in split(key, owner_of(core), seal.threshold, len(seal.openers)):
+        for share in split(ContentKey(content_key), owner_of(core), seal.threshold, len(seal.openers)):
             holders = frozenset((core.sender, seal.openers[share.number - 1], *seal.then_to))
             self.all.append(Secret(holders, "salt", share.salt))
             if seal.threshold > 1:  # Else the share is the key, which is there already.

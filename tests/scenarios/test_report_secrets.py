@@ -193,6 +193,17 @@ def test_the_secrets_of_a_run_are_found_again_in_its_folder(tmp_path: Path) -> N
     }  # fmt: skip
 
 
+def test_the_secrets_of_a_tender_are_found_again(tmp_path: Path) -> None:
+    """Bids that several unsealed together, and one that was shown to who has no blob of it; shares, too."""
+    tender = (SCENARIOS / "sealed-bid-tender.yaml").read_text()
+    evidence = evidence_of(tmp_path, tender.replace("transport: mqtt ", "transport: memory "))
+    found = recovered(RunReading(evidence.folder), build_matrix(evidence.folder), evidence.scenario)
+    for kind in ("share", "canary"):
+        remembered = {(secret.raw, secret.readers) for secret in evidence.secrets.all if secret.kind == kind}
+        assert {(secret.raw, secret.readers) for secret in found if secret.kind == kind} == remembered
+        assert len(remembered) == {"share": 6, "canary": 4}[kind]
+
+
 def test_texts_that_were_never_sent_are_secrets_too(tmp_path: Path) -> None:
     """What the plan would have sent is searched for, though no ledger and no blob holds it."""
     evidence = evidence_of(tmp_path, FOUR + "steps: []\n")
