@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,21 +27,21 @@ from consensus.messages import (
 )
 from consensus.output import Decision, EvidenceRecord, Output, Relay, Send
 from consensus.replica import Replica
-from consensus.votes import Commit, Prepare, Request
+from consensus.votes import Commit, Prepare
+from node.admission import Admission
 from node.answers import Answers
 from node.canonical import DecodeError, encode
 from node.chain.act import ActTransaction
 from node.chain.books import Books
 from node.chain.journal import Journal
-from node.chain.ledger import Ledger, key_of
+from node.chain.ledger import Ledger
 from node.chain.recovery import recover
 from node.chain.store import Store
 from node.consortium import Network
 from node.envelopes.keys import PartyKeys
-from node.envelopes.transaction import PrivateTransaction
 from node.errors import WRONG_USAGE, PrivityError
 from node.gossip import Gossip, note_of, say_new
-from node.intake import Intake
+from node.inquiries import Inquiries
 from node.key_use import has_lost_its_disk
 from node.logs.events import EventLog
 from node.mempool import Mempool
@@ -50,7 +49,6 @@ from node.private_business import PrivateBusiness
 from node.reporting import Numbers, Reporter
 from node.topics import Topics
 from node.wire import (
-    AnyTransaction,
     CommittedBatch,
     EvidencePacket,
     Packet,
@@ -64,7 +62,6 @@ from node.wire import (
 HOUSEKEEPING_MS = 1000
 MISSING_AT_ONCE = 64
 LOOK_AT_ONCE = 8
-ANSWERED = 10_000
 
 # A disk that refuses, indexes that do, a record that is no longer what was written.
 DISK_ERRORS = (OSError, sqlite3.Error, PrivityError)
@@ -127,7 +124,6 @@ class Node:
             raise
         self.ledger: Ledger = recovered.ledger
         self._books = Books(self._journal, self._store, self._mempool, recovered)
-        self._intake = Intake(network, self.ledger)
         self._pending = Output()
         self._replica = Replica(
             network.settings(position),
@@ -145,6 +141,9 @@ class Node:
         self._answers = Answers(
             self._journal, self._store, self._mempool, self.topics, send, off_chain=network.off_chain
         )
+        self._inquiries = Inquiries(
+            self._verifier, self._answers, self.topics, self.status, send, self.report
+        )
         self._private = PrivateBusiness(
             network,
             name,
@@ -160,11 +159,22 @@ class Node:
             lambda: self._now_ms,
         )
         self.private_view = self._private.view
+        self._admission = Admission(
+            network,
+            self._mempool,
+            self._books,
+            self._store,
+            self._replica,
+            self._private,
+            self.report,
+            self._take,
+            lambda: self._now_ms,
+            lambda: bool(self.failed),
+        )
         self._housekeeping_at = now_ms
         self._ask_next = 0
-        self._answered: OrderedDict[tuple[int, bytes], None] = OrderedDict()  # Inquiries, the oldest first.
         for identifier, (transaction, _, _) in recovered.bodies.items():
-            self._keep(identifier, transaction, None, needed=True)
+            self._admission.keep(identifier, transaction, None, needed=True)
         # The stop may have come between the journal and what is written beside it.
         found = [entry for entry in recovered.reindexed if self._store.has_blob(entry[0])]
         self._books.hold("blob", found, self._since_ms)
@@ -178,7 +188,7 @@ class Node:
             self._take(self._replica.executed(block.height, block.hash, block.state_root, None, self._now_ms))
         founding = self._network.transaction
         if self.ledger.height == 0 and founding.id not in self._mempool:
-            self._keep(founding.id, founding, None, needed=True)
+            self._admission.keep(founding.id, founding, None, needed=True)
 
     def _sign(self, message: ReplicaMessage) -> bytes:
         return self._keys.signing.sign(signed_bytes(self._network.id, message))
@@ -224,7 +234,7 @@ class Node:
         if isinstance(packet, Signed):
             self._on_signed(packet)
         elif isinstance(packet, TransactionPacket):
-            self._on_transaction(packet)
+            self._admission.offered(packet)
         elif isinstance(packet, Proposal):
             self._on_proposal(packet)
         elif isinstance(packet, CommittedBatch):
@@ -232,7 +242,7 @@ class Node:
         elif isinstance(packet, FetchedBatch):
             self._on_fetched_batch(packet)
         elif isinstance(packet, SignedInquiry):
-            self._on_inquiry(packet)
+            self._inquiries.take(packet)
         elif isinstance(packet, EvidencePacket):
             self._on_evidence(packet.evidence)
         elif not self._private.take(packet):
@@ -267,7 +277,7 @@ class Node:
         """Hand in an act of this node's own, as any client would."""
         packet = TransactionPacket(act, None)
         self._send(self.topics.transactions, encode(packet))
-        self._on_transaction(packet)
+        self._admission.offered(packet)
 
     def flush(self) -> None:
         """Carry out what the steps since the last flush led to: persist, then send, then execute (R20)."""
@@ -377,62 +387,6 @@ class Node:
         elif not self.failed:
             self._take(self._replica.receive(packet, self._now_ms))
 
-    def _on_transaction(self, packet: TransactionPacket) -> None:
-        transaction = packet.transaction
-        identifier = transaction.id
-        late, packet = packet, self._private.retention.without_late_blob(packet, identifier)
-        if packet is not late and not self._replica.wants(identifier):
-            return
-        if not self._network.off_chain and self.private_view.is_missing(identifier):
-            if reason := self._private.take_missing_blob(packet, identifier):
-                self.report.drop(reason)
-            return
-        waiting = self._mempool.get(identifier)
-        if waiting is not None:
-            if self._network.off_chain:
-                return
-            if packet.blob is not None and isinstance(transaction, PrivateTransaction):
-                self._mempool.complete(identifier, transaction, packet.blob)
-            return
-        needed = self._replica.wants(identifier)
-        if not needed and (reason := self._intake.superfluous(packet)):
-            if reason == "already executed":
-                self.report.duplicate(identifier)
-            self.report.drop(reason)
-        elif reason := self._intake.refused(packet):
-            self.report.reject(reason)
-        elif not needed and self._intake.too_early(transaction):
-            self.report.reject("too early", key_of(transaction, self._network)[0])
-        elif not self.failed:
-            self._keep(identifier, transaction, packet, needed=needed)
-
-    def _keep(
-        self,
-        identifier: bytes,
-        transaction: AnyTransaction,
-        packet: TransactionPacket | None,
-        *,
-        needed: bool,
-    ) -> None:
-        """Put a checked transaction into the mempool and before the replica."""
-        sender, nonce = key_of(transaction, self._network)
-        valid_from, valid_until = Mempool.window_of(transaction)
-        if valid_until <= self._replica.executed_sequence:
-            self.report.drop("expired", sender)
-            self._private.retention.let_go(identifier, transaction)
-            return
-        blob = packet.blob if packet is not None else None
-        if reason := self._mempool.add(identifier, transaction, blob, sender, needed=needed):
-            self.report.drop(reason, sender)
-            return
-        waiting = self._mempool.get(identifier)
-        assert waiting is not None
-        if self._books.has_body(identifier):
-            waiting.recorded, waiting.blob_stored = True, self._store.get_blob(identifier) is not None
-        self.report.emit("tx.accept", "debug", tx=identifier, party=sender)
-        request = Request(identifier, sender, nonce, valid_from, valid_until, waiting.size)
-        self._take(self._replica.submit(request, self._now_ms))
-
     def _on_committed(self, packet: CommittedBatch) -> None:
         decided = packet.decided
         sequence = decided.batch.sequence
@@ -452,13 +406,8 @@ class Node:
             return
         if sequence > self._replica.executed_sequence:
             for body in packet.transactions:
-                identifier = body.transaction.id
-                if identifier in decided.batch.requests and identifier not in self._mempool:
-                    if reason := self._intake.refused(body):
-                        self.report.drop(reason)
-                    else:
-                        body = self._private.retention.without_late_blob(body, identifier)
-                        self._keep(identifier, body.transaction, body, needed=True)
+                if body.transaction.id in decided.batch.requests:
+                    self._admission.decided(body)
         self._take(self._replica.receive(decided, self._now_ms))
         self.flush()  # Before the next one of the same answer is judged.
 
@@ -474,22 +423,6 @@ class Node:
     def _say_evidence(self, evidence: Evidence) -> None:
         if self.replica_id < self._network.n:  # Nobody listens to what a follower says to all.
             self._send(self.topics.broadcast(self.replica_id), encode(EvidencePacket(evidence)))
-
-    def _on_inquiry(self, packet: SignedInquiry) -> None:
-        inquiry = packet.inquiry
-        question = (inquiry.party, inquiry.echo)
-        if question in self._answered:
-            self.report.drop("repeated")  # Anybody at the broker can say it again; it costs us nothing.
-            return
-        if not self._verifier.message(inquiry, packet.signature, inquiry.party):
-            self.report.drop("bad signature")
-            return
-        self._answered[question] = None
-        if len(self._answered) > ANSWERED:
-            self._answered.popitem(last=False)
-        topic = self.topics.inbox(inquiry.reply_to)
-        self._send(topic, encode(self.status(inquiry.echo)))
-        self._answers.watch(inquiry)
 
     def status(self, echo: bytes = NO_TOKEN) -> Signed:
         """Where this node stands on its own disk, signed."""
