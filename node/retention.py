@@ -7,7 +7,7 @@ crash in between leaves something that the next start makes up for, and never a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 
 from node.chain.ledger import Ledger
 from node.chain.standing import Standing
@@ -62,7 +62,8 @@ class Retention:
         for tx, author, height in self._standing.purges:
             self.order(tx, author, height)
         if due := self._store.to_purge(self._ledger.height):
-            self._purge(due, self._store.holds())
+            # The index may have lost what was noted of a purge, and with it that a receipt is due.
+            self._purge(due, self._store.holds(), self._store.ever_held())
 
     def order(self, tx: bytes, author: str, height: int) -> None:
         """A purge is on the ledger: the sender's word makes the payload, and what carries it, due now."""
@@ -95,7 +96,12 @@ class Retention:
         due = self._store.to_purge(self._ledger.height)
         self._purge(due, {(row.id, "key") for row in due if row.payload in OPENED})
 
-    def _purge(self, due: Sequence[TransactionRow], held: set[tuple[bytes, str]]) -> None:
+    def _purge(
+        self,
+        due: Sequence[TransactionRow],
+        held: set[tuple[bytes, str]],
+        erased_before: Set[bytes] = frozenset(),
+    ) -> None:
         if not due:
             return
         height, since_ms = self._ledger.height, self._since_ms()
@@ -106,7 +112,7 @@ class Retention:
             self._forget(row.id)
             was_here = {"blob"} if self._store.erase_blob(row.id) else set()
             was_here |= {what for what in ("blob", "key") if (row.id, what) in held}
-            if not self._off_chain or "blob" in was_here:
+            if not self._off_chain or "blob" in was_here or row.id in erased_before:
                 signed.append(row.id)
             entries += [
                 {"t": since_ms, "height": height, "erased": what, "tx": row.id.hex()}

@@ -331,6 +331,17 @@ class Store:
                         held.discard((identifier, entry["erased"]))
         return held
 
+    def ever_held(self) -> set[bytes]:
+        """Whose blob was noted as gained, erased since or not. Reads the list."""
+        gained = set()
+        with suppress(FileNotFoundError):
+            for line in self._holdings.read_bytes().splitlines():
+                with suppress(ValueError, KeyError, TypeError):  # The last line may be half written.
+                    entry = json.loads(line)
+                    if entry.get("gained") == "blob":
+                        gained.add(bytes.fromhex(entry["tx"]))
+        return gained
+
     def note_holdings(self, entries: Sequence[dict[str, object]]) -> None:
         """Append what this node gained or erased: digests, time and height, never the thing itself."""
         if entries:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -151,6 +151,37 @@ def test_p43_a_crash_before_the_receipt_loses_none(world: World) -> None:
     world.start("cyd")
     world.run(8 * GATHER_MS)
     assert [name for name, _ in receipts(world, "ann")].count("cyd") == 1
+
+
+def test_p43_off_chain_a_crash_after_erasing_loses_no_receipt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Erased and noted, and gone before the index has it: the notes tell that a receipt is due."""
+
+    class Stopped(BaseException):
+        pass
+
+    with ready(tmp_path, off_chain()) as world:
+        tx = send(world, ["bob", "cyd"])
+        world.settle([tx])
+        world.run(2000)
+        plain, bob = Store.add_receipts_due, world.node("bob")
+
+        def stopping(store: Store, identifiers: Sequence[bytes]) -> None:
+            if store is bob._store:
+                raise Stopped
+            plain(store, identifiers)
+
+        monkeypatch.setattr(Store, "add_receipts_due", stopping)
+        with pytest.raises(Stopped):
+            purge(world, tx)
+        monkeypatch.undo()
+        world.crash("bob")
+        world.start("bob")
+        world.run(12 * GATHER_MS)
+        assert set(read_purge_receipts(world.home("ann"), world.network)) == {
+            (tx, name) for name in ("ann", "bob", "cyd")
+        }
 
 
 def test_p43_off_chain_the_sender_alone_is_told(tmp_path: Path) -> None:
