@@ -27,7 +27,7 @@ from node.envelopes.keys import SigningKey, VerifyKey, WrappingPublicKey
 from node.envelopes.shares import Locked
 from node.envelopes.transaction import PrivateTransaction
 from node.errors import PrivityError
-from node.seals import MAX_SEALS, Seal
+from node.seals.seal import MAX_SEALS, Seal
 
 Meta = msgspec.Meta
 Name = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[a-z0-9][a-z0-9-]*$")]

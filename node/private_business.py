@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node.answers import Answers
-from node.breaches import Breaches
 from node.canonical import DecodeError, encode
 from node.chain.act import Act, ActTransaction
 from node.chain.books import Books, Executed
@@ -21,18 +20,19 @@ from node.chain.store import DELIVERED, Store
 from node.consortium import Network
 from node.delivery.deliveries import Deliveries
 from node.delivery.packets import DeliveryPacket, SealedPurgeReceipt
-from node.disclosures import NO_CONSENT, Disclosures
+from node.disclosure.breaches import Breaches
+from node.disclosure.disclosures import NO_CONSENT, Disclosures
 from node.envelopes.disclosure import Part
 from node.envelopes.envelope import NotAParty, Unreadable, unseal
 from node.envelopes.keys import PartyKeys
 from node.envelopes.rule import rule_of_payload
 from node.envelopes.transaction import PrivateTransaction, check_blob, decode_blob
+from node.erasing.purging import PurgeReceipts
+from node.erasing.retention import OPENED, Retention
 from node.mempool import Mempool, Waiting
-from node.private_objects import Decided, PrivateObjects
+from node.objects.private_objects import Decided, PrivateObjects
 from node.private_view import Looked, PrivateView
-from node.purging import PurgeReceipts
 from node.reporting import Reporter
-from node.retention import OPENED, Retention
 from node.sender_evidence import SenderEvidence
 from node.state_check.checker import StateChecker
 from node.state_check.packets import StateEnvelope

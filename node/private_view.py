@@ -27,16 +27,16 @@ from node.chain.store import (
     TransactionRow,
 )
 from node.consortium import Network
-from node.disclosures import Disclosures, Judged
+from node.disclosure.disclosures import Disclosures, Judged
 from node.envelopes.envelope import NotAParty, Opened, Unreadable, readers_of, unseal
 from node.envelopes.keys import WrappingKey
 from node.envelopes.object_write import written_by
 from node.envelopes.sender_proof import SenderProof
 from node.envelopes.transaction import Blob, PrivateTransaction, check_blob, decode_blob
 from node.mempool import Waiting
-from node.private_objects import PrivateObjects, object_digest
-from node.private_state import Write
-from node.unsealing import SealBroken, open_sealed, own_share
+from node.objects.private_objects import PrivateObjects, object_digest
+from node.objects.private_state import Write
+from node.seals.unsealing import SealBroken, open_sealed, own_share
 
 FRESH_BYTES = 16 << 20
 LATE = "late for its seal"

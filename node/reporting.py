@@ -10,10 +10,10 @@ from consensus.output import Note
 from node.chain.seal_book import EARLY, Released, Requested
 from node.chain.store import DELIVERED, MISSING, NOT_PARTY, PENDING, REFUSED, SEALED, UNREADABLE
 from node.consortium import Network
-from node.disclosures import Judged
+from node.disclosure.disclosures import Judged
 from node.logs.events import EventLog
-from node.private_objects import Decided
-from node.private_state import APPLIED, STALE
+from node.objects.private_objects import Decided
+from node.objects.private_state import APPLIED, STALE
 from node.private_view import Looked
 
 # The core's word, the event's name, its level.

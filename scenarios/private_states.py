@@ -10,9 +10,9 @@ from node.envelopes.envelope import NotAParty, Unreadable, readers_of, unseal
 from node.envelopes.keys import WrappingKey
 from node.envelopes.object_write import written_by
 from node.envelopes.transaction import PrivateTransaction
-from node.object_rows import read_writes
-from node.private_objects import object_digest
-from node.private_state import Judged, Write, judge
+from node.objects.object_rows import read_writes
+from node.objects.private_objects import object_digest
+from node.objects.private_state import Judged, Write, judge
 from node.run_reading import RunReading
 
 

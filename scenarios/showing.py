@@ -13,11 +13,11 @@ from node.chain.deeds import Purge
 from node.chain.reading import read_node
 from node.chain.standing import Standing
 from node.delivery.outgoing import submit
-from node.disclosing import Author, check_consent, consent, disclose, request, revoke
+from node.disclosure.disclosing import Author, check_consent, consent, disclose, request, revoke
 from node.envelopes.payload import Payload
 from node.envelopes.transaction import PublicHeader, signed_bytes
+from node.erasing.purge_reading import due_heights
 from node.errors import PrivityError
-from node.purge_reading import due_heights
 from node.run_folder import CARRIER, RECORD, Label
 from node.wire import Inclusion
 from scenarios.model.disclosures import latest_request

@@ -12,10 +12,10 @@ from node.chain.reading import NodeReading, read_node
 from node.envelopes.envelope import NotAParty, Opened, Unreadable
 from node.envelopes.transaction import Blob
 from node.errors import PrivityError
-from node.opening import release, request_opening
 from node.run_folder import RECORD, Label
-from node.seals import Seal
-from node.unsealing import open_sealed
+from node.seals.opening import release, request_opening
+from node.seals.seal import Seal
+from node.seals.unsealing import open_sealed
 from node.wire import Inclusion
 from scenarios.model.seals import Opening
 

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from node.object_rows import read_writes
-from node.private_state import APPLIED, WAITING, Judged
+from node.objects.object_rows import read_writes
+from node.objects.private_state import APPLIED, WAITING, Judged
 from node.verbs.object_words import outcome_text
 from scenarios.model.plan import PlannedSend
 

@@ -21,7 +21,7 @@ from node.chain.act import ActTransaction
 from node.chain.round_deeds import RoundDeed, RoundResult
 from node.client import Client
 from node.consortium import Network
-from node.disclosing import Author
+from node.disclosure.disclosing import Author
 from node.envelopes.entropy import Entropy
 from node.envelopes.keys import PartyKeys
 from node.wire import TransactionPacket

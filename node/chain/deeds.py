@@ -17,7 +17,7 @@ from node.chain.round_deeds import RoundDeed
 from node.envelopes.disclosure import RECEIVERS_LIMIT, Package, Whole, is_said
 from node.envelopes.fields import LEAF_LIMIT
 from node.envelopes.transaction import Bytes32, Bytes96, Height, Name
-from node.seals import MAX_LATER_READERS, SealName
+from node.seals.seal import MAX_LATER_READERS, SealName
 from node.text import clean
 
 REASON_LIMIT = 200

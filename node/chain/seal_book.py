@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from node.chain.act import ActTransaction
 from node.chain.deeds import Challenge, Open, Release
 from node.envelopes.transaction import PrivateTransaction
-from node.seals import Seal
+from node.seals.seal import Seal
 
 ANSWER_BLOCKS = 20
 """Within so many blocks after a challenge an opener answers with a release, or is named."""

@@ -19,9 +19,9 @@ from node.canonical import encode
 from node.chain.store import MISSING, NOT_DELIVERED, PENDING, UNKNOWN, Store
 from node.consortium import Network
 from node.envelopes.keys import PartyKeys
+from node.objects.private_objects import PrivateObjects
+from node.objects.private_state import Judged
 from node.private_files import append_private
-from node.private_objects import PrivateObjects
-from node.private_state import Judged
 from node.reporting import Reporter
 from node.state_check.history import History, first_difference
 from node.state_check.packets import (

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from node.canonical import encode
-from node.private_state import Judged
+from node.objects.private_state import Judged
 from node.state_check.packets import StateWrite
 
 

@@ -10,7 +10,7 @@ import typer
 
 from node.chain.act import ActTransaction
 from node.chain.deeds import Purge
-from node.disclosing import Author, check_stated, consent, revoke
+from node.disclosure.disclosing import Author, check_stated, consent, revoke
 from node.duration import parse_duration_ms
 from node.errors import NOT_ALLOWED, WRONG_USAGE, PrivityError
 from node.run_folder import LATEST, RunFolder

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from node.chain.deeds import Disclosure
-from node.disclosing import Author, Disclosing, check_stated
+from node.disclosure.disclosing import Author, Disclosing, check_stated
 from node.duration import parse_duration_ms
 from node.errors import WRONG_USAGE, PrivityError
 from node.run_folder import LATEST, RunFolder

@@ -13,15 +13,15 @@ from node.chain.reading import read_holdings
 from node.chain.standing import Standing
 from node.client import Client
 from node.delivery.outgoing import submit
-from node.disclosing import Author, Disclosing, check_consent, disclose, request
+from node.disclosure.disclosing import Author, Disclosing, check_consent, disclose, request
 from node.envelopes.envelope import NotAParty, Opened, Unreadable
 from node.envelopes.keys import PartyKeys
 from node.envelopes.transaction import PrivateTransaction
+from node.erasing.purge_reading import due_heights
 from node.errors import NOT_ALLOWED, UNCONFIRMED, WRONG_USAGE, PrivityError
-from node.purge_reading import due_heights
 from node.run_folder import CARRIER, RECORD, Label
 from node.run_reading import Found, RunReading, note_reading, operator_events
-from node.unsealing import open_sealed
+from node.seals.unsealing import open_sealed
 from node.verbs.run_client import connected
 from node.verbs.send_input import public_words
 from node.wire import Inclusion

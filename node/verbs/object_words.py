@@ -5,7 +5,7 @@ from __future__ import annotations
 from node.canonical import DecodeError
 from node.envelopes.object_write import written_by
 from node.envelopes.payload import Payload
-from node.private_state import APPLIED, STALE, WAITING, Judged
+from node.objects.private_state import APPLIED, STALE, WAITING, Judged
 from node.text import clean
 
 

@@ -12,10 +12,10 @@ import typer
 
 from node.duration import parse_duration_ms
 from node.errors import WRONG_USAGE, PrivityError
-from node.opening import find_seal
 from node.run_folder import LATEST, RunFolder
 from node.run_reading import RunReading
-from node.seals import Seal
+from node.seals.opening import find_seal
+from node.seals.seal import Seal
 from node.terminal import needs_ascii, quiet_pipe
 from node.text import plain
 from node.verbs.completion import node_names, run_numbers, seal_names

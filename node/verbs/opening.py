@@ -11,13 +11,13 @@ from typing import TypeVar
 
 from node.chain.reading import NodeReading, read_node
 from node.client import Client
-from node.disclosing import Author
+from node.disclosure.disclosing import Author
 from node.envelopes.keys import PartyKeys
 from node.errors import NOT_ALLOWED, PrivityError
-from node.opening import challenge, owed, release, request_opening
 from node.run_reading import RunReading
-from node.seals import Seal
-from node.unsealing import share_in
+from node.seals.opening import challenge, owed, release, request_opening
+from node.seals.seal import Seal
+from node.seals.unsealing import share_in
 from node.verbs.disclosing import author, record
 from node.verbs.run_client import connected
 

@@ -16,11 +16,11 @@ from node.envelopes.object_write import check_name, writing
 from node.envelopes.rule import FORBIDDEN, FREE, WITH_CONSENT, Redisclose
 from node.envelopes.transaction import MAX_KEEP
 from node.errors import CHECK_FAILED, WRONG_USAGE, PrivityError
-from node.opening import find_seal
-from node.private_state import APPLIED
+from node.objects.private_state import APPLIED
 from node.run_folder import LATEST, RunFolder
 from node.run_reading import RunReading, short_id
-from node.seals import Seal
+from node.seals.opening import find_seal
+from node.seals.seal import Seal
 from node.terminal import needs_ascii, quiet_pipe
 from node.text import clean, plain
 from node.verbs.completion import node_names, run_numbers, seal_names

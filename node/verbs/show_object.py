@@ -14,9 +14,9 @@ from node.envelopes.fields import path_text
 from node.envelopes.object_write import written_by
 from node.envelopes.transaction import PrivateTransaction
 from node.errors import WRONG_USAGE, PrivityError
-from node.object_rows import read_writes
-from node.private_objects import index_secret, object_digest
-from node.private_state import APPLIED, WAITING, Judged
+from node.objects.object_rows import read_writes
+from node.objects.private_objects import index_secret, object_digest
+from node.objects.private_state import APPLIED, WAITING, Judged
 from node.run_reading import Found, RunReading, note_reading
 from node.text import clean
 from node.verbs.object_words import outcome_text

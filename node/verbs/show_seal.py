@@ -8,10 +8,10 @@ from node.chain.reading import NodeReading
 from node.chain.seal_book import EARLY, Bid, SealState
 from node.envelopes.envelope import NotAParty, Unreadable
 from node.errors import PrivityError
-from node.opening import find_seal
 from node.run_reading import Found, RunReading
+from node.seals.opening import find_seal
+from node.seals.unsealing import open_sealed
 from node.text import clean
-from node.unsealing import open_sealed
 
 SCHEMA = "privity.show-seal/1"
 LABEL_WIDTH = 12

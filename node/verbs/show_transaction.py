@@ -8,25 +8,25 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from node.breach_reading import Breach, breaches_of
 from node.canonical import DecodeError
 from node.chain.act import Act
 from node.chain.block import BodyPath
 from node.chain.deeds import Disclosure
 from node.chain.reading import NodeReading, Ordered, StoredBlock
+from node.disclosure.breach_reading import Breach, breaches_of
 from node.envelopes.disclosure import Shown, check, is_said, package_in
 from node.envelopes.envelope import NotAParty, Opened, Unreadable, readers_of, unseal
 from node.envelopes.fields import Path, path_text
 from node.envelopes.payload import Leaf
 from node.envelopes.rule import FORBIDDEN, FREE, WITH_CONSENT, rule_leaf, rule_of
 from node.envelopes.transaction import PrivateTransaction
+from node.erasing.purge_reading import Purged, due_heights, purges_of
 from node.errors import PrivityError
-from node.object_rows import read_writes
-from node.purge_reading import Purged, due_heights, purges_of
+from node.objects.object_rows import read_writes
 from node.run_reading import CONSORTIUM, Found, RunReading, note_reading, short_id
+from node.seals.unsealing import StillSealed, open_sealed
 from node.sender_evidence import FOLDER, Blamed, judge_bytes, lie_in_words, proof_of
 from node.text import clean
-from node.unsealing import StillSealed, open_sealed
 from node.verbs.object_words import write_text
 from node.verbs.show_acts import act_document, act_line, acts_about
 

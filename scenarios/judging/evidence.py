@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from node.chain.reading import NodeReading
 from node.consortium import Network
 from node.envelopes.fields import Path
+from node.erasing.purge_reading import Purged, purges_of
 from node.errors import PrivityError
 from node.logs.event_fields import short
-from node.purge_reading import Purged, purges_of
 from node.run_folder import Label, RunFolder
 from node.run_reading import RunReading
 from scenarios.aggregating import Summed

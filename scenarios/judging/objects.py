@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import combinations
 
 from node.logs.event_fields import short
-from node.object_rows import read_writes
-from node.private_state import APPLIED, STALE, WAITING
+from node.objects.object_rows import read_writes
+from node.objects.private_state import APPLIED, STALE, WAITING
 from scenarios.judging.evidence import Evidence
 from scenarios.judging.judgement import Judgement, counted, judged, names
 from scenarios.model.scenario import PrivateState, Refused

@@ -23,7 +23,7 @@ from node.envelopes.transaction import Blob, PrivateTransaction, check_blob
 from node.errors import PrivityError
 from node.run_folder import RunFolder
 from node.run_reading import Found, RunReading
-from node.unsealing import SealBroken, Unsealed, open_sealed, own_share
+from node.seals.unsealing import SealBroken, Unsealed, open_sealed, own_share
 from scenarios.knowledge.broker_view import BrokerView, read_broker
 from scenarios.knowledge.disclosures import Carriers
 from scenarios.knowledge.moments import At

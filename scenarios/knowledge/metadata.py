@@ -9,7 +9,7 @@ from node.envelopes.envelope import NotAParty, Unreadable, readers_of, unseal
 from node.envelopes.transaction import SLOT_BUCKETS
 from node.errors import PrivityError
 from node.run_reading import RunReading
-from node.seals import Seal
+from node.seals.seal import Seal
 from scenarios.knowledge.rows import NOTHING, Matrix, Row
 
 

@@ -15,8 +15,8 @@ from node.envelopes.envelope import NotAParty, Unreadable, unseal
 from node.envelopes.keys import WrappingKey
 from node.envelopes.transaction import Blob, PrivateTransaction
 from node.run_reading import RunReading
+from node.seals.unsealing import open_sealed
 from node.text import clean, plain
-from node.unsealing import open_sealed
 from scenarios.knowledge.broker_view import carried_blobs
 from scenarios.knowledge.disclosures import shown_by
 from scenarios.knowledge.matrix import capture_offset_ms, until_ms

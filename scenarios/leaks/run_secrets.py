@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from node.disclosing import Disclosing
+from node.disclosure.disclosing import Disclosing
 from node.envelopes.content_key import ContentKey
 from node.envelopes.disclosure import RULE_FIELD, Whole
 from node.envelopes.envelope import Opened, Sealed
 from node.envelopes.keys import PartyKeys
 from node.envelopes.shares import split
 from node.envelopes.transaction import CoreHeader, owner_of
-from node.seals import Seal
+from node.seals.seal import Seal
 from scenarios.leaks.canaries import Secret
 from scenarios.leaks.secret_forms import SHORTEST_BYTES
 from scenarios.model.payloads import CANARY_FIELD

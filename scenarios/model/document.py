@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from node.consortium import MAX_PARTIES
 from node.envelopes.rule import Redisclose
-from node.seals import MAX_SEALS
+from node.seals.seal import MAX_SEALS
 from scenarios.model.expectations import Rule
 from scenarios.model.names import expand, wrong_with_name
 from scenarios.model.profiles import ProfileName, with_profile

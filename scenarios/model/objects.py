@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from node.envelopes.object_write import writing
-from node.private_state import APPLIED, Write, judge
+from node.objects.private_state import APPLIED, Write, judge
 
 if TYPE_CHECKING:
     from scenarios.model.plan import PlannedSend

@@ -8,7 +8,7 @@ from typing import Any
 
 from consensus.quorum import max_faulty, quorum
 from node.envelopes.rule import FREE
-from node.seals import Seal
+from node.seals.seal import Seal
 from scenarios.model.aggregates import Aggregate
 from scenarios.model.conditions import NetworkConditions
 from scenarios.model.consents import OwnersWord

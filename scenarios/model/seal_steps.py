@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from node.envelopes.shares import MAX_OPENERS
-from node.seals import MAX_LATER_READERS
+from node.seals.seal import MAX_LATER_READERS
 from node.text import did_you_mean
 from scenarios.model.names import wrong_with_name
 from scenarios.model.strict import Strict

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from node.envelopes.shares import MAX_OPENERS
-from node.seals import MAX_LATER_READERS, Seal
+from node.seals.seal import MAX_LATER_READERS, Seal
 from scenarios.model.complaints import Complaints
 from scenarios.model.names import meant
 from scenarios.model.seal_steps import OpenStep, SealSpec

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from node.breach_reading import breaches_of
 from node.chain.act import Act
 from node.chain.deeds import (
     Challenge,
@@ -17,7 +16,8 @@ from node.chain.deeds import (
 )
 from node.chain.reading import Ordered
 from node.chain.round_deeds import RoundDeed
-from node.purge_reading import purges_of
+from node.disclosure.breach_reading import breaches_of
+from node.erasing.purge_reading import purges_of
 from node.run_reading import Found
 from node.verbs.show_rounds import deed_words, round_id
 from scenarios.report.elements import Html, Row, bullets, join, paragraphs, table

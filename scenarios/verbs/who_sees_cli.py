@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from node.breach_reading import breaches_of
+from node.disclosure.breach_reading import breaches_of
 from node.errors import CHECK_FAILED
 from node.run_folder import LATEST, RunFolder
 from node.run_reading import RunReading

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from private_total import BareTotal, play
 
 from node.consortium import Consortium, Member, Network, Policy, Rules
-from node.disclosing import Author, disclose
+from node.disclosure.disclosing import Author, disclose
 from node.envelopes.disclosure import Shown, check, package_in
 from node.envelopes.envelope import Sealed, readers_of, seal, unseal
 from node.envelopes.keys import PartyKeys

@@ -7,8 +7,8 @@ from typing import Any
 from node.consortium import Network
 from node.envelopes.envelope import Sealed
 from node.envelopes.object_write import writing
-from node.private_objects import object_digest
-from node.private_state import APPLIED, Judged
+from node.objects.private_objects import object_digest
+from node.objects.private_state import APPLIED, Judged
 from tests.node.network_of_nodes import World, sealed_for
 
 RENT = "rent"

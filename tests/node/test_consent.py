@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from node.breaches import BreachProof, proved_breach, read_proofs
 from node.chain.act import Act, ActTransaction, signed
 from node.chain.deeds import Consent, Revocation, disclosed
 from node.chain.reading import read_node
 from node.chain.standing import Standing
-from node.disclosing import Disclosing, check_consent, consent, revoke
+from node.disclosure.breaches import BreachProof, proved_breach, read_proofs
+from node.disclosure.disclosing import Disclosing, check_consent, consent, revoke
 from node.envelopes.disclosure import Part, Whole, carried, opened_of, pack
 from node.envelopes.envelope import Sealed, seal
 from node.envelopes.payload import TREE

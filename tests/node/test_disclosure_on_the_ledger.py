@@ -16,7 +16,7 @@ from node.chain.act import Act, ActTransaction, signed
 from node.chain.deeds import REASON_LIMIT, Disclosure, Request, tells_of
 from node.chain.reading import read_node
 from node.consortium import Network
-from node.disclosing import Author, Disclosing, disclose, request
+from node.disclosure.disclosing import Author, Disclosing, disclose, request
 from node.envelopes.disclosure import Part, carried
 from node.envelopes.envelope import Sealed, seal
 from node.errors import PrivityError

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from node.chain.store import DELIVERED, NOT_PARTY, REFUSED
 from node.consortium import Consortium, Member, Policy
-from node.disclosing import Author, disclose
+from node.disclosure.disclosing import Author, disclose
 from node.envelopes.envelope import readers_of
 from node.envelopes.sender_proof import SenderProof
 from tests.node.network_of_nodes import PARTIES, World, founded, ready, sealed_for

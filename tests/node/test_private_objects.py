@@ -23,8 +23,8 @@ from node.envelopes.transaction import (
     slots_hash,
 )
 from node.envelopes.wrapping import WrappingKey
-from node.private_objects import HOLD_BLOCKS
-from node.private_state import APPLIED, OUTSIDER, STALE, WAITING
+from node.objects.private_objects import HOLD_BLOCKS
+from node.objects.private_state import APPLIED, OUTSIDER, STALE, WAITING
 from node.wire import TransactionPacket, decode_packet
 from tests.node.network_of_nodes import PARTIES, CrashPlan, World, founded, ready, sealed_for
 from tests.node.objects_world import at_rest, outcomes, put, rows, state, version, write_of

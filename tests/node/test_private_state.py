@@ -12,7 +12,7 @@ from node.canonical import DecodeError
 from node.envelopes.object_write import OBJECT_FIELD, check_name, writing, written_by
 from node.envelopes.payload import Payload
 from node.errors import PrivityError
-from node.private_state import APPLIED, OUTSIDER, STALE, WAITING, Write, judge
+from node.objects.private_state import APPLIED, OUTSIDER, STALE, WAITING, Write, judge
 from tests.node.small_consortium import seeded
 
 

@@ -14,7 +14,7 @@ from node.chain.reading import read_node
 from node.chain.store import PURGED, Store
 from node.delivery.packets import PurgedHere, SealedPurgeReceipt, SignedPurgedHere, purged_bytes
 from node.envelopes.envelope import Sealed
-from node.purging import GATHER_MS, _info, read_purge_receipts
+from node.erasing.purging import GATHER_MS, _info, read_purge_receipts
 from node.wire import TransactionPacket
 from tests.node.network_of_nodes import PARTIES, World, founded, ready, sealed_for
 from tests.node.off_chain_world import off_chain, send

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from node.canonical import encode
-from node.disclosing import Author, Disclosing, disclose
+from node.disclosure.disclosing import Author, Disclosing, disclose
 from node.envelopes.envelope import Sealed
 from node.errors import PrivityError
 from node.wire import TransactionPacket

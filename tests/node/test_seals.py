@@ -17,14 +17,14 @@ from node.chain.reading import read_node
 from node.chain.seal_book import ANSWER_BLOCKS, SealState
 from node.chain.store import DELIVERED, MISSING, NOT_PARTY, REFUSED, SEALED, UNREADABLE
 from node.consortium import Network, Policy
-from node.disclosing import Author, disclose
+from node.disclosure.disclosing import Author, disclose
 from node.envelopes.content_key import ContentKey
 from node.envelopes.envelope import NotAParty, Sealed, Unreadable, open_with, unseal
 from node.envelopes.shares import Share, combine, open_from_opener, open_from_sender, split
 from node.envelopes.transaction import core_digest, owner_of
-from node.opening import challenge, release, request_opening
-from node.seals import Seal
-from node.unsealing import (
+from node.seals.opening import challenge, release, request_opening
+from node.seals.seal import Seal
+from node.seals.unsealing import (
     SealBroken,
     StillSealed,
     open_sealed,

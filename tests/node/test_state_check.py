@@ -14,7 +14,7 @@ import pytest
 
 from node.canonical import DecodeError, decode, encode
 from node.node import Node
-from node.private_state import APPLIED, STALE
+from node.objects.private_state import APPLIED, STALE
 from node.state_check.checker import DIVERGENCES
 from node.state_check.packets import (
     CUTS,

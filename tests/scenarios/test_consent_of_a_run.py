@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from node.breach_reading import breaches_of
+from node.disclosure.breach_reading import breaches_of
 from node.run_reading import RunReading
 from scenarios.judging import Evidence, judge, predicted
 from scenarios.knowledge.matrix import build_matrix

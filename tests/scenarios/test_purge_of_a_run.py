@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from node.chain.store import Store
-from node.purging import PurgeReceipts
+from node.erasing.purging import PurgeReceipts
 from node.run_folder import RunFolder
 from node.run_reading import RunReading
 from scenarios.knowledge.matrix import build_matrix

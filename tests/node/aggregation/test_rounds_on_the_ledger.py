@@ -15,7 +15,7 @@ from node.aggregation.rounds import DEALING, DONE, ENDED, RELEASING, Round
 from node.canonical import encode
 from node.chain.reading import read_node
 from node.chain.round_deeds import RoundDeed, RoundResult, RoundStart
-from node.disclosing import Author
+from node.disclosure.disclosing import Author
 from node.wire import TransactionPacket
 from tests.node.network_of_nodes import NAMES, PARTIES, World, founded, ready
 from tests.node.small_consortium import seeded

@@ -11,8 +11,8 @@ from consensus.evidence import proves
 from consensus.messages import Proposal, ReplicaMessage, Signed
 from consensus.votes import Batch, Commit, Prepare, PrePrepare
 from node.canonical import DecodeError, encode
-from node.disclosing import Author
-from node.disclosing import request as ask_for
+from node.disclosure.disclosing import Author
+from node.disclosure.disclosing import request as ask_for
 from node.faults.fault import Censor, Disconnect, Equivocate, Flood, Silent, Slow
 from node.faults.injector import Injector
 from node.topics import Topics

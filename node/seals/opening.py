@@ -6,13 +6,13 @@ from node.chain.act import ActTransaction
 from node.chain.deeds import Challenge, Open, Release
 from node.chain.seal_book import Bid, SealState
 from node.consortium import Network
-from node.disclosing import Author
+from node.disclosure.disclosing import Author
 from node.envelopes.envelope import Unreadable
 from node.envelopes.transaction import Blob, PrivateTransaction
 from node.errors import NOT_ALLOWED, WRONG_USAGE, PrivityError
-from node.seals import Seal
+from node.seals.seal import Seal
+from node.seals.unsealing import own_share
 from node.text import did_you_mean
-from node.unsealing import own_share
 
 
 def find_seal(network: Network, name: str) -> Seal:

@@ -17,7 +17,7 @@ from node.envelopes.envelope import NotAParty, Opened, Unreadable, open_with, un
 from node.envelopes.keys import WrappingKey
 from node.envelopes.shares import Share, combine, open_from_opener, open_from_sender, split
 from node.envelopes.transaction import Blob, PrivateTransaction, check_blob, core_digest, owner_of
-from node.seals import Seal
+from node.seals.seal import Seal
 
 
 class StillSealed(NotAParty):

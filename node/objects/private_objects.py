@@ -22,8 +22,8 @@ from node.chain.store import MISSING, PENDING, UNKNOWN, Store, TransactionRow
 from node.consortium import Network
 from node.envelopes.keys import SigningKey
 from node.envelopes.transaction import PrivateTransaction
-from node.object_rows import ObjectRows
-from node.private_state import WAITING, Judged, Place, Write, judge
+from node.objects.object_rows import ObjectRows
+from node.objects.private_state import WAITING, Judged, Place, Write, judge
 
 HOLD_BLOCKS = 32
 HOLDING = (PENDING, MISSING, UNKNOWN)

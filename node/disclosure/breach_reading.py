@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from node.breaches import proved_breach, read_proofs
 from node.chain.standing import Standing
+from node.disclosure.breaches import proved_breach, read_proofs
 from node.run_reading import RunReading
 
 

@@ -12,7 +12,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from node.chain.store import Store
-from node.private_state import APPLIED, WAITING, Judged, Place, Write
+from node.objects.private_state import APPLIED, WAITING, Judged, Place, Write
 
 _COLUMNS = "tx, height, position, sender, audience, object, expects, outcome, version"
 _ORDER = " ORDER BY height, position"

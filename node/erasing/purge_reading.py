@@ -8,7 +8,7 @@ from typing import Any
 from node.chain.deeds import Purge, PurgeReceipt
 from node.chain.reading import NodeReading
 from node.envelopes.transaction import PrivateTransaction
-from node.purging import read_purge_receipts
+from node.erasing.purging import read_purge_receipts
 from node.run_reading import RunReading
 
 

@@ -1,0 +1,1 @@
+"""Payloads whose time is over: erased, signed for, and read from a run's folder afterwards."""
