@@ -276,10 +276,11 @@ class Operator(ABC):
         """Carry out all steps, each at its time, and wait until what they sent is certified or overdue."""
         by_step: dict[str, list[PlannedSend]] = {}
         records = {tx for step in self.scenario.aggregates for tx in step.transactions}
+        step_of = {tx: step.id for step in self.scenario.steps for tx in step.transactions}
         for send in self.planned:
             if send.id in records:
                 continue  # Part of a round.
-            by_step.setdefault(self._step_of[send.id], []).append(send)
+            by_step.setdefault(step_of[send.id], []).append(send)
         work: list[tuple[Waiting, Play]] = [
             (step, functools.partial(self._play_step, step.id, by_step[step.id]))
             for step in self.scenario.workload
@@ -317,10 +318,6 @@ class Operator(ABC):
         while True:
             await asyncio.sleep(HEIGHTS_S)
             await self.statuses()
-
-    @property
-    def _step_of(self) -> dict[str, str]:
-        return {tx: step.id for step in self.scenario.steps for tx in step.transactions}
 
     async def _play_step(self, name: str, sends: Sequence[PlannedSend], began_ms: int) -> None:
         async with Together[bool]() as handing:

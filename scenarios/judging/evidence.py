@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from node.chain.reading import NodeReading
@@ -63,6 +63,8 @@ class Evidence:
     missed: tuple[Missed, ...] = ()  # Steps that were not carried out.
     summed: Mapping[str, Summed] = field(default_factory=dict)  # The same.
     _purges: list[Purged] | None = field(default=None, init=False, repr=False)
+    _purge_of: dict[bytes, Purged] | None = field(default=None, init=False, repr=False)
+    _purged: dict[bytes, frozenset[str]] | None = field(default=None, init=False, repr=False)
     _reading: RunReading | None = field(default=None, init=False, repr=False)
     _trials: Trials | None = field(default=None, init=False, repr=False)
     _matrices: dict[Moment, Matrix] = field(default_factory=dict, init=False, repr=False)
@@ -121,8 +123,12 @@ class Evidence:
 
     def planned_fields(self, sent: Sent, name: str) -> set[Path]:
         """What a party reads of this transaction in the end, by the steps."""
-        unsealed = unsealed_to(self.scenario, sent.planned)
-        return fields_read(sent.planned, name, self._made(sent), unsealed)
+        return self._fields_of(sent, [name])[name]
+
+    def _fields_of(self, sent: Sent, names: Iterable[str]) -> dict[str, set[Path]]:
+        """The same for several parties: the steps of all are looked through once."""
+        unsealed, shown = unsealed_to(self.scenario, sent.planned), self._made(sent)
+        return {name: fields_read(sent.planned, name, shown, unsealed) for name in names}
 
     def _made(self, sent: Sent) -> list[Disclose]:
         """The disclosures of this transaction that the rules let happen, or that break them on purpose."""
@@ -140,9 +146,11 @@ class Evidence:
 
     def planned_readers(self, sent: Sent) -> set[str]:
         """Who reads every field in the end, by the steps."""
-        every = self.planned_fields(sent, sent.planned.sender)
-        named = {sent.planned.sender, *sent.planned.readers}.difference(sent.planned.deceived)
-        whole = {name for name in self.network.names if self.planned_fields(sent, name) == every}
+        sender = sent.planned.sender
+        fields = self._fields_of(sent, {sender, *self.network.names})
+        every = fields[sender]
+        named = {sender, *sent.planned.readers}.difference(sent.planned.deceived)
+        whole = {name for name in self.network.names if fields[name] == every}
         return named | whole if every else named
 
     def shown_in_part(self, sent: Sent) -> set[str]:
@@ -302,18 +310,32 @@ class Evidence:
     @property
     def purged(self) -> dict[bytes, frozenset[str]]:
         """By transaction id: the nodes that, by their own height, must have erased it."""
-        found = {}
-        acts = {each.tx: each.height for each in self.purges if each.reason}
-        for sent in self.sent.values():
-            heights = {chain.node: chain.executed.get(sent.tx.hex()) for chain in self.chains}
-            keep, at = sent.planned.keep, acts.get(sent.tx)
-            found[sent.tx] = frozenset(
-                chain.node
-                for chain in self.chains
-                if (height := heights[chain.node]) is not None
-                and ((keep and height + keep <= chain.height) or (at is not None and at <= chain.height))
-            )
-        return {tx: parties for tx, parties in found.items() if parties}
+        if self._purged is None:  # It is asked for once for each transaction of a run.
+            acts = {each.tx: each.height for each in self.purges if each.reason}
+            heads = {chain.node: chain.height for chain in self.chains}
+            due = {sent.tx: self._due(sent, acts.get(sent.tx), heads) for sent in self.sent.values()}
+            self._purged = {tx: parties for tx, parties in due.items() if parties}
+        return self._purged
+
+    def _due(self, sent: Sent, ordered_at: int | None, heads: Mapping[str, int]) -> frozenset[str]:
+        """The nodes with a head behind its time, or not before the block that orders its purge."""
+        keep = sent.planned.keep
+        if not keep and ordered_at is None:
+            return frozenset()
+        tx, found = sent.tx.hex(), set()
+        for chain in self.chains:
+            height, head = chain.executed.get(tx), heads[chain.node]
+            if height is None:
+                continue
+            if (keep and height + keep <= head) or (ordered_at is not None and ordered_at <= head):
+                found.add(chain.node)
+        return frozenset(found)
+
+    def purge_of(self, tx: bytes) -> Purged | None:
+        """What became of the purge of this transaction; None if none was due."""
+        if self._purge_of is None:
+            self._purge_of = {each.tx: each for each in reversed(self.purges)}
+        return self._purge_of.get(tx)
 
     def scan(self, stores: frozenset[str]) -> ScanResult:
         """Look for every secret of the run in these stores: logs, broker, ledgers, report."""

@@ -64,7 +64,7 @@ def _kept(evidence: Evidence, sent: Sent) -> tuple[Outcome, str] | None:
     if row is None:
         return None
     purged = evidence.purged.get(sent.tx, frozenset())
-    receipts = next((each for each in evidence.purges if each.tx == sent.tx), None) if purged else None
+    receipts = evidence.purge_of(sent.tx) if purged else None
     if kept := set(row.having(READS, *WITH_CIPHERTEXT)) & purged:
         why = f"its {format_blocks(sent.planned.keep)}" if sent.planned.keep else "its purge"
         lied = "" if receipts is None else names(set(receipts.liars) & kept)
@@ -123,11 +123,12 @@ def _less(evidence: Evidence, sent: Sent, *, stated: bool) -> tuple[Outcome, str
     if row is None or not any(sent.tx.hex() in chain.executed for chain in evidence.honest_chains):
         return None
     purged = evidence.purged.get(sent.tx, frozenset())
+    planned, holders = evidence.planned_readers(sent), row.holders()
     lacking = {
         name
         for name in set(evidence.network.names) - purged
         if evidence.planned_fields(sent, name) - _opened(row, name)
-        or (name in evidence.planned_readers(sent) and name not in row.holders())
+        or (name in planned and name not in holders)
     }
     due = lacking - evidence.excused - matrix.untried
     if due and evidence.settled and ordered(evidence, sent, END):

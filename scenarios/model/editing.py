@@ -57,9 +57,9 @@ def _with_value(text: str, source: Source, path: Path, rest: str, value: Any) ->
 
 
 def _path_of(source: Source, place: str) -> tuple[Path, str]:
-    """How far a place like `steps[0].at` leads through what is there, and what is left of it.
+    """How far a place like `steps[0].at` or `steps.records.count` leads, and what is left of it.
 
-    Keys are compared with what is written, because some have dots: `bank-[a..g]`.
+    Keys are compared with what is written, because some have dots: `bank-[a..g]`. Steps go by their ids too.
     """
     path: Path = ()
     while place:
@@ -67,12 +67,21 @@ def _path_of(source: Source, place: str) -> tuple[Path, str]:
         if isinstance(around, list) and (match := _INDEX.match(place)) and int(match[1]) < len(around):
             path, place = (*path, int(match[1])), place[match.end() :].removeprefix(".")
             continue
-        keys = around if isinstance(around, dict) else {}
+        keys = _keys_of(around)
         key = next((key for key in keys if re.match(rf"{re.escape(key)}(\.|\[|$)", place)), None)
         if key is None:
             break
-        path, place = (*path, key), place[len(key) :].removeprefix(".")
+        path, place = (*path, keys[key]), place[len(key) :].removeprefix(".")
     return path, place
+
+
+def _keys_of(around: Any) -> dict[str, str | int]:
+    """What leads on from here: the keys of a map, or the ids of what a list has, each to its place in it."""
+    if isinstance(around, dict):
+        return {key: key for key in around}
+    items = around if isinstance(around, list) else []
+    ids = [(item.get("id"), at) for at, item in enumerate(items) if isinstance(item, dict)]
+    return {name: at for name, at in reversed(ids) if isinstance(name, str)}
 
 
 def _added(text: str, source: Source, path: Path, line: str) -> str:

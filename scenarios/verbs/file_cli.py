@@ -59,7 +59,7 @@ def init(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="Set a key, as in consensus.block_every=500ms; may be repeated.",
+            help="Set a key: consensus.block_every=500ms, steps.ID.at=2s; may be repeated.",
         ),
     ] = None,
     ask: Annotated[

@@ -173,6 +173,8 @@ class NodeHost:
             self._durable = journal.end
             seat.flushed()
 
+        # What a power cut takes away here is counted: no record waits for a disk, thousands of times a run.
+        journal.waits_for_disk = False
         # The names of the instance, not of the class: other journals of this process stay as they are.
         vars(journal).update(append=watched_append, sync=watched_sync)
 

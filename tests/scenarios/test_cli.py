@@ -27,7 +27,8 @@ from node.errors import (
 from node.logs.event_names import EVENTS
 from scenarios import VERSION, cli
 from scenarios.model.editing import with_settings
-from scenarios.model.loading import load_scenario
+from scenarios.model.loading import load_scenario, parse_scenario
+from scenarios.model.scenario import Load
 from scenarios.verbs import help_cli
 from scenarios.verbs.file_cli import templates
 from tests.command_line import Outcome, Privity
@@ -243,6 +244,22 @@ def test_init_sets_several_keys(say: Callable[..., Outcome], tmp_path: Path) -> 
     banks = (tmp_path / "seven-banks.yaml").read_text()
     assert "  {delay: 5ms, broker: mosquitto}\n\nconsensus: {" in banks
     assert load_scenario(tmp_path / "seven-banks.yaml").broker == "mosquitto"
+
+
+def test_init_sets_a_key_of_a_step_by_its_id(say: Callable[..., Outcome], tmp_path: Path) -> None:
+    """As the header of the file says; a key that the step has not is added, and no other step is touched."""
+    setting = "steps.records.count=2000"
+    assert f"privity init consent --set {setting}" in templates()["consent"]
+    assert say("init", "consent", "--set", setting, "--set", "steps.records.keep=9 blocks").code == FINE
+    written, shipped = load_scenario(tmp_path / "consent.yaml"), parse_scenario(templates()["consent"], "t")
+    counts = {step.id: step.count for step in written.workload if isinstance(step, Load)}
+    assert counts == {"records": 2000}
+    assert [(step.id, step.keep) for step in written.workload] == [("profile", 0), ("records", 9)]
+    assert [step for step in written.steps if step.id != "records"] == [
+        step for step in shipped.steps if step.id != "records"
+    ]
+    said = say("init", "consent", "-o", "other.yaml", "--set", "steps.recrods.count=2000")
+    assert said.code == WRONG_USAGE and not (tmp_path / "other.yaml").exists()
 
 
 def test_a_setting_goes_where_nothing_was_written() -> None:
