@@ -55,6 +55,8 @@ KEYS = {
     "canaries": dict,
     "replayed": dict,
     "incidents": list,
+    "liars": list,
+    "framed": list,
     "run_dir": str,
     "trace_hash": type(None),
     "faults": list,
@@ -145,10 +147,10 @@ def test_the_verdict_as_junit(first: tuple[Privity, Said]) -> None:
     """--junit writes one test case for each expectation, named by its line."""
     suite = ElementTree.parse(first[0].folder / "junit.xml").getroot()
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == (
-        "8",
+        "9",
         "0",
         "0",
-    )  # Five expectations, and the run as a whole.
+    )  # Five expectations, and of the run as a whole: itself, plan, canaries, key-free replay.
     assert suite.findall("testcase")[0].get("name") == "line 13: agreement"
 
 
@@ -226,7 +228,7 @@ def test_one_reader_too_many_fails(privity: Privity) -> None:
     assert "see   privity who-sees rent" in said.out
     assert f"again privity run {file} --in-process" in said.out
     suite = ElementTree.parse(privity.folder / "junit.xml").getroot()
-    assert (suite.get("tests"), suite.get("failures")) == ("6", "1")
+    assert (suite.get("tests"), suite.get("failures")) == ("7", "1")
     assert suite.find("testcase/failure") is not None
 
 

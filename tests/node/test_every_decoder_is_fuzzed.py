@@ -29,7 +29,7 @@ TRIED = {
     ("envelopes/sender_proof.py", "SenderProof"): "sender proof",
     ("delivery/receipts.py", "SignedReceipt"): "receipt",
     ("delivery/receipts.py", "Receipts"): "receipts",
-    ("purging.py", "SignedPurgedHere"): "purged here",
+    ("erasing/purging.py", "SignedPurgedHere"): "purged here",
     ("aggregation/boxes.py", "Released"): "release",
     ("state_check/packets.py", "_MESSAGE"): "state message",
 }
@@ -39,7 +39,7 @@ OWN = {
     ("delivery/shelf.py", "BlobDelivery"): "what this node put on its own disk, after it came as a packet",
     ("delivery/kept_receipts.py", "Receipts"): "receipts on its own disk, which came as packets",
     ("consortium.py", "ConsortiumTransaction"): "the genesis file, which the operator gives",
-    ("breaches.py", "BreachProof"): "what this node proved and wrote itself",
+    ("disclosure/breaches.py", "BreachProof"): "what this node proved and wrote itself",
 }
 
 
