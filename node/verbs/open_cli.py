@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -16,9 +14,8 @@ from node.run_folder import LATEST, RunFolder
 from node.run_reading import RunReading
 from node.seals.opening import find_seal
 from node.seals.seal import Seal
-from node.terminal import needs_ascii, quiet_pipe
-from node.text import plain
 from node.verbs.completion import node_names, run_numbers, seal_names
+from node.verbs.disclose_cli import show_result
 from node.verbs.opening import Opened, challenge_opener, open_seal
 from node.verbs.run_client import refuse_stopped
 
@@ -69,7 +66,7 @@ def open_command(
         "threshold": wanted.threshold,
         "open": len(_gave(done, wanted)) >= wanted.threshold,
     }
-    _print(_lines(wanted, done), document, as_json=as_json, ascii_only=ascii_only)
+    show_result(_lines(wanted, done), document, as_json=as_json, ascii_only=ascii_only)
 
 
 def challenge_command(
@@ -109,7 +106,7 @@ def challenge_command(
         what = "1 payload" if len(heights) == 1 else f"{len(heights)} payloads"
         lines = [f"✓ recorded in block {heights[-1]}: {author} lacks the share of {of} for {what}"]
         lines.append(f"  next  privity show seal {seal} tells whether {of} answers in time")
-    _print(lines, document, as_json=as_json, ascii_only=ascii_only)
+    show_result(lines, document, as_json=as_json, ascii_only=ascii_only)
 
 
 def _part(done: Opened) -> dict[str, Any]:
@@ -146,15 +143,6 @@ def _lines(seal: Seal, done: Sequence[Opened]) -> list[str]:
         lines.append(f"  {count} openers have released their shares; wanting: {', '.join(rest)}")
     lines.append(f"  next  privity show seal {seal.name}")
     return lines
-
-
-def _print(lines: Sequence[str], document: dict[str, Any], *, as_json: bool, ascii_only: bool) -> None:
-    spell = needs_ascii(sys.stdout, ascii_only)
-    with quiet_pipe():
-        if as_json:
-            print(json.dumps(document, indent=2, ensure_ascii=spell))
-        else:
-            print("\n".join(plain(line, ascii_only=spell) for line in lines))
 
 
 def register(app: typer.Typer) -> None:
