@@ -93,5 +93,18 @@ class LiveHands:
         return True
 
     async def start_broker(self) -> None:
-        """On the same port."""
-        await self._supervisor.restart_broker()
+        """On the same port.
+
+        The nodes stand still until the recorder listens again: what one of them says to the new broker before
+        that, nobody could show to have been harmless, and the run would stay unconfirmed.
+        """
+        held = [name for name in self._supervisor.pids if name not in self._paused]
+        for name in held:
+            self._supervisor.pause(name)
+        try:
+            await self._supervisor.restart_broker()
+            await self._supervisor.recorder_listens_again()
+        finally:
+            for name in held:
+                if name not in self._paused:
+                    self._supervisor.resume(name)

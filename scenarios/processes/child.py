@@ -131,6 +131,14 @@ class Child:
             await asyncio.shield(self.kill())
             raise
 
+    async def next_line(self, within_s: float) -> str:
+        """What it announces next; an empty line if it ended, or said nothing for so long."""
+        assert self._process is not None and self._process.stdout is not None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                return (await self._process.stdout.readline()).decode("utf-8", "replace").strip()
+        return ""
+
     async def ask(self, command: dict[str, Any], within_s: float = ANSWER_S) -> dict[str, Any]:
         """Give it a command, and wait for the answer. Raises PrivityError E-NODE if none comes."""
         assert self._answers, f"{self.name} takes no commands"

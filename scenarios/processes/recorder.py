@@ -99,7 +99,6 @@ class Recorder:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Record until `stop`, then what the broker has accepted up to that moment."""
-        announced = False
         while not stop.is_set():
             listening = False
             try:
@@ -107,9 +106,7 @@ class Recorder:
                     await self._subscribe(client)
                     listening = True
                     self._capture.note(Note.LISTENING)
-                    if not announced:
-                        print(LISTENING_LINE, flush=True)
-                        announced = True
+                    print(LISTENING_LINE, flush=True)
                     if await self._record_until(stop, client):
                         return
             except (aiomqtt.MqttError, OSError, TimeoutError):

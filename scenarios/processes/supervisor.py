@@ -16,6 +16,7 @@ from scenarios.processes.child import ANSWER_S, GRACE_S, Child, ProcessExit
 from scenarios.processes.recorder import LISTENING_LINE
 
 RECORDER_START_S = 15.0
+RECORDER_AGAIN_S = 3.0
 # The recorder waits three seconds at most for the last messages.
 RECORDER_GRACE_S = 6.0
 
@@ -179,6 +180,12 @@ class Supervisor:
         """Stop the broker if it still runs, and start it again on its port; see `RunningBroker.restart`."""
         assert self.broker is not None
         await self.broker.restart()
+
+    async def recorder_listens_again(self) -> bool:
+        """Wait until the recorder has found the broker that came back; False if it takes too long."""
+        if self._recorder is None or not self._recorder.running:
+            return False
+        return await self._recorder.next_line(RECORDER_AGAIN_S) == LISTENING_LINE
 
     async def stop_all(self, grace_s: float = GRACE_S) -> None:
         """Stop the nodes at once, then the recorder, which thus hears their last words, then the broker.

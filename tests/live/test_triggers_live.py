@@ -13,7 +13,7 @@ HEAD = """\
 privity: 1
 name: waits
 network: {broker: mosquitto}
-consensus: {block_every: 50ms, view_timeout: 1s}
+consensus: {block_every: 50ms, view_timeout: 3s}
 parties: {alice: {}, bob: {}, carol: {}, dave: {}}
 steps:
   - {do: load, id: traffic, as: "*", to: {random: 1..2}, count: %d, rate: 10/s, data: {pay: "1..900"}}
@@ -21,7 +21,7 @@ steps:
 STORY = """\
   - {at: {height: 4}, do: send, id: rent, as: alice, to: [bob], data: {pay: 5}}
   - {at: {height: 11}, do: disclose, tx: rent, as: bob, to: [dave], reason: audit}
-  - {at: {height: 13}, do: fault, id: down, kind: crash, nodes: [primary], for: 3s}
+  - {at: {height: 13}, do: fault, id: down, kind: crash, nodes: [primary], for: 8s}
   - {at: {view: 1}, do: load, id: late, as: carol, to: [dave], count: 2, data: {pay: 5}}
 expect:
   - {check: agreement}
