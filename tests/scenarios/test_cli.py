@@ -147,7 +147,7 @@ def test_the_catalogue_is_in_order() -> None:
     errors = [code for code in CATALOGUE if code.startswith("E-")]
     warnings = [code for code in CATALOGUE if code.startswith("W-")]
     assert [*errors, *warnings] == list(CATALOGUE)
-    assert sorted(warnings) == warnings
+    assert (sorted(errors), sorted(warnings)) == (errors, warnings)
     known = {CHECK_FAILED, WRONG_USAGE, UNCONFIRMED, SCENARIO_INVALID, NOT_REACHABLE, NOT_ALLOWED}
     assert {CATALOGUE[code].exit_code for code in errors} <= known
     assert {FINE} == {CATALOGUE[code].exit_code for code in warnings}
@@ -160,7 +160,7 @@ def codes_in_the_source() -> dict[str, set[str]]:
     for path in sorted(
         path for room in ("consensus", "node", "scenarios") for path in (ROOT / room).rglob("*.py")
     ):
-        if path.name == "errors.py":
+        if path.parent.name == "catalogue":
             continue
         for part in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(part, ast.Constant) and isinstance(part.value, str):
