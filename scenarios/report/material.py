@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import PurePath
 from typing import Any
 
 from node.envelopes.payload import Leaf
@@ -63,8 +64,12 @@ class Material:
 
     @property
     def file(self) -> str:
-        """The scenario file, as it was named on the command line."""
-        return str(self.run.get("file", ""))
+        """The scenario file as it was named on the command line, without folders of the maker's machine.
+
+        A report is given away; an absolute path tells of its maker's home, and names no file for its reader.
+        """
+        file = PurePath(self.run.get("file", ""))
+        return file.name if file.is_absolute() else str(file)
 
     @cached_property
     def scenario(self) -> Scenario | None:

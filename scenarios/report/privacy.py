@@ -17,6 +17,8 @@ from scenarios.report.material import Material
 from scenarios.report.shortening import left_out, shortened
 
 CHANGES = 40  # So many moments are shown.
+# A reader who only wants the outcome jumps there; before it a long run has pages of changes.
+END = "report:end"
 EMPTY = 20  # A table of more rows with nothing in them is a sentence.
 _KINDS = {"●": "reads", "◐": "could", "◔": "could", "Σ": "total", "○": "cipher", "#": "hash", "·": "none"}
 
@@ -32,11 +34,12 @@ def matrices(material: Material) -> Html:
             "what passed it. A cell has a symbol, its meaning in words, and for a reader also a letter.",
             "This page tells who reads what, which the ledger hides from all but the readers.",
         ),
+        element("p", element("a", "As it was at the end", href=f"#{END}")),
         element("h3", "At the start, before the first private transaction"),
         _start(material, start),
         element("h3", "What changed, by event order"),
         *_changed(material),
-        element("h3", "At the end"),
+        element("h3", "At the end", id_=END),
         _whole(material, material.matrix, anchors=True),
     ]
     if material.matrix.notes:

@@ -106,7 +106,7 @@ def test_a_report_says_what_the_commands_say(
 
     words = {"holds": "✓", "broken": "✗", "unconfirmed": "?"}
     assert page.table("Expectations").signs[1:] == [
-        [f"{document['file']}:{e['line']}", e["check"], words[e["result"]], e["detail"]]
+        [f"{Path(document['file']).name}:{e['line']}", e["check"], words[e["result"]], e["detail"]]
         for e in document["expectations"]
     ]
     canaries = document["canaries"]
@@ -131,19 +131,27 @@ def test_a_report_says_what_the_commands_say(
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_the_command_in_it_repeats_the_run(say: Callable[..., Outcome], tmp_path: Path) -> None:
-    """What stands under "How to repeat it" gives the same trace hash, also where options changed the file."""
+def test_the_command_in_it_repeats_the_run(
+    say: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the file lies, what stands under "How to repeat it" gives the same trace hash, options and all.
+
+    Of a file that was named by its absolute path the report tells the name alone: it is given away.
+    """
     file = scenario(
         tmp_path, FOUR + "steps:\n  - {do: send, id: rent, as: alice, to: [bob], data: {pay: 950}}\n"
     )
     out = tmp_path / "out.html"
     first = say("run", file, "--seed", 5, "--signatures", "real", "--json", "-q", "--report", out)
     (command,) = re.findall(r"^privity run .*$", Page(out).text.replace("How to repeat it", "\n"), re.M)
+    assert str(tmp_path) not in Page(out).source
+    monkeypatch.chdir(tmp_path)
     again = say(*shlex.split(command)[1:], "--json", "-q")
     assert again.document["trace_hash"] == first.document["trace_hash"] is not None
-    assert command == f"privity run {file} --seed 5 --transport memory --crypto seeded --signatures real"
+    assert command == f"privity run {file.name} --seed 5 --transport memory --crypto seeded --signatures real"
     say("run", file, "--crypto", "os", "-q", "--report", out)
-    assert f"privity run {file} --seed 0 --transport memory --crypto os --signatures cached" in Page(out).text
+    other = f"privity run {file.name} --seed 0 --transport memory --crypto os --signatures cached"
+    assert other in Page(out).text
     assert (
         "so the same trace hash" not in Page(out).text and "timing, keys and salts are new" in Page(out).text
     )
@@ -156,7 +164,7 @@ def test_the_command_of_a_live_run(
     file = scenario(tmp_path, FOUR.replace("memory", "mqtt"))
     out = tmp_path / "out.html"
     say("run", file, "--in-process", "-q", "--report", out)
-    whole = f"privity run {file} --seed 0 --transport mqtt --broker embedded --in-process"
+    whole = f"privity run {file.name} --seed 0 --transport mqtt --broker embedded --in-process"
     assert whole in Page(out).text and folder().read_run()["broker"]["url"] not in Page(out).source
     assert "Time is virtual" not in Page(out).text and "timing, keys and salts are new" in Page(out).text
 
@@ -244,7 +252,7 @@ def test_long_runs_are_shortened_in_words(say: Callable[..., Outcome], tmp_path:
     (fault,) = document["faults"]
     (row,) = page.table("Faults").signs[1:]
     times = [f"{fault[key] / 1000:.3f}s" for key in ("began_ms", "ended_ms")]
-    place = f"{document['file']}:{fault['line']}"
+    place = f"{Path(document['file']).name}:{fault['line']}"
     assert row[:7] == ["down", "crash", place, " ".join(fault["nodes"]), *times, str(fault["touched"])]
     committed = {
         int(row[0]): float(row[1].rstrip("s"))
