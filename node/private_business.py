@@ -110,7 +110,16 @@ class PrivateBusiness:
             self.view.enough = self.deliveries.enough
             self.deliveries.withdrawn = self._withdrawn
         self._state_checker = StateChecker(
-            network, name, keys, folder, store, objects, report, send, self._height
+            network,
+            name,
+            keys,
+            folder,
+            store,
+            objects,
+            report,
+            send,
+            self._height,
+            None if self.deliveries is None else self.deliveries.reads,
         )
         self.retention = Retention(
             store,

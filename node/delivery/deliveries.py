@@ -193,6 +193,11 @@ class Deliveries:
         given = {self._name} | {names[each.receipt.replica] for each in self._receipts.get(identifier)}
         return len(given & holders) >= needed
 
+    def reads(self, identifier: bytes, name: str) -> bool:
+        """Whether a party reads an ordered payload that is here, and that this party reads too."""
+        known = self._known_of(identifier)
+        return known is not None and name in known[1]
+
     # Packets.
 
     def _on_delivery(self, packet: BlobDelivery) -> None:

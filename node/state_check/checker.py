@@ -12,11 +12,12 @@ import base64
 import json
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from node.canonical import encode
-from node.chain.store import MISSING, NOT_DELIVERED, PENDING, UNKNOWN, Store
+from node.chain.store import MISSING, NO_PAYLOAD, NOT_DELIVERED, PENDING, UNKNOWN, Store
 from node.consortium import Network
 from node.envelopes.keys import PartyKeys
 from node.objects.private_objects import PrivateObjects
@@ -40,6 +41,8 @@ DIVERGENCES = "divergences.jsonl"
 MOST_WAITING = 8  # Messages of one peer that wait for this node to come as far as they speak of.
 MOST_ROUNDS = 24  # Messages of one peer about one check: 64 to the power of half of it is beyond any chain.
 REMEMBERED = 4096
+KEPT_OF_EACH = 64
+"""Differences with one party whose proof a node keeps: what a liar may write to other people's disks."""
 NOT_KNOWN = (PENDING, MISSING, UNKNOWN, NOT_DELIVERED)
 
 
@@ -53,7 +56,11 @@ class Received:
 
 
 class StateChecker:
-    """The checks of one node, which does not wait for them. `height` is that of its ledger."""
+    """The checks of one node, which does not wait for them. `height` is that of its ledger.
+
+    `reads` tells, off chain, whether another party reads a payload that this one reads too, as far as this
+    one can prove it; None on chain, where it is no secret who lacks a payload.
+    """
 
     def __init__(
         self,
@@ -66,6 +73,7 @@ class StateChecker:
         report: Reporter,
         send: Callable[[str, bytes], None],
         height: Callable[[], int],
+        reads: Callable[[bytes, str], bool] | None,
     ) -> None:
         self._network = network
         self._name = name
@@ -76,6 +84,7 @@ class StateChecker:
         self._report = report
         self._send = send
         self._height = height
+        self._reads = reads
         self._topics = Topics(network.id)
         self._every = network.rules.state_check
         # The stop may have come before what was due was said; who heard it already drops it.
@@ -85,6 +94,7 @@ class StateChecker:
         self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._rounds: Counter[tuple[str, int]] = Counter()
         self._told: set[tuple[str, int, bytes]] = set()
+        self._kept = Counter(_peers_in(self._path))
         self._rows: dict[int, list[Judged]] = {}  # Up to a height, while one call works.
 
     def _last_due(self) -> int:
@@ -199,17 +209,26 @@ class StateChecker:
 
     def _say_writes(self, peer: str, height: int, at: int) -> StateEnvelope:
         history = self._history(peer, height)
-        lacking = tuple(sorted(self._lacking(at) | history.waits(at)))
+        lacking = tuple(sorted(self._lacking(peer, history, at)))
         return self._say(peer, StateWrites(height, at, history.at(at), lacking))
 
-    def _lacking(self, height: int) -> set[int]:
-        """Places in a block whose payload this node does not know."""
+    def _lacking(self, peer: str, history: History, height: int) -> set[int]:
+        """Places in a block whose payload this node does not know, or has not judged, as it tells the peer.
+
+        Off chain, what one knows tells that one reads it. So about a payload that is not for the peer, as
+        far as this node can tell, it says what everybody says who does not read it (P17).
+        """
         rows = self._store.database.execute(
-            "SELECT position FROM tx WHERE height = ? AND (payload IN (?, ?, ?, ?)"
-            " OR id IN (SELECT tx FROM never_seen))",
-            (height, *NOT_KNOWN),
-        )
-        return {int(position) for (position,) in rows}
+            "SELECT position, id, payload IN (?, ?, ?, ?) OR id IN (SELECT tx FROM never_seen) FROM tx"
+            " WHERE height = ? AND payload <> ?",
+            (*NOT_KNOWN, height, NO_PAYLOAD),
+        ).fetchall()
+        shared = {each.position for each in history.at(height)}
+        return history.waits(height) | {
+            int(position)
+            for position, identifier, unknown in rows
+            if unknown or not (self._reads is None or position in shared or self._reads(identifier, peer))
+        }
 
     def _name_the_first(self, received: Received, message: StateWrites) -> None:
         peer, at = received.peer, message.at
@@ -230,7 +249,7 @@ class StateChecker:
             return
         self._told.add(key)
         envelope = self._say_writes(peer, message.height, at)  # The other one names it too.
-        behind = first.position in self._lacking(at) | history.waits(at)
+        behind = first.position in self._lacking(peer, history, at)
         if behind or first.position in message.lacking:
             self._report.emit(
                 "state.unconfirmed", "warn", tx=first.tx, h=at, party=peer, reason_code="behind"
@@ -243,6 +262,9 @@ class StateChecker:
 
     def _keep(self, received: Received, own: StateEnvelope, height: int, at: int, first: StateWrite) -> None:
         """Both signed lists, sealed as they passed: either party can open them and show what was said."""
+        if self._kept[received.peer] >= KEPT_OF_EACH:
+            return
+        self._kept[received.peer] += 1
         entry = {
             "height": height,
             "block": at,
@@ -252,3 +274,16 @@ class StateChecker:
             "own": base64.b64encode(encode(own)).decode(),
         }
         append_private(self._path, (json.dumps(entry, separators=(",", ":")) + "\n").encode())
+
+
+def _peers_in(path: Path) -> list[str]:
+    """With whom the differences in a file were."""
+    try:
+        lines = path.read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    found = []
+    for line in lines:
+        with suppress(ValueError, KeyError, TypeError):  # A line that was cut short.
+            found.append(str(json.loads(line)["party"]))
+    return found

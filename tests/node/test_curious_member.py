@@ -1,0 +1,125 @@
+"""A curious member asks what it may not know: who reads what, by questions that any member may ask (P17)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from node.canonical import encode
+from node.state_check import checker
+from node.state_check.packets import StateEnvelope, StateRoots, StateWrite, StateWrites
+from node.state_check.sealing import open_message, seal_message
+from tests.node.network_of_nodes import PARTIES, RULES, World, ready
+from tests.node.objects_world import at_rest, write_of
+from tests.node.off_chain_world import hand_over, off_chain, order, outgoing, send
+
+EVERY = 4
+NETWORK = off_chain(voters=5, rules=msgspec.structs.replace(RULES, state_check=EVERY))
+
+
+def asked(world: World, of: str, height: int, at: int) -> StateWrites:
+    """What a node answers cyd, who says another root for the writes of one block."""
+    lie = StateRoots(height, b"s" * 16, at - 1, at, (at.to_bytes(32, "big"),))
+    before = len(world.said)
+    assert not world.hand(of, encode(seal_message(NETWORK, PARTIES["cyd"], "cyd", of, lie)))
+    at_rest(world)
+    (answer,) = (
+        found
+        for who, to, packet in world.said[before:]
+        if who == of and to == world.topics.inbox_of(2) and isinstance(packet, StateEnvelope)
+        for found in [open_message(NETWORK, PARTIES["cyd"], packet)]
+    )
+    assert isinstance(answer, StateWrites)
+    return answer
+
+
+def test_p17_a_state_check_tells_no_stranger_who_reads_what(tmp_path: Path) -> None:
+    """Off chain, readers and others answer alike about payloads that are not for the one who asks."""
+    with ready(tmp_path, NETWORK) as world:
+        known = []
+        while world.height("ann") < 2 * EVERY:
+            number = len(known)
+            tx = send(world, ["bob"], seed=number, valid=(max(1, world.height("ann")), 40))
+            world.settle([tx])
+            known.append(tx)
+        world.run(8000)
+        at_rest(world)
+        for tx in known[:3]:
+            row = world.node("bob")._store.transaction(tx)
+            assert row is not None and row.payload == "delivered"
+            answers = [asked(world, name, 2 * EVERY, row.height) for name in ("ann", "bob", "dan", "eve")]
+            assert len(set(answers)) == 1
+
+
+def write(world: World, expects: int) -> bytes:
+    """A write of ann's that bob reads, off chain, and its place in the objects of both."""
+    low = max(1, world.height("ann"))
+    sealed = write_of(world.network, expects, valid=(low, low + 40))
+    out = outgoing(world.network, sealed, ["bob"])
+    assert hand_over(world, out)
+    for topic, packet in out.passing_on():
+        world.publish(topic, packet)
+    tx = order(world, sealed)
+    world.settle([tx])
+    at_rest(world)
+    return tx
+
+
+def told(world: World, name: str) -> set[tuple[str, object, object]]:
+    """What a node told of the private states of others: event, of whom, about which transaction."""
+    return {
+        (each["ev"], each.get("party"), each.get("tx"))
+        for each in world.events[name]
+        if each["ev"] in ("state.diverged", "state.unconfirmed")
+    }
+
+
+def test_p37_off_chain_a_write_that_is_gone_is_found_all_the_same(tmp_path: Path) -> None:
+    """Who shares a payload is told whether it is known, so a state that lost a write is named."""
+    with ready(tmp_path, NETWORK) as world:
+        writes = [write(world, expects) for expects in range(2)]
+        database = world.node("bob")._store.database
+        assert database.execute("DELETE FROM object_write WHERE tx = ?", (writes[1],)).rowcount == 1
+        while world.height("ann") < 2 * EVERY:
+            write(world, 2 + world.height("ann"))
+        world.run(2000)
+        at_rest(world)
+        digits = writes[1][:4].hex()
+        assert told(world, "ann") == {("state.diverged", "bob", digits)}
+        assert told(world, "bob") == {("state.diverged", "ann", digits)}
+
+
+def test_p37_a_stranger_to_a_payload_raises_no_alarm_about_it(tmp_path: Path) -> None:
+    """What cyd says that it wrote, bob knows to be none of cyd's: it is not confirmed, and no divergence."""
+    with ready(tmp_path, NETWORK) as world:
+        tx = write(world, 0)
+        while world.height("ann") < EVERY:
+            write(world, world.height("ann"))
+        row = world.node("bob")._store.transaction(tx)
+        assert row is not None
+        lie = StateWrites(EVERY, row.height, (StateWrite(row.position, tx, bytes(16)),), ())
+        assert not world.hand("bob", encode(seal_message(NETWORK, PARTIES["cyd"], "cyd", "bob", lie)))
+        at_rest(world)
+        assert told(world, "bob") == {("state.unconfirmed", "cyd", tx[:4].hex())}
+
+
+def test_p37_a_liar_fills_no_disk_with_differences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many differences with one party are kept, over a restart as well, and all are told of."""
+    monkeypatch.setattr(checker, "KEPT_OF_EACH", 3)
+    with ready(tmp_path, NETWORK) as world:
+        while world.height("ann") < EVERY:
+            write(world, world.height("ann"))
+        for number in range(6):
+            made_up = StateWrite(500, bytes([number]) * 32, bytes(16))
+            lie = StateWrites(EVERY, 2, (made_up,), ())
+            world.hand("dan", encode(seal_message(NETWORK, PARTIES["cyd"], "cyd", "dan", lie)))
+            at_rest(world)
+            if number == 1:
+                world.crash("dan")
+                world.start("dan")
+                at_rest(world)
+        kept = (tmp_path / "dan" / checker.DIVERGENCES).read_text().splitlines()
+        assert len(kept) == 3
+        assert len([each for each in told(world, "dan") if each[0] == "state.diverged"]) == 6
