@@ -18,9 +18,9 @@ def given_away(sets: Iterable[Set[str]]) -> tuple[str, str] | None:
 
     None if no value is given away to anybody. A contributor counts as knowing its own value and nothing more.
     """
-    known = [frozenset(each) for each in sets]
+    known = dict.fromkeys(frozenset(each) for each in sets)  # The same question twice tells nothing new.
     names = sorted(frozenset().union(*known))
-    rows = [[Fraction(name in each) for name in names] for each in known]
+    rows = _reduced([[Fraction(name in each) for name in names] for each in known])
     for knower in ("", *names):
         own = [_unit(names, knower)] if knower else []
         reduced = _reduced([*rows, *own])

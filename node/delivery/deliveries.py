@@ -42,6 +42,8 @@ from node.reporting import Reporter
 from node.topics import Topics
 
 PAUSE_MS = 100
+FRESH_MS = 60_000
+"""A request that is older, by the clock of the node that is asked, is not answered."""
 ANSWER_BYTES = 2 << 20
 REMEMBERED = 8192
 QUICK_AGAIN = 1000  # Of those given up before a restart, the newest.
@@ -101,6 +103,7 @@ class Deliveries:
         # The key and the readers of transactions seen lately: whoever serves must know both.
         self._known: OrderedDict[bytes, tuple[ContentKey, frozenset[str]]] = OrderedDict()
         self._answered_ms: dict[int, int] = {}
+        self._asked_ms: dict[int, int] = {}  # By member: the time in the last request that was its own.
         self._to_move = [each for each in self.shelf.identifiers if store.transaction(each) is not None]
         for identifier in store.payloads(MISSING, -1):
             self._want(identifier, now_ms)
@@ -164,7 +167,7 @@ class Deliveries:
         """Ask for what is missing; what was given up, as none of ours or held by nobody that is there."""
         asks, given_up = self.reconciler.due(now_ms)
         for member, wanted in asks.items():
-            request = BlobRequest(self._own, tuple(wanted))
+            request = BlobRequest(self._own, now_ms, tuple(wanted))
             signature = self._keys.signing.sign(request_bytes(self._network.id, request))
             self._send(self._topics.inbox_of(member), encode(SignedBlobRequest(request, signature)))
         return given_up
@@ -281,10 +284,17 @@ class Deliveries:
         if request.replica >= len(network.members):
             self._report.drop("voter is no member")
             return
+        if request.at_ms <= self._asked_ms.get(request.replica, 0):
+            self._report.drop("repeated")  # Anybody at the broker can say it again.
+            return
+        if request.at_ms < now_ms - FRESH_MS:
+            self._report.drop("expired")
+            return
         key = network.verify_keys[request.replica]
         if not key.verify(packet.signature, request_bytes(network.id, request)):
             self._report.drop("bad signature")
             return
+        self._asked_ms[request.replica] = request.at_ms
         before = self._answered_ms.get(request.replica)
         if before is not None and now_ms - before < PAUSE_MS:
             self._report.drop("over limit", network.names[request.replica])

@@ -70,9 +70,13 @@ class ReceiptsUnderKey(msgspec.Struct, array_like=True, frozen=True, forbid_unkn
 
 
 class BlobRequest(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """A member's node asks for blobs of ordered transactions that are not there."""
+    """A member's node asks for blobs of ordered transactions that are not there.
+
+    `at_ms` is its own time, later in each request: who plays an old one back is not answered again.
+    """
 
     replica: ReplicaId
+    at_ms: Annotated[int, Meta(ge=0, lt=2**53)]
     wanted: Annotated[tuple[Digest, ...], Meta(min_length=1, max_length=MAX_WANTED)]
 
 

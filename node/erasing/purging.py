@@ -147,13 +147,17 @@ class PurgeReceipts:
         row = self._store.transaction(found.here.tx)
         if row is None or not row.purge_at or self._sender(found.here.tx) != self._name:
             return "receipt is not wanted"
+        if self._path(found).exists():
+            return "repeated"  # Anybody at the broker can say it again; it must not cost the disk a flush.
         self._keep(found)
         return ""
 
     def _keep(self, receipt: SignedPurgedHere) -> None:
         make_private_folder(self._folder)
-        name = f"{receipt.here.tx.hex()}.{receipt.here.replica}"
-        replace_private(self._folder / name, encode(receipt))
+        replace_private(self._path(receipt), encode(receipt))
+
+    def _path(self, receipt: SignedPurgedHere) -> Path:
+        return self._folder / f"{receipt.here.tx.hex()}.{receipt.here.replica}"
 
 
 def is_good_purge(network: Network, receipt: SignedPurgedHere) -> bool:

@@ -151,7 +151,7 @@ PACKETS: list[bytes] = [
         SealedReceipt(0, bytes(150)),
         SealedPurgeReceipt(bytes(150)),
         ReceiptsUnderKey(DIGEST, bytes(16), bytes(120)),
-        SignedBlobRequest(BlobRequest(1, (DIGEST, SEALED.transaction.id)), SIGNATURE),
+        SignedBlobRequest(BlobRequest(1, 1_700_000_000_000, (DIGEST, SEALED.transaction.id)), SIGNATURE),
         BlobAnswer(SEALED.transaction, SEALED.blob, ReceiptsUnderKey(DIGEST, bytes(16), bytes(120))),
         StateEnvelope(SEALED.transaction, SEALED.blob),
         EvidencePacket(

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from consensus.messages import Fetch, FetchRequests, ReplicaMessage, Signed
 from node.canonical import encode
 from node.chain.store import DELIVERED, NOT_DELIVERED
+from node.delivery.deliveries import FRESH_MS, PAUSE_MS
 from node.delivery.packets import (
     BlobAnswer,
     BlobDelivery,
@@ -42,16 +43,25 @@ from tests.node.off_chain_world import (
 from tests.node.peer_bytes import PACKETS, damaged
 
 
-def ask(world: World, asker: str, node: str, wanted: list[bytes], *, signed_by: str | None = None) -> None:
-    """A signed request for blobs, handed to a node past the broker."""
+def ask(
+    world: World,
+    asker: str,
+    node: str,
+    wanted: list[bytes],
+    *,
+    signed_by: str | None = None,
+    pause: int = 2 * PAUSE_MS,
+) -> bytes:
+    """A signed request for blobs, handed to a node past the broker, after a pause; the packet."""
     place = world.network.position(asker)
     assert place is not None
-    request = BlobRequest(place, tuple(wanted))
+    world.run(pause)  # A member that asks too often is not answered.
+    request = BlobRequest(place, world.now_ms, tuple(wanted))
     key = STRANGER if signed_by == "stranger" else PARTIES[signed_by or asker]
-    signature = key.signing.sign(request_bytes(world.network.id, request))
-    world.run(200)  # A member that asks too often is not answered.
+    packet = encode(SignedBlobRequest(request, key.signing.sign(request_bytes(world.network.id, request))))
     world.said.clear()
-    world.hand(node, encode(SignedBlobRequest(request, signature)))
+    world.hand(node, packet)
+    return packet
 
 
 def answers(world: World, node: str) -> list[tuple[str, BlobAnswer]]:
@@ -196,7 +206,7 @@ def test_damaged_packets_are_dropped_and_nothing_else_happens(tmp_path: Path) ->
         out = outgoing(world.network, sealed, ["bob"])
         ask(world, "bob", "ann", [tx])
         right = [out.deliveries()[0][1], out.passing_on()[0][1], encode(answers(world, "ann")[0][1])]
-        request = BlobRequest(0, (tx,))
+        request = BlobRequest(0, world.now_ms, (tx,))
         signature = PARTIES["ann"].signing.sign(request_bytes(world.network.id, request))
         right += [encode(SignedBlobRequest(request, signature)), encode(SealedReceipt(0, bytes(150)))]
         before = blob_folder(world, "bob")
@@ -270,3 +280,26 @@ def test_how_many_receipts_are_wanted(copies: int, readers: list[str], wanted: i
     network = off_chain(copies=copies)
     assert holders_wanted(network, "ann", readers) == ({"bob", "cyd"}, wanted)
     assert holders_wanted(network, "ann", []) == ({"ann"}, 1)
+
+
+def test_p29_a_recorded_request_played_back_is_answered_once(tmp_path: Path) -> None:
+    """An outsider says a reader's request again: no second answer, and the reader's own next one is heard."""
+    with ready(tmp_path, off_chain()) as world:
+        tx = send(world, ["bob"])
+        world.settle([tx])
+        recorded = ask(world, "bob", "ann", [tx])
+        assert len(answers(world, "ann")) == 1
+        for pause in (1, PAUSE_MS + 1, 5 * PAUSE_MS, FRESH_MS // 2):
+            world.run(pause)
+            world.said.clear()
+            assert world.hand("ann", recorded) == {"repeated": 1}
+            assert not answers(world, "ann")
+        world.hand("ann", recorded)  # What is said again takes nothing of what bob may ask.
+        ask(world, "bob", "ann", [tx], pause=0)
+        assert len(answers(world, "ann")) == 1
+        world.crash("ann")
+        world.start("ann")
+        world.run(FRESH_MS + 1)
+        world.said.clear()
+        assert world.hand("ann", recorded)["expired"] == 1  # Nobody remembers it, and it is too old.
+        assert not answers(world, "ann")

@@ -201,6 +201,11 @@ def test_p43_off_chain_the_sender_alone_is_told(tmp_path: Path) -> None:
         for _, _, packet in world.said:
             if isinstance(packet, SealedPurgeReceipt):
                 assert tx not in packet.sealed
+        # Anybody plays them back, as often as he likes: nothing is written again.
+        recorded = [
+            encode(packet) for packet in world.packets("bob") if isinstance(packet, SealedPurgeReceipt)
+        ]
+        assert recorded and all(world.hand("ann", each) == {"repeated": 1} for each in recorded)
 
 
 def test_p43_a_forged_receipt_is_dropped(tmp_path: Path) -> None:

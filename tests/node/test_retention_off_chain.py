@@ -55,7 +55,7 @@ def test_p42_a_delivery_or_an_answer_that_comes_late_is_dropped(tmp_path: Path) 
         grow(world, KEEP)
         for topic, packet in outgoing(world.network, sealed, ["bob"]).deliveries():
             world.publish(topic, packet)
-        request = BlobRequest(1, (tx,))
+        request = BlobRequest(1, world.now_ms, (tx,))
         signature = PARTIES["bob"].signing.sign(request_bytes(world.network.id, request))
         world.publish(world.topics.inbox_of(0), encode(SignedBlobRequest(request, signature)))
         world.run(5000)
