@@ -19,3 +19,8 @@ def parse_duration_ms(text: str, *, where: str = "") -> int:
     raise PrivityError(
         "E-DURATION", what, where=where, next="units are ms, s, m and h", exit_code=WRONG_USAGE
     )
+
+
+def seconds_text(ms: int) -> str:
+    """So many milliseconds in words: `0.35s`, `12s`."""
+    return f"{ms / 1000:g}s"

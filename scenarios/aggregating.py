@@ -16,10 +16,12 @@ from node.aggregation.seats import Seat, Seats
 from node.chain.act import ActTransaction
 from node.chain.round_deeds import RoundStart, RoundValue
 from node.delivery.outgoing import submit
+from node.duration import seconds_text
 from node.errors import PrivityError
 from node.run_folder import RECORD, Label
 from scenarios.model.aggregates import Aggregate
 from scenarios.model.payloads import CANARY_FIELD
+from scenarios.step_lines import blocks_text, done_line
 
 if TYPE_CHECKING:
     from scenarios.operating import Operator
@@ -72,7 +74,7 @@ class Aggregating:
         # Whose own node is away keeps no value and takes no part.
         up = set(await operator.statuses())
         here = [name for name in step.contributors if name in up]
-        kept = await asyncio.gather(*(operator.hand_in(planned[name]) for name in here))
+        kept = await asyncio.gather(*(operator.sending.hand_in(planned[name]) for name in here))
         keeping = [name for name, ok in zip(here, kept, strict=True) if ok]
         values = {name: planned[name].fields[step.field] for name in keeping}
         contributors = [
@@ -98,7 +100,7 @@ class Aggregating:
             name: verdict for name, verdict in seats.verdicts().items() if verdict is not Verdict.OPEN
         }
         if keeping:
-            await operator.confirm([step.record_of(name) for name in keeping])
+            await operator.sending.confirm([step.record_of(name) for name in keeping])
         self._tell(summed, due_ms)
 
     def _seat(self, machine: Contributor | Coordinator) -> Seat:
@@ -109,10 +111,9 @@ class Aggregating:
     def _tell(self, summed: Summed, due_ms: int) -> None:
         operator, step, at = self._operator, summed.step, summed.round
         events, mark = operator.events, "✓" if summed.done else "✗" if summed.wrong else "no total"
-        blocks = "" if at is None else f"block {at.height}-{at.last_height}"
+        blocks = "" if at is None else blocks_text((at.height, at.last_height))
         who = f"{step.coordinator} <- {len(step.contributors)} parties"
-        when = f"{due_ms / 1000:g}s"
-        operator.say("step", f"{when:>5}  aggregate {step.id:<12} {who:<24} {blocks:<12} {mark}")
+        operator.say("step", done_line(seconds_text(due_ms), "aggregate", step.id, who, blocks, mark))
         operator.say("step", f"{'':>5}            {summed.outcome}")
         if at is not None:
             operator.saw_height(at.last_height)

@@ -13,7 +13,7 @@ import contextlib
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,35 +22,29 @@ from consensus.quorum import weak_quorum
 from node.chain.store import MISSING, PENDING, Store
 from node.client import Client
 from node.consortium import Network
-from node.delivery.outgoing import submit
+from node.duration import seconds_text
 from node.envelopes.entropy import Entropy
-from node.envelopes.envelope import Sealed, seal
 from node.envelopes.keys import PartyKeys
-from node.envelopes.rule import with_rule
 from node.errors import PrivityError
 from node.logs.events import EventLog
-from node.run_folder import Label, RunFolder
-from node.wire import Inclusion, TransactionPacket, encode
+from node.run_folder import RunFolder
 from scenarios.aggregating import Aggregating
 from scenarios.faults.hands import Hands
 from scenarios.faults.record import FaultRecord
 from scenarios.faults.timeline import Timeline
 from scenarios.founding import make_keys, write_operator_files
 from scenarios.leaks.run_secrets import RunSecrets
-from scenarios.lying import lie
-from scenarios.model.objects import with_write
-from scenarios.model.payloads import CANARY_FIELD
 from scenarios.model.plan import PlannedSend, plan
-from scenarios.model.scenario import Aggregate, Fault, Opening, Replay, Scenario
+from scenarios.model.scenario import Aggregate, Fault, Opening, Scenario
 from scenarios.processes.child import ProcessExit
+from scenarios.sending import CONFIRM_S, Sending, Sent
 from scenarios.showing import OnRecord, Showing
-from scenarios.together import Together, ended, until_done
+from scenarios.step_lines import parties_text, step_line
+from scenarios.together import ended, until_done
 from scenarios.triggers import TRIGGER_S, Play, Triggers, Waiting, last_timed_ms
 from scenarios.unsealing import OpeningSeals
-from scenarios.writing_objects import writes_told
 
 READY_S = 60.0
-CONFIRM_S = 30.0
 HEIGHTS_S = 5.0
 SETTLE_S = 20.0
 FAULTY_S = 5.0  # Of which for nodes that lied, or lost their disk, and stopped doing so.
@@ -58,27 +52,6 @@ ASK_S = 2.0
 QUICK_S = 0.3
 
 Say = Callable[[str, str], None]
-
-
-@dataclass(slots=True)
-class Sent:
-    """A transaction that the operator submitted for a party, and what became of it."""
-
-    planned: PlannedSend
-    tx: bytes
-    at_ms: int
-    packet: bytes = field(repr=False)
-    sealed: Sealed | None = field(default=None, repr=False)
-    proof: Inclusion | None = None
-    refused: str = ""  # The code of what kept it from being handed in for ordering.
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """A transaction that was handed in once more, and when."""
-
-    tx: bytes
-    at_ms: int
 
 
 @dataclass(slots=True)
@@ -124,9 +97,8 @@ class Operator(ABC):
         self.planned: tuple[PlannedSend, ...] = plan(scenario)
         self.keys: dict[str, PartyKeys] = {}
         self.secrets = RunSecrets()
-        self.sent: dict[str, Sent] = {}
-        self.replayed: dict[str, Replayed] = {}  # By the id of the step.
         self.refused_steps: dict[str, str] = {}  # By the id of the step: the code of the refusal.
+        self.sending = Sending(self)
         self.showing = Showing(self)
         self.aggregating = Aggregating(self)
         self.opening = OpeningSeals(self)
@@ -188,18 +160,17 @@ class Operator(ABC):
     def tell_fault(self, record: FaultRecord) -> None:
         """One line for the user."""
         ended = record.ended_ms is not None
-        at = record.ended_ms if record.ended_ms is not None else record.began_ms or 0
-        whom = _parties(record.nodes) if record.nodes else "broker"
+        at_ms = record.ended_ms if record.ended_ms is not None else record.began_ms or 0
+        whom = parties_text(record.nodes) if record.nodes else "broker"
         if record.note:
             what = record.note
         elif ended:
             what = f"healed, touched {record.touched}"
         else:
-            what = "" if record.until_ms is None else f"until {record.until_ms / 1000:g}s"
+            what = "" if record.until_ms is None else f"until {seconds_text(record.until_ms)}"
         word = "heal" if ended else "fault"
-        self.say(
-            "step", f"{f'{at / 1000:.1f}s':>5}  {word:<9} {record.id:<12} {record.kind} {whom:<24} {what}"
-        )
+        at = f"{at_ms / 1000:.1f}s"
+        self.say("step", step_line(at, word, record.id, f"{record.kind} {whom:<24} {what}"))
 
     # Start.
 
@@ -282,11 +253,11 @@ class Operator(ABC):
                 continue  # Part of a round.
             by_step.setdefault(step_of[send.id], []).append(send)
         work: list[tuple[Waiting, Play]] = [
-            (step, functools.partial(self._play_step, step.id, by_step[step.id]))
+            (step, functools.partial(self.sending.play, step.id, by_step[step.id]))
             for step in self.scenario.workload
             if step.id in by_step
         ]
-        work += [(step, functools.partial(self._replay, step)) for step in self.scenario.replays]
+        work += [(step, functools.partial(self.sending.replay, step)) for step in self.scenario.replays]
         shown: list[OnRecord] = [
             *self.scenario.disclosures,
             *self.scenario.asked,
@@ -303,11 +274,16 @@ class Operator(ABC):
         try:
             await until_done(steps, (faults, watch))
             # What waits for a height or a view that never comes must not wait for ever.
-            await until_done((faults,), (watch,), self._patience_s())
+            await until_done((faults,), (watch,), self.patience_s())
         finally:
             await ended((*steps, faults, watch))
 
-    def _patience_s(self) -> float:
+    @property
+    def sent(self) -> dict[str, Sent]:
+        """What was handed in for the parties, by id."""
+        return self.sending.sent
+
+    def patience_s(self) -> float:
         """How long faults that are due at a time may still take, and some more for the others."""
         last_ms = last_timed_ms(self.scenario.faults)
         longest_ms = max((fault.for_ms or 0 for fault in self.scenario.faults), default=0)
@@ -319,143 +295,29 @@ class Operator(ABC):
             await asyncio.sleep(HEIGHTS_S)
             await self.statuses()
 
-    async def _play_step(self, name: str, sends: Sequence[PlannedSend], began_ms: int) -> None:
-        async with Together[bool]() as handing:
-            for send in sends:
-                await self._sleep_until(began_ms + send.at_ms)
-                handing.add(self.hand_in(send, began_ms))
-                await asyncio.sleep(0)
-        ordered = [send for send, ok in zip(sends, handing.results, strict=True) if ok]
-        confirmed = await self.confirm([send.id for send in ordered]) if ordered else 0
-        written = await writes_told(self, ordered)
-        if ordered or len(sends) > 1:
-            self._tell(name, sends, confirmed, began_ms, written)
-
-    async def hand_in(self, send: PlannedSend, began_ms: int = 0) -> bool:
-        """Submit a planned transaction; False if its readers' nodes gave too few receipts, which is told."""
-        try:
-            await self.submit(send)
-        except PrivityError as error:
-            if error.code != "E-RECEIPTS":
-                raise
-            self.sent[send.id].refused = error.code
-            self.events.emit("step.refused", "warn", id=send.id, err=error.code)
-            at = _seconds(began_ms + send.at_ms)
-            self.say("step", f"{at:>5}  send      {send.id:<12} {error.what}   {error.code}")
-            return False
-        return True
-
-    async def _replay(self, step: Replay, began_ms: int) -> None:
-        """Hand in an earlier transaction once more, and see that it leads to nothing before going on."""
-        await self._sleep_until(began_ms + step.at_ms)
-        sent = self.sent.get(step.tx)
-        if sent is None:
-            self.triggers.miss(step, f"{step.tx} was not sent by then")
-            return
-        self.client.publish(sent.packet)
-        self.replayed[step.id] = Replayed(sent.tx, self.since_ms())
-        self.events.emit("step.done", id=step.id, ok=True)
-        self.say("step", f"{_seconds(began_ms + step.at_ms):>5}  replay    {step.id:<12} {step.tx}")
-
     async def _show(self, step: OnRecord, began_ms: int) -> None:
-        await self._sleep_until(began_ms + step.at_ms)
+        await self.sleep_until(began_ms + step.at_ms)
         if step.tx not in self.sent:
             self.triggers.miss(step, f"{step.tx} was not sent by then")
             return
-        within_s = CONFIRM_S + (self._patience_s() if self.scenario.faults else 0.0)
-        await self.showing.play(step, within_s, _seconds(began_ms + step.at_ms))
+        await self.showing.play(step, self.confirm_s(), seconds_text(began_ms + step.at_ms))
 
     async def _aggregate(self, step: Aggregate, began_ms: int) -> None:
-        await self._sleep_until(began_ms + step.at_ms)
-        within_s = CONFIRM_S + (self._patience_s() if self.scenario.faults else 0.0)
-        await self.aggregating.play(step, within_s, began_ms + step.at_ms)
+        await self.sleep_until(began_ms + step.at_ms)
+        await self.aggregating.play(step, self.confirm_s(), began_ms + step.at_ms)
 
     async def _open(self, step: Opening, began_ms: int) -> None:
-        await self._sleep_until(began_ms + step.at_ms)
-        await self.opening.play(step, CONFIRM_S + (self._patience_s() if self.scenario.faults else 0.0))
+        await self.sleep_until(began_ms + step.at_ms)
+        await self.opening.play(step, self.confirm_s())
 
-    async def _sleep_until(self, at_ms: int) -> None:
+    def confirm_s(self) -> float:
+        """For how long a certificate of what is handed in now is waited for; longer where faults delay it."""
+        return CONFIRM_S + (self.patience_s() if self.scenario.faults else 0.0)
+
+    async def sleep_until(self, at_ms: int) -> None:
+        """Wait until so many milliseconds after the genesis."""
         due = self.network.created_ms + at_ms
         await asyncio.sleep(max(0.0, (due - self.clock_ms()) / 1000))
-
-    async def submit(self, send: PlannedSend) -> Sent:
-        """Seal one planned transaction as its sender, with a canary leaf, and publish it.
-
-        With off-chain payloads its readers' nodes get the blob first; raises PrivityError E-RECEIPTS when too
-        few of them say so, and then nothing is published.
-        """
-        network, keys = self.network, self.keys[send.sender]
-        under = network.seals.get(send.seal)
-        fields = with_rule(with_write(send.fields, send.writes), send.redisclose)
-        fields |= {CANARY_FIELD: self.entropy(16)}
-        sealed = seal(
-            fields,
-            readers=[self.keys[name].wrapping.public for name in (send.sender, *send.readers)],
-            network=network.id,
-            sender=send.sender,
-            policy=network.policy_hash,
-            valid_from=max(1, self._height),
-            valid_until=max(1, self._height) + network.rules.validity_window,
-            signing_key=keys.signing,
-            entropy=self.entropy,
-            keep=send.keep,
-            locked=None if under is None else network.locked(under),
-        )
-        if send.deceived:
-            sealed = lie(self, send, sealed)
-        holders = frozenset((send.sender, *send.readers, *(() if under is None else under.then_to)))
-        self.secrets.add_sealed(sealed, holders.difference(send.deceived))
-        if under is not None:
-            self.secrets.add_shares(sealed.transaction.header.core, sealed.content_key, under)
-        tx, at_ms = sealed.transaction.id, self.clock_ms() - network.created_ms
-        packet = encode(TransactionPacket(sealed.transaction, None if network.off_chain else sealed.blob))
-        sent = self.sent[send.id] = Sent(send, tx, at_ms, packet, sealed)
-        later = () if under is None else tuple(name for name in under.then_to if name not in send.readers)
-        to = (*send.readers, *(name for name in later if name != send.sender))
-        self.folder.add_transaction(Label(send.id, tx.hex(), send.sender, to, at_ms))
-        self.events.emit(
-            "tx.submit",
-            tx=tx,
-            id=send.id,
-            party=send.sender,
-            readers_n=len(send.readers),
-            bytes=sealed.transaction.header.core.size_bucket,
-        )
-        await submit(self.client, network, sealed, keys, send.readers, send.id)
-        return sent
-
-    async def confirm(self, names: Sequence[str], within_s: float = CONFIRM_S) -> int:
-        """Wait for both certificates of each of these transactions; how many came in time."""
-        open_ones = {self.sent[name].tx: self.sent[name] for name in names}
-        first = self.sent[names[0]].planned.sender
-        within_s += self._patience_s() if self.scenario.faults else 0.0
-        proofs = await self.client.certified(list(open_ones), (first, self.keys[first].signing), within_s)
-        for tx, proof in proofs.items():
-            open_ones[tx].proof = proof
-            self._height = max(self._height, proof.header.height)
-        return len(proofs)
-
-    def _tell(
-        self, name: str, sends: Sequence[PlannedSend], confirmed: int, began_ms: int, written: str
-    ) -> None:
-        at = _seconds(began_ms + sends[0].at_ms)
-        heights = sorted(
-            {proof.header.height for send in sends if (proof := self.sent[send.id].proof) is not None}
-        )
-        blocks = "" if not heights else f"block {heights[0]}" + (f"-{heights[-1]}" if heights[1:] else "")
-        if len(sends) == 1 and sends[0].id == name:
-            readers = f"{sends[0].sender} -> {_parties(sends[0].readers)}"
-            mark = f"✓ {written}".rstrip() if confirmed else "no certificate yet"
-            if sends[0].seal:
-                readers = f"{sends[0].sender} -> sealed"
-                mark = self.opening.mark_of(self.sent[name]) if confirmed else mark
-            self.say("step", f"{at:>5}  send      {name:<12} {readers:<24} {blocks:<12} {mark}")
-        else:
-            lacking = f"{len(sends) - confirmed} without certificate"
-            mark = f"✓ {written}".rstrip() if confirmed == len(sends) else lacking
-            what = f"{confirmed} of {len(sends)} ordered"
-            self.say("step", f"{at:>5}  load      {name:<12} {what:<24} {blocks:<12} {mark}")
-        self.events.emit("step.done", id=name, ok=confirmed == len(sends))
 
     async def settle(self, within_s: float = SETTLE_S) -> bool:
         """Wait until all nodes have one head and have looked at every payload; whether they got there.
@@ -499,13 +361,3 @@ class Operator(ABC):
             events.close()
         with contextlib.suppress(PrivityError):
             self.folder.write_run(state="stopped")
-
-
-def _seconds(ms: int) -> str:
-    return f"{ms / 1000:g}s"
-
-
-def _parties(readers: Sequence[str]) -> str:
-    if not readers:
-        return "nobody else"
-    return ", ".join(readers) if len(readers) <= 2 else f"{len(readers)} parties"

@@ -156,7 +156,7 @@ class Session:
             ended=tuple(gone.name for gone in run.crashed),
             invariants=tuple(run.broken),
             faults=tuple(read_faults(self.folder.faults)),
-            replayed=run.replayed,
+            replayed=run.sending.replayed,
             missed=tuple(run.triggers.missed),
             summed=run.aggregating.summed,
         )

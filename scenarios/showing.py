@@ -22,9 +22,11 @@ from node.run_folder import CARRIER, RECORD, Label
 from node.wire import Inclusion
 from scenarios.model.disclosures import latest_request
 from scenarios.model.scenario import Ask, Disclose, Erase, OwnersWord
+from scenarios.step_lines import done_line
 
 if TYPE_CHECKING:
-    from scenarios.operating import Operator, Sent
+    from scenarios.operating import Operator
+    from scenarios.sending import Sent
 
 
 OnRecord = Disclose | Ask | OwnersWord | Erase
@@ -79,7 +81,7 @@ class Showing:
             word, who = "request", f"{step.asker} -> {step.of}"
         refused = self._operator.refused_steps.get(step.id)
         mark = f"refused   {refused}" if refused else "✓" if done else "no certificate yet"
-        self._operator.say("step", f"{at:>5}  {word:<9} {step.tx:<12} {who:<24} {height:<12} {mark}")
+        self._operator.say("step", done_line(at, word, step.tx, who, height, mark))
         if refused:
             self._operator.events.emit("step.refused", "warn", id=step.id, err=refused)
         else:

@@ -108,8 +108,8 @@ class Steering:
         if writes is not None:
             check_name(writes.name, "object")
         planned = PlannedSend(identifier, run.since_ms(), sender, readers, dict(data), writes=writes)
-        sent = await run.submit(planned)
-        if wait_s and not await run.confirm([identifier], wait_s):
+        sent = await run.sending.submit(planned)
+        if wait_s and not await run.sending.confirm([identifier], wait_s):
             raise PrivityError(
                 "E-UNCONFIRMED",
                 f"no certificate for {identifier} within {wait_s:g} s",

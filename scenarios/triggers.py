@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from consensus.messages import Status
 from scenarios.model.scenario import Fault
 from scenarios.model.starts import AtHeight, Place
+from scenarios.step_lines import step_line
 
 if TYPE_CHECKING:
     from scenarios.operating import Operator
@@ -99,7 +100,7 @@ class Triggers:
         self.missed.append(Missed(step.id, step.line, why))
         operator.events.emit("step.refused", "warn", id=step.id, err="E-TRIGGER")
         at = f"{operator.since_ms() / 1000:.1f}s"
-        operator.say("step", f"{at:>5}  missed    {step.id:<12} {why}   E-TRIGGER")
+        operator.say("step", step_line(at, "missed", step.id, f"{why}   E-TRIGGER"))
 
     async def _come(self, place: Place) -> bool:
         """Wait for it; False once all has been quiet for long enough and it has not come."""

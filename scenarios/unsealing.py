@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from node.chain.act import ActTransaction
 from node.chain.reading import NodeReading, read_node
+from node.duration import seconds_text
 from node.envelopes.envelope import NotAParty, Opened, Unreadable
 from node.envelopes.transaction import Blob
 from node.errors import PrivityError
@@ -18,9 +19,11 @@ from node.seals.seal import Seal
 from node.seals.unsealing import open_sealed
 from node.wire import Inclusion
 from scenarios.model.seals import Opening
+from scenarios.step_lines import blocks_text, step_line
 
 if TYPE_CHECKING:
-    from scenarios.operating import Operator, Sent
+    from scenarios.operating import Operator
+    from scenarios.sending import Sent
 
 LOOK_S = 0.05
 
@@ -52,8 +55,7 @@ class OpeningSeals:
         parts = [self._open(step, seal, name, counts, within_s) for name in step.openers]
         attempts = self.attempts[step.id] = list(await asyncio.gather(*parts))
         refused = {each.refused for each in attempts if each.refused}
-        blocks = sorted({height for each in attempts for height in each.blocks})
-        where = "" if not blocks else f"block {blocks[0]}" + (f"-{blocks[-1]}" if blocks[1:] else "")
+        blocks = blocks_text(height for each in attempts for height in each.blocks)
         as_wanted = step.expect_refused == (len(refused) > 0)
         if refused:
             how = "refused, as expected" if step.expect_refused else "refused"
@@ -67,8 +69,8 @@ class OpeningSeals:
             lacking = [each.opener for each in attempts if each.missing]
             mark += f"; not all by {', '.join(lacking)}" if lacking else " ✓"
         what = f"{step.seal} by {', '.join(step.openers)}"
-        at = f"{step.at_ms / 1000:g}s"
-        operator.say("step", f"{at:>5}  open      {what:<37} {where:<12} {mark}")
+        at = seconds_text(step.at_ms)
+        operator.say("step", step_line(at, "open", f"{what:<37}", f"{blocks:<12} {mark}"))
         if refused:
             operator.events.emit("step.refused", "warn", id=step.id, err=sorted(refused)[0])
         else:

@@ -12,6 +12,7 @@ from typing import TypeVar
 from node.chain.reading import NodeReading, read_node
 from node.client import Client
 from node.disclosure.disclosing import Author
+from node.duration import seconds_text
 from node.envelopes.keys import PartyKeys
 from node.errors import NOT_ALLOWED, PrivityError
 from node.run_reading import RunReading
@@ -96,7 +97,7 @@ async def challenge_opener(
         raise PrivityError(
             "E-SEAL-EARLY",
             f"{seal.name} is not open yet, so nobody owes a share",
-            why=f"it opens at {seal.opens_at_ms / 1000:g}s",
+            why=f"it opens at {seconds_text(seal.opens_at_ms)}",
             exit_code=NOT_ALLOWED,
         )
     lacking = [
@@ -149,7 +150,7 @@ def _early(seal: Seal, name: str, at_ms: int, height: int) -> PrivityError:
         held += f"; {seal.threshold - 1} of {', '.join(others)} must join"
     return PrivityError(
         "E-SEAL-EARLY",
-        f"refused: {seal.name} opens at {seal.opens_at_ms / 1000:g}s; it is {at_ms / 1000:.1f}s",
+        f"refused: {seal.name} opens at {seconds_text(seal.opens_at_ms)}; it is {at_ms / 1000:.1f}s",
         why=held,
         next=f"the attempt is on the ledger: block {height}; ask again when it is time",
         exit_code=NOT_ALLOWED,

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from consensus.quorum import quorum
-from node.duration import parse_duration_ms
+from node.duration import parse_duration_ms, seconds_text
 from node.envelopes.object_write import check_name, writing
 from node.envelopes.rule import FORBIDDEN, FREE, WITH_CONSENT, Redisclose
 from node.envelopes.transaction import MAX_KEEP
@@ -222,7 +222,7 @@ def _under_seal(reading: RunReading, receipt: Receipt, seal: Seal) -> list[str]:
     if receipt.receipts:
         lines.append(_line("delivered", f"ciphertext to {', '.join(receipt.receipts)}, signed for; no key"))
     if proof is not None and proof.header.time_ms >= reading.network.created_ms + seal.opens_at_ms:
-        text = f"refused: {seal.name} was open at {seal.opens_at_ms / 1000:g}s   E-SEAL-LATE"
+        text = f"refused: {seal.name} was open at {seconds_text(seal.opens_at_ms)}   E-SEAL-LATE"
         lines.append(_line("late", text))
     return lines
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from node.chain.reading import NodeReading
 from node.chain.seal_book import EARLY, Bid, SealState
+from node.duration import seconds_text
 from node.envelopes.envelope import NotAParty, Unreadable
 from node.errors import PrivityError
 from node.run_reading import Found, RunReading
@@ -85,7 +86,7 @@ def seal_lines(document: dict[str, Any]) -> list[str]:
     """The page that `show seal` prints."""
     seen = "public view" if document["seen_as"] is None else f"seen as {document['seen_as']}"
     lines = [f"{'seal ' + document['seal']:<{_WIDTH - len(seen)}}{seen}"]
-    opened, opens = document["opened"], f"{document['opens_at_ms'] / 1000:g}s"
+    opened, opens = document["opened"], seconds_text(document["opens_at_ms"])
     lines.append(
         _line("opens", f"at {opens}: " + (f"open since block {opened}" if opened else "not open yet"))
     )

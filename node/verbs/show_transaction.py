@@ -14,6 +14,7 @@ from node.chain.block import BodyPath
 from node.chain.deeds import Disclosure
 from node.chain.reading import NodeReading, Ordered, StoredBlock
 from node.disclosure.breach_reading import Breach, breaches_of
+from node.duration import seconds_text
 from node.envelopes.disclosure import Shown, check, is_said, package_in
 from node.envelopes.envelope import NotAParty, Opened, Unreadable, readers_of, unseal
 from node.envelopes.fields import Path, path_text
@@ -189,7 +190,7 @@ def _under(reading: RunReading, node: NodeReading, transaction: PrivateTransacti
         return f"{seal.name}: refused, it came too late   E-SEAL-LATE"
     gave = {each.opener for each in node.seals.releases_of(identifier) if each.wraps}
     shares = f"{len(gave)} of {seal.threshold} openers' shares are released"
-    return f"{seal.name}, opens at {seal.opens_at_ms / 1000:g}s: {shares}"
+    return f"{seal.name}, opens at {seconds_text(seal.opens_at_ms)}: {shares}"
 
 
 def _shown(

@@ -32,8 +32,8 @@ from scenarios.model.consents import bound, made
 from scenarios.model.prediction import fields_read
 from scenarios.model.scenario import END, AtHeight, AtView, Disclose, Moment, Scenario
 from scenarios.model.seals import unsealed_to
-from scenarios.operating import Replayed, Sent
 from scenarios.proved_liars import ProvedLiar, framed, proved_liars
+from scenarios.sending import Replayed, Sent
 from scenarios.triggers import Missed
 
 # What was under way when a fault began may still arrive: this, and the network's worst latency.

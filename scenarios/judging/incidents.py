@@ -8,7 +8,7 @@ from scenarios.faults.record import FaultRecord, isolated
 from scenarios.judging.evidence import Evidence
 from scenarios.judging.judgement import some
 from scenarios.model.scenario import Load, Stall
-from scenarios.operating import Sent
+from scenarios.sending import Sent
 
 
 def incidents(evidence: Evidence) -> list[str]:

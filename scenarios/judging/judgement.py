@@ -41,8 +41,3 @@ def some(words: Sequence[str]) -> str:
 def counted(count: int, thing: str) -> str:
     """A number with its noun: `1 block`, `2 blocks`."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
-
-
-def seconds(ms: int) -> str:
-    """A time in words: `0.35s`, `12s`."""
-    return f"{ms / 1000:g}s"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from node.duration import seconds_text
 from scenarios.judging.evidence import Evidence
-from scenarios.judging.judgement import Judgement, Outcome, judged, names, seconds
+from scenarios.judging.judgement import Judgement, Outcome, judged, names
 from scenarios.knowledge.metadata import Metadata
 from scenarios.knowledge.rows import NOTHING
 from scenarios.model.prediction import BROKER
 from scenarios.model.scenario import END, Denied, MetadataKnown, Moment, NoPlaintext, Readers
-from scenarios.operating import Sent
+from scenarios.sending import Sent
 
 Found = tuple[Outcome, str]
 
@@ -103,7 +104,7 @@ def _each(
     """Judge each transaction that the expectation speaks of; the first that does not hold decides."""
     worst: Judgement | None = None
     last = ""
-    moment = "" if at == END else f" at {seconds(at) if isinstance(at, int) else at}"
+    moment = "" if at == END else f" at {seconds_text(at) if isinstance(at, int) else at}"
     field = f" {wanted.field}" if isinstance(wanted, Readers) and wanted.field is not None else ""
     if evidence.reached(at) is None:
         return judged(wanted, "unconfirmed", f"{wanted.tx}{moment}: {at} never came", more)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from node.duration import seconds_text
 from scenarios.chains import behind, first_disagreement
 from scenarios.judging.evidence import Evidence
-from scenarios.judging.judgement import Judgement, judged, names, seconds
+from scenarios.judging.judgement import Judgement, judged, names
 from scenarios.model.scenario import Agreement, Height
 
 MORE = "privity logs --ev block.commit"
@@ -57,7 +58,9 @@ def height(evidence: Evidence, wanted: Height) -> Judgement:
         catching_up = not evidence.settled and highest >= least
         return judged(wanted, "unconfirmed" if catching_up else "broken", detail, MORE)
     if most is not None and at_ms is not None and at_ms > evidence.until_ms:
-        detail = f"{said} when the run ended at {seconds(evidence.until_ms)}, before {seconds(at_ms)}"
+        detail = (
+            f"{said} when the run ended at {seconds_text(evidence.until_ms)}, before {seconds_text(at_ms)}"
+        )
         return judged(wanted, "unconfirmed", detail, MORE)
     return judged(wanted, "holds", detail)
 

@@ -10,8 +10,8 @@ from node.objects.private_state import APPLIED, STALE, WAITING
 from scenarios.judging.evidence import Evidence
 from scenarios.judging.judgement import Judgement, counted, judged, names
 from scenarios.model.scenario import PrivateState, Refused
-from scenarios.operating import Sent
 from scenarios.private_states import PartyState, first_divergence, state_of
+from scenarios.sending import Sent
 
 _WORDS = {STALE: "stale"}
 

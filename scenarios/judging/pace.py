@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from consensus.quorum import weak_quorum
+from node.duration import seconds_text
 from scenarios.faults.record import FaultRecord
 from scenarios.judging.evidence import Evidence
-from scenarios.judging.judgement import Judgement, counted, judged, seconds, some
+from scenarios.judging.judgement import Judgement, counted, judged, some
 from scenarios.model.scenario import Latency, Progress, Stall
 
 
@@ -34,16 +35,16 @@ def progress(evidence: Evidence, wanted: Progress) -> Judgement:
         under_way = at_ms <= since + grace and course.proposed.get(height, at_ms) < since
         if wanted.during is not None and under_way:
             continue
-        detail = f"block {height} was committed {seconds(at_ms - since)} after {name} {word}"
+        detail = f"block {height} was committed {seconds_text(at_ms - since)} after {name} {word}"
         return judged(wanted, "holds", detail)
     # What came in at the last moment was no work that could have been done by then.
     waiting = evidence.waiting(since, until - min(grace, wanted.within_ms))
-    within = f"{seconds(wanted.within_ms)} after {name} {word}"
+    within = f"{seconds_text(wanted.within_ms)} after {name} {word}"
     if not waiting:
         detail = f"no block within {within}, and no transaction waited for one"
         return judged(wanted, "unconfirmed", detail, _more(since))
     if evidence.until_ms < until:
-        detail = f"the run ended {seconds(max(0, evidence.until_ms - since))} after {name} {word}"
+        detail = f"the run ended {seconds_text(max(0, evidence.until_ms - since))} after {name} {word}"
         return judged(wanted, "unconfirmed", f"{detail}, without a block", _more(since))
     detail = f"no block within {within}, although {_waited(waiting)}"
     return judged(wanted, "broken", detail, _more(since))
@@ -69,15 +70,14 @@ def stall(evidence: Evidence, wanted: Stall) -> Judgement:
         return judged(wanted, "unconfirmed", why, _more(began))
     healing = record.healing_ms if record.healing_ms is not None else record.ended_ms
     until = evidence.until_ms if healing is None else healing
-    said = f"from {seconds(grace)} after {wanted.during} began to its end"
+    said = f"from {seconds_text(grace)} after {wanted.during} began to its end"
     if until <= began + grace:
-        detail = (
-            f"{wanted.during} lasted {seconds(until - began)}, no longer than what was under way may take"
-        )
+        lasted = seconds_text(until - began)
+        detail = f"{wanted.during} lasted {lasted}, no longer than what was under way may take"
         return judged(wanted, "unconfirmed", detail, _more(began))
     if found := evidence.course.commits(began + grace, until):
         at_ms, height = found[0]
-        detail = f"block {height} was committed {seconds(at_ms - began)} after {wanted.during} began"
+        detail = f"block {height} was committed {seconds_text(at_ms - began)} after {wanted.during} began"
         return judged(wanted, "broken", detail, _more(began))
     waiting = evidence.waiting(began + grace, until - grace)
     if not waiting:
@@ -108,10 +108,10 @@ def latency(evidence: Evidence, wanted: Latency) -> Judgement:
     times = sorted(taken.values())
     measured = {"p50": _rank(times, 50), "p99": _rank(times, 99), "max": times[-1]}
     limits = {"p50": wanted.p50_ms, "p99": wanted.p99_ms, "max": wanted.max_ms}
-    shown = ", ".join(f"{name} {seconds(ms)}" for name, ms in measured.items())
+    shown = ", ".join(f"{name} {seconds_text(ms)}" for name, ms in measured.items())
     detail = f"{what}: {shown} of {counted(len(sent), 'transaction')}"
     over = [
-        f"{name} {seconds(limit)}"
+        f"{name} {seconds_text(limit)}"
         for name, limit in limits.items()
         if limit is not None and measured[name] > limit
     ]
@@ -150,4 +150,4 @@ def _waited(waiting: Sequence[str]) -> str:
 
 
 def _more(since_ms: int) -> str:
-    return f"privity logs --ev block.commit --since {seconds(since_ms)}"
+    return f"privity logs --ev block.commit --since {seconds_text(since_ms)}"

@@ -17,7 +17,7 @@ from scenarios.knowledge.rows import READS, WITH_CIPHERTEXT, Row
 from scenarios.model.consents import unsure as unsure_of
 from scenarios.model.scenario import END, Readers
 from scenarios.model.units import format_blocks
-from scenarios.operating import Sent
+from scenarios.sending import Sent
 
 PREDICTED = "readers (predicted)"
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from consensus.quorum import weak_quorum
+from node.duration import seconds_text
 from node.logs.event_fields import short
 from scenarios.judging.evidence import Evidence
-from scenarios.judging.judgement import Judgement, counted, judged, seconds
+from scenarios.judging.judgement import Judgement, counted, judged
 from scenarios.model.scenario import Refused
 
 
@@ -22,9 +23,8 @@ def refused(evidence: Evidence, wanted: Refused) -> Judgement:
     told = evidence.course.repeats.get(short(replayed.tx), [])
     noticed = {name for name, t_ms in told if t_ms >= replayed.at_ms}
     needed = weak_quorum(evidence.network.n)
-    said = (
-        f"{wanted.step}: handed in at {seconds(replayed.at_ms)}, noticed by {counted(len(noticed), 'node')}"
-    )
+    at, by = seconds_text(replayed.at_ms), counted(len(noticed), "node")
+    said = f"{wanted.step}: handed in at {at}, noticed by {by}"
     if len(noticed) < needed:
         return judged(wanted, "unconfirmed", f"{said}, {needed} needed to know that it arrived", more)
     if not heights:

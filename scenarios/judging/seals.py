@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from node.chain.reading import NodeReading
+from node.duration import seconds_text
 from scenarios.judging.evidence import Evidence
-from scenarios.judging.judgement import Judgement, Outcome, counted, judged, names, seconds
+from scenarios.judging.judgement import Judgement, Outcome, counted, judged, names
 from scenarios.model.scenario import END, Opened, Opening, Send
 
 EXPECTED = "step (expect)"
@@ -17,7 +18,7 @@ def opened(evidence: Evidence, wanted: Opened) -> Judgement:
     node = evidence.highest
     state = node.seals.states.get(wanted.seal)
     more = f"privity show seal {wanted.seal}"
-    moment = "" if wanted.at == END else f" at {seconds(wanted.at)}"
+    moment = "" if wanted.at == END else f" at {seconds_text(wanted.at)}"
     if state is None or state.opened is None:
         return judged(wanted, "broken", f"{wanted.seal} was never open", more)
     if not state.on_time:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from node.duration import parse_duration_ms
+from node.duration import parse_duration_ms, seconds_text
 
 _BLOCK = re.compile(r"block\s*(\d{1,15})")
 
@@ -40,4 +40,4 @@ class At:
     def __str__(self) -> str:
         if self.height is not None:
             return f"block {self.height}"
-        return "end" if self.t_ms is None else f"{self.t_ms / 1000:g}s"
+        return "end" if self.t_ms is None else seconds_text(self.t_ms)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from node.chain.seal_book import Bid, SealState
+from node.duration import seconds_text
 from node.run_reading import RunReading
 
 
@@ -30,7 +31,7 @@ def under_seals(reading: RunReading) -> dict[bytes, UnderSeal]:
 
 
 def _said(state: SealState, bid: Bid) -> UnderSeal | None:
-    seal, opens = state.seal, f"{state.seal.opens_at_ms / 1000:g}s"
+    seal, opens = state.seal, seconds_text(state.seal.opens_at_ms)
     if bid.late:
         return UnderSeal(f"it came too late for {seal.name}, open since block {state.opened}", False)
     if state.opened is None:

@@ -23,8 +23,8 @@ from scenarios.judging import Evidence, Judgement, judge
 from scenarios.leaks.run_secrets import RunSecrets
 from scenarios.model.loading import parse_scenario
 from scenarios.model.plan import PlannedSend
-from scenarios.operating import Replayed, Sent
 from scenarios.processes.capture import Captured, Note, encode_record
+from scenarios.sending import Replayed, Sent
 from tests.node.log_story import event, write
 from tests.node.network_of_nodes import founded
 

@@ -17,7 +17,8 @@ import pytest
 from node.envelopes import key_slots, payload, transaction
 from node.logs.events import EventLog
 from scenarios.model.plan import PlannedSend
-from scenarios.operating import Operator, Options, Sent
+from scenarios.operating import Options
+from scenarios.sending import Sending, Sent
 from tests.scenarios.non_party_view import View, differences, non_party_view
 from tests.scenarios.virtual_evidence import evidence_of
 
@@ -122,9 +123,9 @@ def unpadded(patch: Patch) -> None:
 def logged(patch: Patch) -> None:
     """A non-party's log has the length of the payload, which somebody let slip."""
     length = [0]
-    submit, emit = Operator.submit, EventLog.emit
+    submit, emit = Sending.submit, EventLog.emit
 
-    def slip(self: Operator, send: PlannedSend) -> Sent:
+    def slip(self: Sending, send: PlannedSend) -> Sent:
         length[0] = len(str(dict(send.fields)))
         return submit(self, send)
 
@@ -133,21 +134,21 @@ def logged(patch: Patch) -> None:
             fields["bytes"] = length[0]
         emit(self, event, lvl, lam, **fields)
 
-    patch.setattr(Operator, "submit", slip)
+    patch.setattr(Sending, "submit", slip)
     patch.setattr(EventLog, "emit", tell)
 
 
 def handed_in_twice(patch: Patch) -> None:
     """A high price is sent twice, to be sure."""
-    submit = Operator.submit
+    submit = Sending.submit
 
-    async def twice(self: Operator, send: PlannedSend) -> Sent:
+    async def twice(self: Sending, send: PlannedSend) -> Sent:
         sent = await submit(self, send)
         if send.fields.get("price", 0) > 100:
-            self.client.publish(sent.packet)
+            self._operator.client.publish(sent.packet)
         return sent
 
-    patch.setattr(Operator, "submit", twice)
+    patch.setattr(Sending, "submit", twice)
 
 
 def slot_for_each(patch: Patch) -> None:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from node.errors import CHECK_FAILED, FINE, PrivityError
-from scenarios import Network, operating
+from scenarios import Network, sending
 from scenarios.faults.record import FaultRecord, append, faulty, isolated, read
 from scenarios.faults.virtual_hands import VirtualHands
 from scenarios.model.fault_steps import AnyFault
@@ -64,7 +64,7 @@ def idle_hands(monkeypatch: pytest.MonkeyPatch) -> None:
     """A world in which no fault has an effect."""
     for work in ("crash", "pause", "disturb", "stop_broker"):
         monkeypatch.setattr(VirtualHands, work, nothing)
-    monkeypatch.setattr(operating, "lie", lambda run, send, honest: honest)
+    monkeypatch.setattr(sending, "lie", lambda run, send, honest: honest)
 
 
 def run(privity: Privity, home: Path, fault: str, *more: str) -> Outcome:

@@ -12,7 +12,7 @@ from node.run_reading import RunReading
 from scenarios.judging import PREDICTED, Evidence, predicted
 from scenarios.knowledge.opening import How, Knowledge, Since
 from scenarios.model.plan import PlannedSend
-from scenarios.operating import Operator, Sent
+from scenarios.sending import Sending, Sent
 from tests.command_line import Outcome, Privity
 from tests.scenarios.virtual_evidence import evidence_of
 
@@ -51,14 +51,14 @@ def lines_of(done: Outcome) -> list[tuple[str, int, str]]:
 @pytest.fixture
 def leaking(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mutant of the operator: whatever it seals it seals to carol as well, and says nothing of it."""
-    honest = Operator.submit
+    honest = Sending.submit
 
-    async def submit(self: Operator, send: PlannedSend) -> Sent:
+    async def submit(self: Sending, send: PlannedSend) -> Sent:
         sent = await honest(self, dataclasses.replace(send, readers=(*send.readers, "carol")))
         self.sent[send.id] = dataclasses.replace(sent, planned=send)
         return self.sent[send.id]
 
-    monkeypatch.setattr(Operator, "submit", submit)
+    monkeypatch.setattr(Sending, "submit", submit)
 
 
 def test_a_run_as_planned_has_no_line_more(privity: Privity, tmp_path: Path) -> None:

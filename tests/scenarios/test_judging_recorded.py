@@ -8,7 +8,7 @@ import pytest
 
 from node.wire import TransactionPacket, encode
 from scenarios.model.plan import PlannedSend
-from scenarios.operating import Sent
+from scenarios.sending import Sent
 from tests.node.network_of_nodes import sealed_for
 from tests.scenarios.made_evidence import Made
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from node.envelopes.envelope import Sealed, seal
-from scenarios import operating
+from scenarios import operating, sending
 from scenarios.model.loading import parse_scenario
 from scenarios.repeating.privacy_draw import CASES, drawn
 from scenarios.repeating.privacy_runs import run_seed
@@ -80,7 +80,7 @@ def test_a_reader_too_many_fails_a_seed(tmp_path: Path, monkeypatch: pytest.Monk
         return made
 
     monkeypatch.setattr(operating, "make_keys", keys)
-    monkeypatch.setattr(operating, "seal", leaking)
+    monkeypatch.setattr(sending, "seal", leaking)
     result = run_seed(0, tmp_path)
     assert "can read it too" in result.failed
     kept = (tmp_path / "seed-0" / "scenario.yaml").read_text()

@@ -152,7 +152,7 @@ def test_p06_off_chain_it_never_gets_so_far(tmp_path: Path) -> None:
 
 def test_a_liar_who_does_not_lie_is_vacuous(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run proves that its fault happened: a client that lies no longer fails it."""
-    monkeypatch.setattr("scenarios.operating.lie", lambda run, send, honest: honest)
+    monkeypatch.setattr("scenarios.sending.lie", lambda run, send, honest: honest)
     found = document(tales(tmp_path))
     (fault,) = found["faults"]  # type: ignore[misc]
     assert (found["verdict"], fault["vacuous"]) == ("fail", True)

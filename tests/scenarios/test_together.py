@@ -10,6 +10,7 @@ import pytest
 from node.errors import UNCONFIRMED, PrivityError
 from scenarios.faults.virtual_hands import VirtualHands
 from scenarios.operating import Operator
+from scenarios.sending import Sending
 from scenarios.together import Together, until_done
 from tests.command_line import Privity
 
@@ -39,7 +40,8 @@ def test_an_unforeseen_failure_ends_the_run_and_is_told(
 ) -> None:
     """Of handing in, watching heights, a fault: kind and place, not the text, which may quote anything."""
     (tmp_path / "fails.yaml").write_text(SCENARIO)
-    monkeypatch.setattr(VirtualHands if where == "crash" else Operator, where, failing)
+    owner = {"submit": Sending, "_watch_heights": Operator, "crash": VirtualHands}[where]
+    monkeypatch.setattr(owner, where, failing)
     done = privity(tmp_path, "run", str(tmp_path / "fails.yaml"))
     assert done.code == UNCONFIRMED and "E-BUG" in done.err and "Boom" in done.err
     assert "test_together.py:" in done.err and "48151623" not in done.err + done.out
