@@ -21,11 +21,12 @@ from scenarios.judging.course import Course, Divergence, read_course
 from scenarios.judging.journals import Kept, read_kept
 from scenarios.judging.key_free import KeyFree, key_free_replay
 from scenarios.judging.recorded import heard_all
-from scenarios.knowledge.matrix import Trials, matrix_of
+from scenarios.knowledge.matrix import matrix_of
 from scenarios.knowledge.metadata import Metadata, metadata_of
 from scenarios.knowledge.moments import At
 from scenarios.knowledge.rows import Matrix
 from scenarios.knowledge.totals import sets_known_to
+from scenarios.knowledge.trials import Trials
 from scenarios.leaks.canaries import Artefact, ScanBroken, ScanResult, scan
 from scenarios.leaks.run_secrets import RunSecrets
 from scenarios.model.consents import bound, made

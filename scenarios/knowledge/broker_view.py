@@ -9,7 +9,9 @@ from pathlib import Path
 from node.canonical import DecodeError
 from node.delivery.packets import BlobAnswer, BlobDelivery
 from node.envelopes.transaction import Blob, PrivateTransaction, check_blob
+from node.run_reading import RunReading
 from node.wire import CommittedBatch, TransactionPacket, decode_frame, decode_packet
+from scenarios.knowledge.moments import At
 from scenarios.processes.capture import read_capture, summarize
 
 # A packet is a MessagePack array whose first element is its kind; only these carry blobs.
@@ -87,3 +89,22 @@ def _transactions(frame: bytes) -> Iterator[TransactionPacket]:
             yield from packet.transactions
         elif isinstance(packet, BlobDelivery | BlobAnswer):
             yield TransactionPacket(packet.transaction, packet.blob)
+
+
+def capture_offset_ms(reading: RunReading) -> int:
+    """What the times of the capture lack to count from the genesis: run.json says when it began."""
+    created_ms = reading.network.created_ms
+    return int(reading.run.get("capture_ms", created_ms)) - created_ms
+
+
+def until_ms(reading: RunReading, at: At) -> int | None:
+    """The broker knows no heights: a block's moment is when the last node had executed it."""
+    if at.height is None:
+        return at.t_ms
+    times = [
+        holding.t
+        for node in reading.nodes().values()
+        for holding in node.holdings
+        if holding.height <= at.height
+    ]
+    return max(times, default=0)

@@ -8,9 +8,10 @@ from itertools import pairwise
 
 from node.chain.deeds import Consent, Revocation
 from node.run_reading import RunReading
-from scenarios.knowledge.matrix import Trials, matrix_of
+from scenarios.knowledge.matrix import matrix_of
 from scenarios.knowledge.moments import At
 from scenarios.knowledge.rows import Cell, Matrix
+from scenarios.knowledge.trials import Trials
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,8 @@ from node.envelopes.transaction import Blob, PrivateTransaction
 from node.run_reading import RunReading
 from node.seals.unsealing import open_sealed
 from node.text import clean, plain
-from scenarios.knowledge.broker_view import carried_blobs
+from scenarios.knowledge.broker_view import capture_offset_ms, carried_blobs, until_ms
 from scenarios.knowledge.disclosures import shown_by
-from scenarios.knowledge.matrix import capture_offset_ms, until_ms
 from scenarios.knowledge.opening import How, Knowledge, Since, of_payload
 from scenarios.knowledge.rows import CIPHERTEXT, NAMED, SENDER, UNSEALED, WITH_CIPHERTEXT, Cell, Matrix, Row
 from scenarios.model.prediction import BROKER

@@ -19,10 +19,11 @@ from scenarios.faults.record import read as read_faults
 from scenarios.judging.course import Course, read_course
 from scenarios.judging.journals import Kept, read_kept
 from scenarios.kept import kept_scenario
-from scenarios.knowledge.matrix import Trials, matrix_of
+from scenarios.knowledge.matrix import matrix_of
 from scenarios.knowledge.metadata import Metadata, metadata_of
 from scenarios.knowledge.moments import At
 from scenarios.knowledge.rows import Matrix
+from scenarios.knowledge.trials import Trials
 from scenarios.model.scenario import Scenario
 
 
