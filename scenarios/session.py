@@ -25,6 +25,7 @@ from scenarios.live import LiveRun
 from scenarios.model.scenario import Scenario
 from scenarios.operating import Operator, Options, Say
 from scenarios.report.writing import searched_for, write_draft, write_of_run
+from scenarios.together import ended
 from scenarios.verdict import verdict_of, write_verdict
 from scenarios.virtual.loop import VirtualLoop
 from scenarios.virtual.run import VirtualRun
@@ -99,6 +100,7 @@ class Session:
         try:
             await self._unless_stopped(self.run.start())
             yield
+            self.run.timeline.raise_failure()
         finally:
             await self.run.stop()
             for number in heard:
@@ -111,19 +113,18 @@ class Session:
         self._stopping.set()
 
     async def _unless_stopped(self, work: Any) -> Any:
-        """Do this, but give up as soon as somebody wants us to stop."""
+        """Do this, but give up as soon as somebody wants us to stop, or work in the background fell over."""
         task = asyncio.ensure_future(work)
-        stop = asyncio.create_task(self._stopping.wait())
+        ends = [asyncio.create_task(event.wait()) for event in (self._stopping, self.run.timeline.failed)]
         try:
-            await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((task, *ends), return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
+                self.run.timeline.raise_failure()
                 assert self._stop_signal is not None
                 raise Interrupted(self._stop_signal)
             return task.result()
         finally:
-            for one in (task, stop):
-                one.cancel()
-            await asyncio.gather(task, stop, return_exceptions=True)
+            await ended((task, *ends))
 
     async def play(self) -> bool:
         """Carry out the steps and let all nodes come to rest; whether they did."""
@@ -133,8 +134,12 @@ class Session:
         return settled
 
     async def stay(self) -> int:
-        """Stay up until somebody wants us to stop; the number of the signal."""
-        await self._stopping.wait()
+        """Stay up until somebody wants us to stop; the number of the signal.
+
+        Raises what work in the background raises meanwhile, such as the healing of a fault.
+        """
+        with contextlib.suppress(Interrupted):
+            await self._unless_stopped(asyncio.Event().wait())
         assert self._stop_signal is not None
         return self._stop_signal
 

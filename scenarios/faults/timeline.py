@@ -59,6 +59,7 @@ class Timeline:
         self._faults: dict[str, Fault] = {}
         self._lock = asyncio.Lock()  # One fault begins or ends at a time.
         self._healing: list[asyncio.Task[None]] = []  # Of faults that no file foresaw.
+        self.failed = asyncio.Event()  # One of these fell over: `raise_failure` says how.
         self.records: dict[str, FaultRecord] = {}
 
     @property
@@ -157,8 +158,20 @@ class Timeline:
         record = await self.begin(fault.id)
         heals_ms = self._heals_after_ms(fault)
         if heals_ms is not None:
-            self._healing.append(asyncio.create_task(self._heal_after(fault.id, heals_ms)))
+            healing = asyncio.create_task(self._heal_after(fault.id, heals_ms))
+            healing.add_done_callback(self._healed)
+            self._healing.append(healing)
         return record
+
+    def _healed(self, healing: asyncio.Task[None]) -> None:
+        if not healing.cancelled() and healing.exception() is not None:
+            self.failed.set()
+
+    def raise_failure(self) -> None:
+        """Raise what a healing in the background raised, if one did: nobody awaits it."""
+        for healing in self._healing:
+            if healing.done() and not healing.cancelled():
+                healing.result()
 
     async def _heal_after(self, identifier: str, heals_ms: int) -> None:
         await asyncio.sleep(heals_ms / 1000)

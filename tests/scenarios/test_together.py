@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from node.errors import UNCONFIRMED, PrivityError
+from scenarios.faults.given import given_fault
 from scenarios.faults.virtual_hands import VirtualHands
-from scenarios.operating import Operator
+from scenarios.model.loading import load_scenario
+from scenarios.operating import Operator, Options
 from scenarios.sending import Sending
+from scenarios.session import Session, loop_of, new_folder
 from scenarios.together import Together, until_done
 from tests.command_line import Privity
 
@@ -92,3 +95,27 @@ async def test_waiting_ends_with_time_and_with_a_failure_beside() -> None:
     with pytest.raises(Boom):
         await until_done([lasting], [failed])
     lasting.cancel()
+
+
+@pytest.mark.parametrize("leaves", [False, True], ids=["it stays up", "somebody leaves"])
+def test_a_healing_in_the_background_that_fails_ends_what_stays_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leaves: bool
+) -> None:
+    """Of a fault that `privity fault` or a program asked for: nobody awaits its healing."""
+    (tmp_path / "fails.yaml").write_text(SCENARIO)
+    scenario = load_scenario(tmp_path / "fails.yaml")
+    folder = new_folder(scenario, home=tmp_path)
+    monkeypatch.setattr(VirtualHands, "start", failing)
+
+    async def stays_up() -> None:
+        session = Session(scenario, tmp_path / "fails.yaml", folder, Options(steps=False), lambda *_: None)
+        async with session.running(signals=False):
+            timeline = session.run.timeline
+            await timeline.add(given_fault(scenario, {"kind": "crash", "nodes": ["dave"], "for": "1s"}))
+            if leaves:
+                await asyncio.sleep(2)
+            else:
+                await session.stay()
+
+    with pytest.raises(Boom), asyncio.Runner(loop_factory=loop_of(scenario)) as runner:
+        runner.run(asyncio.wait_for(stays_up(), 60))
