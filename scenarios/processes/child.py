@@ -181,17 +181,18 @@ class Child:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
+        # Not by the library's `send_signal`: that looks first whether the child has ended, and so may take its
+        # exit code away from the watcher, which then tells of an unknown child and the code 255.
         if self._process is not None and self.running:
             with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
+                os.kill(self._process.pid, number)
 
     async def stop(self, grace_s: float = GRACE_S) -> int | None:
         """SIGTERM, then SIGKILL once `grace_s` has passed. The exit code; fine when it does not run."""
         if self._process is None or not self.running:
             return self.code
         self._expected = True
-        with contextlib.suppress(ProcessLookupError):
-            self._process.terminate()
+        self._signal(signal.SIGTERM)
         self.resume()  # A paused one would not hear of it.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._process.wait(), grace_s)
