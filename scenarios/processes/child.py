@@ -181,8 +181,8 @@ class Child:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
-        # Not by the library's `send_signal`: that looks first whether the child has ended, and so may take its
-        # exit code away from the watcher, which then tells of an unknown child and the code 255.
+        # Not by the library's `send_signal`: that looks first whether the child has ended, and so may take
+        # its exit code away from the watcher, which then tells of an unknown child and the code 255.
         if self._process is not None and self.running:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._process.pid, number)
