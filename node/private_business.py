@@ -19,7 +19,7 @@ from node.chain.deeds import Request as RequestToSee
 from node.chain.store import DELIVERED, Store
 from node.consortium import Network
 from node.delivery.deliveries import Deliveries
-from node.delivery.packets import DeliveryPacket, SealedPurgeReceipt
+from node.delivery.packets import DeliveryPacket, PurgeReceiptTaken, SealedPurgeReceipt
 from node.disclosure.breaches import Breaches
 from node.disclosure.disclosures import NO_CONSENT, Disclosures
 from node.envelopes.disclosure import Part
@@ -159,8 +159,8 @@ class PrivateBusiness:
         """Take in one packet, whoever sent it; False: it is none of those that come here."""
         if isinstance(packet, StateEnvelope):
             self._state_checker.take(packet)
-        elif isinstance(packet, SealedPurgeReceipt) and self._network.off_chain:
-            if reason := self._purge_receipts.take(packet):
+        elif isinstance(packet, SealedPurgeReceipt | PurgeReceiptTaken) and self._network.off_chain:
+            if reason := self._purge_receipts.take(packet, self._now_ms()):
                 self._report.drop(reason)
         elif isinstance(packet, DeliveryPacket) and self.deliveries is not None:
             self.deliveries.take(packet, self._now_ms())
@@ -198,7 +198,7 @@ class PrivateBusiness:
         elif isinstance(act.deed, Purge):
             self.retention.order(act.deed.tx, act.sender, height)
         elif isinstance(act.deed, PurgeReceipt):
-            self._purge_receipts.ordered(act.sender, act.deed)
+            self._purge_receipts.ordered(act.sender, act.deed, self._now_ms())
         elif isinstance(act.deed, Release) and self._ledger.seals.of(act.deed.tx) is not None:
             self.view.released(act.deed.tx)
 
@@ -335,8 +335,7 @@ class PrivateBusiness:
             return None
         return rule_of_payload(opened.payload)
 
-    def _forget(self, identifier: bytes) -> None:
-        """Drop what else there is of a payload that is erased."""
+    def _forget(self, identifier: bytes) -> bool:
+        """Drop what else there is of a payload that is erased; whether its blob was among it."""
         self._blamed.erase(identifier)
-        if self.deliveries is not None:
-            self.deliveries.forget(identifier)
+        return self.deliveries is not None and self.deliveries.forget(identifier)

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -342,13 +342,14 @@ class Operator(ABC):
             await asyncio.sleep(0.1)
         return False
 
-    def _unread(self, names: Iterable[str]) -> int:
-        """Payloads that a node has not looked at yet, whose blob it lacks, or whose purge it has to sign."""
+    def _unread(self, names: Collection[str]) -> int:
+        """Payloads that a node has not looked at yet or lacks, and who of these is owed purge receipts."""
         unread = 0
         for name in names:
             with contextlib.closing(Store(self.folder.node(name), read_only=True)) as store:
                 unread += len(store.payloads(PENDING, 1)) + len(store.payloads(MISSING, 1))
-                unread += len(store.receipts_due(1))
+                # Who nothing brings back is owed some for ever.
+                unread += len({"", *names}.intersection(store.owed_receipts()))
         return unread
 
     # Stop.

@@ -63,7 +63,9 @@ CREATE TABLE IF NOT EXISTS object_write (
 CREATE TABLE IF NOT EXISTS never_seen (tx BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS object_in_order ON object_write (object, height, position);
 CREATE INDEX IF NOT EXISTS object_by_height ON object_write (height, position);
-CREATE TABLE IF NOT EXISTS receipt_due (tx BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS receipt_owed (
+    place INTEGER PRIMARY KEY, tx BLOB NOT NULL UNIQUE, owner TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS receipt_by_owner ON receipt_owed (owner, place);
 CREATE INDEX IF NOT EXISTS tx_by_height ON tx (height, position);
 CREATE INDEX IF NOT EXISTS tx_by_payload ON tx (payload) WHERE payload IN ('pending', 'missing', 'unknown');
 CREATE INDEX IF NOT EXISTS tx_to_purge ON tx (purge_at) WHERE purge_at > 0 AND payload <> 'purged';
@@ -258,23 +260,33 @@ class Store:
                 [(height, identifier, height) for identifier in identifiers],
             )
 
-    def add_receipts_due(self, identifiers: Iterable[bytes]) -> None:
-        """This node is to sign that it erased these."""
+    def add_receipts_due(self, due: Iterable[tuple[bytes, str]]) -> None:
+        """This node is to sign that it erased these: each with whom it owes that, "" for the ledger."""
         with self._db:
             self._db.execute("BEGIN")
-            self._db.executemany(
-                "INSERT OR IGNORE INTO receipt_due VALUES (?)", [(each,) for each in identifiers]
-            )
+            self._db.executemany("INSERT OR IGNORE INTO receipt_owed (tx, owner) VALUES (?, ?)", due)
 
     def drop_receipts_due(self, identifiers: Iterable[bytes]) -> None:
-        """It has."""
+        """It has, and whoever is owed it has it."""
         with self._db:
             self._db.execute("BEGIN")
-            self._db.executemany("DELETE FROM receipt_due WHERE tx = ?", [(each,) for each in identifiers])
+            self._db.executemany("DELETE FROM receipt_owed WHERE tx = ?", [(each,) for each in identifiers])
 
     def receipts_due(self, limit: int) -> list[bytes]:
-        """For which it has not yet, up to so many."""
-        rows = self._db.execute("SELECT tx FROM receipt_due ORDER BY tx LIMIT ?", (limit,)).fetchall()
+        """For which it has not yet, the oldest first, up to so many."""
+        rows = self._db.execute("SELECT tx FROM receipt_owed ORDER BY place LIMIT ?", (limit,)).fetchall()
+        return [row[0] for row in rows]
+
+    def receipts_owed(self, owner: str, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Those owed to `owner` that come after a place, each with its place, up to so many."""
+        return self._db.execute(
+            "SELECT place, tx FROM receipt_owed WHERE owner = ? AND place > ? ORDER BY place LIMIT ?",
+            (owner, after, limit),
+        ).fetchall()
+
+    def owed_receipts(self) -> list[str]:
+        """Whom this node owes purge receipts, "" for the ledger."""
+        rows = self._db.execute("SELECT DISTINCT owner FROM receipt_owed ORDER BY owner").fetchall()
         return [row[0] for row in rows]
 
     def count_payloads(self) -> dict[str, int]:

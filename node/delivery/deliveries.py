@@ -134,13 +134,18 @@ class Deliveries:
         if identifier in self.shelf:
             self._to_move.append(identifier)
 
-    def forget(self, identifier: bytes) -> None:
-        """A payload was erased: nothing of it stays here, on disk or in memory, and it is not asked for."""
-        if identifier in self.shelf:
-            self.shelf.remove(identifier)
+    def forget(self, identifier: bytes) -> bool:
+        """A payload was erased: nothing of it stays here, on disk or in memory, and it is not asked for.
+
+        Whether its blob was here still, on the shelf: a node that catches up executes the block that orders
+        it and the one that has it erased before it had the time to put it into its place.
+        """
+        if shelved := identifier in self.shelf:
+            self.shelf.erase(identifier)
         self._receipts.remove(identifier)
         self._known.pop(identifier, None)
         self.reconciler.have(identifier)
+        return shelved
 
     def move(self) -> None:
         """Put blobs whose transactions were ordered into their place, before the view looks at them."""

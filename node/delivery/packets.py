@@ -115,8 +115,23 @@ class SealedPurgeReceipt(msgspec.Struct, array_like=True, frozen=True, forbid_un
     sealed: Annotated[bytes, Meta(max_length=512)]
 
 
+class PurgeReceiptTaken(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=26):
+    """The sender's node has a purge receipt on its disk: a hash of it (`taken_bytes`).
+
+    Nobody can give it who does not have the receipt, and to everybody else it is 32 bytes of no meaning.
+    """
+
+    proof: Digest
+
+
 DeliveryPacket = (
-    BlobDelivery | SealedReceipt | ReceiptsUnderKey | SignedBlobRequest | BlobAnswer | SealedPurgeReceipt
+    BlobDelivery
+    | SealedReceipt
+    | ReceiptsUnderKey
+    | SignedBlobRequest
+    | BlobAnswer
+    | SealedPurgeReceipt
+    | PurgeReceiptTaken
 )
 _TAGS = frozenset(
     kind.__struct_config__.tag
@@ -127,6 +142,7 @@ _TAGS = frozenset(
         SignedBlobRequest,
         BlobAnswer,
         SealedPurgeReceipt,
+        PurgeReceiptTaken,
     )
 )
 
@@ -154,6 +170,11 @@ def receipt_bytes(network: bytes, receipt: Receipt) -> bytes:
 def purged_bytes(network: bytes, here: PurgedHere) -> bytes:
     """What a member signs of having erased a payload."""
     return b"privity/v1/purged\0" + network + encode(here)
+
+
+def taken_bytes(network: bytes, receipt: SignedPurgedHere) -> bytes:
+    """What is hashed to acknowledge a purge receipt. Its signature is known to who gave it and who has it."""
+    return b"privity/v1/purge-receipt-taken\0" + network + encode(receipt)
 
 
 def request_bytes(network: bytes, request: BlobRequest) -> bytes:

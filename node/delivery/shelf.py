@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node.canonical import DecodeError, decode, encode
+from node.chain.store import erase_file
 from node.delivery.packets import BlobDelivery
 from node.envelopes.transaction import BLOB_LIMIT, TRANSACTION_LIMIT
 from node.private_files import make_private_folder, replace_private
@@ -79,6 +80,11 @@ class Shelf:
         if count == 1:
             del self._used[entry.sender]
         self._path(identifier).unlink(missing_ok=True)
+
+    def erase(self, identifier: bytes) -> None:
+        """Take a blob away that is to be nowhere any more: overwritten, then removed."""
+        erase_file(self._path(identifier))
+        self.remove(identifier)
 
     def expired(self, height: int) -> list[bytes]:
         """What can no longer be ordered after the block at this height."""

@@ -26,7 +26,7 @@ class Retention:
     """The payloads of one node that are not kept for ever. Raises OSError or sqlite3.Error on a bad disk.
 
     `since_ms` gives the time in milliseconds since the genesis; `forget` drops what else there is of a
-    payload.
+    payload, and tells whether its blob was among it.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Retention:
         view: PrivateView,
         report: Reporter,
         since_ms: Callable[[], int],
-        forget: Callable[[bytes], None],
+        forget: Callable[[bytes], bool],
         body: Callable[[bytes], PrivateTransaction | None],
         standing: Standing,
         receipts: Callable[[Sequence[bytes]], None],
@@ -109,8 +109,8 @@ class Retention:
         signed: list[bytes] = []
         for row in due:
             self._mempool.forget_blob(row.id)
-            self._forget(row.id)
-            was_here = {"blob"} if self._store.erase_blob(row.id) else set()
+            shelved = self._forget(row.id)
+            was_here = {"blob"} if self._store.erase_blob(row.id) or shelved else set()
             was_here |= {what for what in ("blob", "key") if (row.id, what) in held}
             if not self._off_chain or "blob" in was_here or row.id in erased_before:
                 signed.append(row.id)

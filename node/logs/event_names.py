@@ -259,6 +259,7 @@ _REASONS = (
     "released shares that the present set forbids",
     "released what cannot be opened",
     "receipt is not wanted",
+    "acknowledgement is not wanted",
     "repeated",
     "request already proposed",
     "request outside its window",

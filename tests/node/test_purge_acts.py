@@ -14,7 +14,8 @@ from node.chain.reading import read_node
 from node.chain.store import PURGED, Store
 from node.delivery.packets import PurgedHere, SealedPurgeReceipt, SignedPurgedHere, purged_bytes
 from node.envelopes.envelope import Sealed
-from node.erasing.purging import GATHER_MS, _info, read_purge_receipts
+from node.erasing.purging import _info, read_purge_receipts
+from node.erasing.repeating import GATHER_MS
 from node.wire import TransactionPacket
 from tests.node.network_of_nodes import PARTIES, World, founded, ready, sealed_for
 from tests.node.off_chain_world import off_chain, send
@@ -167,10 +168,10 @@ def test_p43_off_chain_a_crash_after_erasing_loses_no_receipt(
         world.run(2000)
         plain, bob = Store.add_receipts_due, world.node("bob")
 
-        def stopping(store: Store, identifiers: Sequence[bytes]) -> None:
+        def stopping(store: Store, due: Sequence[tuple[bytes, str]]) -> None:
             if store is bob._store:
                 raise Stopped
-            plain(store, identifiers)
+            plain(store, due)
 
         monkeypatch.setattr(Store, "add_receipts_due", stopping)
         with pytest.raises(Stopped):

@@ -100,7 +100,7 @@ def test_p43_a_receipt_that_never_comes_is_missed(
         if receipts._name != "cyd":
             plain(receipts, now_ms, height)
         else:
-            receipts._due_ms = None
+            receipts._repeating.due(now_ms)
 
     monkeypatch.setattr(PurgeReceipts, "tick", silent)
     document, _ = run(privity, tmp_path)
