@@ -108,7 +108,7 @@ class PrivateBusiness:
                 now_ms(),
             )
             self.view.enough = self.deliveries.enough
-            self.deliveries.withdrawn = self._withdrawn
+            self.deliveries.serving.withdrawn = self._withdrawn
         self._state_checker = StateChecker(
             network,
             name,

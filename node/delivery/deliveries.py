@@ -7,12 +7,11 @@ who is no reader it says nothing, whatever it holds (P24, P28).
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from node.canonical import DecodeError, encode
+from node.canonical import encode
 from node.chain.store import MISSING, NOT_DELIVERED, PENDING, Store
 from node.consortium import Network
 from node.delivery.kept_receipts import KeptReceipts
@@ -28,24 +27,22 @@ from node.delivery.packets import (
     delivery_bytes,
     request_bytes,
 )
-from node.delivery.receipts import bundle, holders_wanted, is_good, open_bundle, seal_receipt, sign_receipt
+from node.delivery.readership import Readership
+from node.delivery.receipts import holders_wanted, is_good, open_bundle, seal_receipt, sign_receipt
 from node.delivery.reconciler import Reconciler
+from node.delivery.serving import Serving
 from node.delivery.shelf import Shelf
-from node.delivery.under_seal import bundle_key, keepers_of, own_receipt_key
+from node.delivery.under_seal import keepers_of, own_receipt_key
 from node.envelopes.content_key import ContentKey
-from node.envelopes.envelope import NotAParty, Opened, Unreadable, readers_of, unseal
+from node.envelopes.envelope import NotAParty, Opened, Unreadable, unseal
 from node.envelopes.keys import PartyKeys
 from node.envelopes.sender_proof import SenderProof
-from node.envelopes.transaction import Blob, PrivateTransaction, check_blob, check_transaction, decode_blob
+from node.envelopes.transaction import Blob, PrivateTransaction, check_blob, check_transaction
 from node.private_view import Looked, PrivateView
 from node.reporting import Reporter
 from node.topics import Topics
 
-PAUSE_MS = 100
-FRESH_MS = 60_000
 """A request that is older, by the clock of the node that is asked, is not answered."""
-ANSWER_BYTES = 2 << 20
-REMEMBERED = 8192
 QUICK_AGAIN = 1000  # Of those given up before a restart, the newest.
 AWAITED = (PENDING, MISSING, NOT_DELIVERED)
 
@@ -96,14 +93,10 @@ class Deliveries:
         self.shelf = Shelf(folder)
         self._receipts = KeptReceipts(folder)
         self.reconciler = Reconciler(len(network.members), own)
-        self.denied: Counter[str] = Counter()  # Blobs asked for by who is no reader, by party.
-        # Whether the owner of a transaction took it back from this party: it is given nothing new of it.
-        self.withdrawn: Callable[[bytes, str], bool] = lambda identifier, name: False
-        self._told: OrderedDict[tuple[str, bytes], None] = OrderedDict()
-        # The key and the readers of transactions seen lately: whoever serves must know both.
-        self._known: OrderedDict[bytes, tuple[ContentKey, frozenset[str]]] = OrderedDict()
-        self._answered_ms: dict[int, int] = {}
-        self._asked_ms: dict[int, int] = {}  # By member: the time in the last request that was its own.
+        self.readership = Readership(network, keys.wrapping, store, self.shelf, body)
+        self.serving = Serving(
+            network, own, keys.signing, store, self.readership, self._receipts, report, send, body
+        )
         self._to_move = [each for each in self.shelf.identifiers if store.transaction(each) is not None]
         for identifier in store.payloads(MISSING, -1):
             self._want(identifier, now_ms)
@@ -123,7 +116,7 @@ class Deliveries:
         elif isinstance(packet, ReceiptsUnderKey):
             self._on_receipts(packet)
         elif isinstance(packet, SignedBlobRequest):
-            self._on_request(packet, now_ms)
+            self.serving.asked(packet, now_ms)
         elif isinstance(packet, BlobAnswer):
             self._on_answer(packet)
         else:
@@ -143,7 +136,7 @@ class Deliveries:
         if shelved := identifier in self.shelf:
             self.shelf.erase(identifier)
         self._receipts.remove(identifier)
-        self._known.pop(identifier, None)
+        self.readership.forget(identifier)
         self.reconciler.have(identifier)
         return shelved
 
@@ -192,10 +185,7 @@ class Deliveries:
         self, identifier: bytes, transaction: PrivateTransaction, opened: Opened, readers: set[str]
     ) -> bool:
         """Whether as many readers as the policy demands have said that they hold it; our own word counts."""
-        keepers = keepers_of(self._network, transaction)
-        holding = frozenset(readers) if keepers is None else keepers
-        self._known[identifier] = (bundle_key(transaction, opened.content_key), holding)
-        self._forget_oldest()
+        self.readership.told(identifier, transaction, opened.content_key, readers)
         holders, needed = holders_wanted(self._network, transaction.header.core.sender, readers)
         names = self._network.names
         given = {self._name} | {names[each.receipt.replica] for each in self._receipts.get(identifier)}
@@ -203,8 +193,8 @@ class Deliveries:
 
     def reads(self, identifier: bytes, name: str) -> bool:
         """Whether a party reads an ordered payload that is here, and that this party reads too."""
-        known = self._known_of(identifier)
-        return known is not None and name in known[1]
+        readers = self.readership.of(identifier)
+        return readers is not None and name in readers.names
 
     # Packets.
 
@@ -243,7 +233,7 @@ class Deliveries:
 
     def _keep(self, identifier: bytes, packet: BlobDelivery) -> bool:
         """Whether the blob is on this disk now."""
-        if identifier in self.shelf or self._has(identifier, packet.transaction):
+        if identifier in self.shelf or self.readership.has(identifier, packet.transaction):
             return True
         core, row = packet.transaction.header.core, self._store.transaction(identifier)
         if row is not None:
@@ -262,7 +252,7 @@ class Deliveries:
         return True
 
     def _on_receipts(self, packet: ReceiptsUnderKey) -> None:
-        found = self._known_of(packet.tx)
+        found = self.readership.of(packet.tx)
         if found is None:
             self._report.drop("payload missing")
             return
@@ -282,66 +272,6 @@ class Deliveries:
             self._receipts.put(identifier, tuple((kept | good).values()))
             self._view.again(identifier)
 
-    def _on_request(self, packet: SignedBlobRequest, now_ms: int) -> None:
-        request, network = packet.request, self._network
-        if request.replica == self._own:
-            return
-        if request.replica >= len(network.members):
-            self._report.drop("voter is no member")
-            return
-        if request.at_ms <= self._asked_ms.get(request.replica, 0):
-            self._report.drop("repeated")  # Anybody at the broker can say it again.
-            return
-        if request.at_ms < now_ms - FRESH_MS:
-            self._report.drop("expired")
-            return
-        key = network.verify_keys[request.replica]
-        if not key.verify(packet.signature, request_bytes(network.id, request)):
-            self._report.drop("bad signature")
-            return
-        self._asked_ms[request.replica] = request.at_ms
-        before = self._answered_ms.get(request.replica)
-        if before is not None and now_ms - before < PAUSE_MS:
-            self._report.drop("over limit", network.names[request.replica])
-            return
-        self._answered_ms[request.replica] = now_ms
-        self._serve(request)
-
-    def _serve(self, request: BlobRequest) -> None:
-        """Give what was asked for to a reader of it, as the content key tells; nothing to anybody else."""
-        asker = self._network.names[request.replica]
-        inbox, size = self._topics.inbox_of(request.replica), 0
-        for identifier in dict.fromkeys(request.wanted):
-            if self._store.transaction(identifier) is None or (found := self._known_of(identifier)) is None:
-                continue
-            key, readers = found
-            if asker not in readers or self.withdrawn(identifier, asker):
-                self._deny(asker, identifier)
-                continue
-            blob = self._blob(identifier)
-            if blob is None:
-                continue
-            own = sign_receipt(self._network, self._own, identifier, self._keys.signing)
-            others = [each for each in self._receipts.get(identifier) if each.receipt.replica != self._own]
-            receipts = bundle(identifier, (own, *others), key)
-            packet = encode(BlobAnswer(self._body(identifier)[0], blob, receipts))
-            size += len(packet)
-            if size > ANSWER_BYTES:
-                break
-            self._send(inbox, packet)
-
-    def _deny(self, asker: str, identifier: bytes) -> None:
-        """Count and tell that who is no reader asked; nodes ask again by themselves, so loudly once."""
-        self.denied[asker] += 1
-        lvl = "debug" if (asker, identifier) in self._told else "info"
-        self._told[asker, identifier] = None
-        if len(self._told) > REMEMBERED:
-            self._told.popitem(last=False)
-        count = self.denied[asker]
-        self._report.emit(
-            "priv.denied", lvl, tx=identifier, from_=asker, count=count, reason_code="not a party"
-        )
-
     def _on_answer(self, packet: BlobAnswer) -> None:
         identifier = packet.transaction.id
         row = self._store.transaction(identifier)
@@ -349,7 +279,7 @@ class Deliveries:
             self._report.drop("batch is not wanted" if row is None else "already executed")
             return
         transaction, _ = self._body(identifier)
-        if not self._has(identifier, transaction):
+        if not self.readership.has(identifier, transaction):
             if check_blob(transaction.header, packet.blob) is not None:
                 self._report.drop("blob does not match")
                 return
@@ -390,7 +320,7 @@ class Deliveries:
             return None
         try:
             opened = unseal(transaction, blob, self._keys.wrapping)
-            key, readers = self._remember(identifier, transaction, blob, opened.content_key)
+            key, readers = self.readership.found(identifier, transaction, blob, opened.content_key)
         except NotAParty:
             self._report.drop("not a party")
         except Unreadable as error:
@@ -405,55 +335,6 @@ class Deliveries:
             self._blame(SenderProof(transaction, blob, opened.content_key, None))
             self._report.drop("mandatory reader left out", transaction.header.core.sender)
         return None
-
-    def _known_of(self, identifier: bytes) -> tuple[ContentKey, frozenset[str]] | None:
-        """The content key and the readers of a blob that is here and that we read; else None."""
-        waiting = self.shelf.get(identifier)
-        blob = self._blob(identifier) if waiting is None else waiting.blob
-        if blob is None:
-            return None
-        if (known := self._known.get(identifier)) is not None:
-            return known
-        if waiting is None and self._store.transaction(identifier) is None:
-            return None  # An old blob of a journal that is gone.
-        transaction = self._body(identifier)[0] if waiting is None else waiting.transaction
-        if (keepers := keepers_of(self._network, transaction)) is not None:
-            return bundle_key(transaction, None), keepers
-        try:
-            opened = unseal(transaction, blob, self._keys.wrapping)
-            return self._remember(identifier, transaction, blob, opened.content_key)
-        except Exception:
-            return None  # Whatever failed: who cannot tell who the readers are gives nothing.
-
-    def _remember(
-        self, identifier: bytes, transaction: PrivateTransaction, blob: Blob, content_key: bytes
-    ) -> tuple[ContentKey, frozenset[str]]:
-        known = self._known.get(identifier)
-        if known is None:
-            readers: frozenset[str] | None = keepers_of(self._network, transaction)
-            if readers is None:
-                readers = frozenset(readers_of(transaction, blob, content_key, self._network.wrapping_keys))
-            known = self._known[identifier] = (bundle_key(transaction, content_key), readers)
-            self._forget_oldest()
-        return known
-
-    def _forget_oldest(self) -> None:
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
-
-    def _blob(self, identifier: bytes) -> Blob | None:
-        if (waiting := self.shelf.get(identifier)) is not None:
-            return waiting.blob
-        try:
-            encoded = self._store.get_blob(identifier)
-            return None if encoded is None else decode_blob(encoded)
-        except (OSError, DecodeError):
-            return None
-
-    def _has(self, identifier: bytes, transaction: PrivateTransaction) -> bool:
-        """Whether the very blob of this transaction is on the disk, in whichever place."""
-        blob = self._blob(identifier)
-        return blob is not None and check_blob(transaction.header, blob) is None
 
     def _arrived(self, identifier: bytes, blob: Blob) -> None:
         self._store.put_blob(identifier, encode(blob), durable=True)

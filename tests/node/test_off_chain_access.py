@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from consensus.messages import Fetch, FetchRequests, ReplicaMessage, Signed
 from node.canonical import encode
 from node.chain.store import DELIVERED, NOT_DELIVERED
-from node.delivery.deliveries import FRESH_MS, PAUSE_MS
 from node.delivery.packets import (
     BlobAnswer,
     BlobDelivery,
@@ -26,6 +25,7 @@ from node.delivery.packets import (
     request_bytes,
 )
 from node.delivery.receipts import bundle, holders_wanted, is_good, open_bundle, open_receipt, seal_receipt
+from node.delivery.serving import FRESH_MS, PAUSE_MS
 from node.envelopes.content_key import ContentKey
 from node.state_check.packets import StateEnvelope
 from node.wire import CommittedBatch, TransactionPacket, decode_packet, signed_bytes
@@ -75,10 +75,10 @@ def test_who_is_no_reader_gets_nothing_and_is_recorded(tmp_path: Path) -> None:
         world.settle(known)
         world.run(3000)
         for holder in ("ann", "bob"):
-            before = world.node(holder)._private.deliveries.denied["cyd"]  # type: ignore[union-attr]
+            before = world.node(holder)._private.deliveries.serving.denied["cyd"]  # type: ignore[union-attr]
             ask(world, "cyd", holder, known)
             assert not [to for who, to, _ in world.said if who == holder and to == world.topics.inbox_of(2)]
-            assert world.node(holder)._private.deliveries.denied["cyd"] == before + 3  # type: ignore[union-attr]
+            assert world.node(holder)._private.deliveries.serving.denied["cyd"] == before + 3  # type: ignore[union-attr]
             told = [event for event in world.events[holder] if event["ev"] == "priv.denied"]
             by_cyd = [event for event in told if event["from"] == "cyd"]
             assert {event["tx"] for event in by_cyd} == {tx.hex()[:8] for tx in known}

@@ -38,7 +38,7 @@ def test_p42_readers_erase_it_and_nobody_is_asked_for_it_again(tmp_path: Path) -
         assert all(tx.hex() not in blob_folder(world, name) for name in NAMES)
         for name in NAMES:
             deliveries = world.node(name)._private.deliveries
-            assert deliveries is not None and tx not in deliveries._known
+            assert deliveries is not None and tx not in deliveries.readership
         asked_before = len([packet for packet in world.packets() if asks_for(packet, tx)])
         world.run(30_000)
         assert len([packet for packet in world.packets() if asks_for(packet, tx)]) == asked_before
