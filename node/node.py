@@ -6,28 +6,21 @@ decided is executed. Nothing here waits, reads a clock or draws a random number.
 
 from __future__ import annotations
 
-import errno
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 from consensus.evidence import Evidence
 from consensus.messages import (
     NO_TOKEN,
-    Fetch,
-    FetchBatch,
     FetchedBatch,
     FetchRequests,
-    NewView,
     Proposal,
     ReplicaMessage,
     Signed,
     Status,
-    ViewChange,
 )
-from consensus.output import Decision, EvidenceRecord, Output, Relay, Send
+from consensus.output import Decision, Output, Relay, Send
 from consensus.replica import Replica
-from consensus.votes import Commit, Prepare
 from node.admission import Admission
 from node.answers import Answers
 from node.canonical import DecodeError, encode
@@ -38,14 +31,16 @@ from node.chain.ledger import Ledger
 from node.chain.recovery import recover
 from node.chain.store import Store
 from node.consortium import Network
+from node.disk_errors import DISK_ERRORS, is_full
 from node.envelopes.keys import PartyKeys
-from node.errors import WRONG_USAGE, PrivityError
-from node.gossip import Gossip, note_of, say_new
+from node.gossip import Gossip, say_new
 from node.inquiries import Inquiries
 from node.key_use import has_lost_its_disk
 from node.logs.events import EventLog
+from node.membership import position_of
 from node.mempool import Mempool
 from node.private_business import PrivateBusiness
+from node.replica_packets import ReplicaPackets
 from node.reporting import Numbers, Reporter
 from node.topics import Topics
 from node.wire import (
@@ -62,9 +57,6 @@ from node.wire import (
 HOUSEKEEPING_MS = 1000
 MISSING_AT_ONCE = 64
 LOOK_AT_ONCE = 8
-
-# A disk that refuses, indexes that do, a record that is no longer what was written.
-DISK_ERRORS = (OSError, sqlite3.Error, PrivityError)
 
 SendTo = Callable[[str, bytes], None]
 
@@ -86,20 +78,7 @@ class Node:
         events: EventLog,
         now_ms: int,
     ) -> None:
-        position = network.position(name)
-        if position is None:
-            raise PrivityError(
-                "E-PARTY", "the genesis file names no such party", where=name, exit_code=WRONG_USAGE
-            )
-        member = network.members[position]
-        own = (keys.signing.public.raw, keys.wrapping.public.raw)
-        if own != (member.signing_key, member.wrapping_key):
-            raise PrivityError(
-                "E-KEYS",
-                "these are not the keys that the genesis file gives this party",
-                where=name,
-                next="restore the two key files as they were when the network was founded",
-            )
+        position = position_of(network, name, keys)
         self._network = network
         self._keys = keys
         self._send = send
@@ -171,6 +150,21 @@ class Node:
             lambda: self._now_ms,
             lambda: bool(self.failed),
         )
+        self._packets = ReplicaPackets(
+            network,
+            position,
+            self._replica,
+            self._verifier,
+            self._gossip,
+            self._answers,
+            self._admission,
+            self._store,
+            self.report,
+            self._take,
+            self.flush,
+            lambda: self._now_ms,
+            lambda: bool(self.failed),
+        )
         self._housekeeping_at = now_ms
         self._ask_next = 0
         for identifier, (transaction, _, _) in recovered.bodies.items():
@@ -232,19 +226,19 @@ class Node:
 
     def _take_packet(self, packet: Packet) -> None:
         if isinstance(packet, Signed):
-            self._on_signed(packet)
+            self._packets.signed(packet)
         elif isinstance(packet, TransactionPacket):
             self._admission.offered(packet)
         elif isinstance(packet, Proposal):
-            self._on_proposal(packet)
+            self._packets.proposal(packet)
         elif isinstance(packet, CommittedBatch):
-            self._on_committed(packet)
+            self._packets.committed(packet)
         elif isinstance(packet, FetchedBatch):
-            self._on_fetched_batch(packet)
+            self._packets.fetched_batch(packet)
         elif isinstance(packet, SignedInquiry):
             self._inquiries.take(packet)
         elif isinstance(packet, EvidencePacket):
-            self._on_evidence(packet.evidence)
+            self._packets.evidence(packet.evidence)
         elif not self._private.take(packet):
             self.report.drop("unknown kind")
 
@@ -307,8 +301,7 @@ class Node:
         """Counting went ahead of the disk: nothing that follows from this step may be seen outside."""
         self._pending = Output()
         if not self.failed:
-            full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-            full = full or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+            full = is_full(error)
             self.failed = "disk full" if full else "other"
             hint = "free-space" if full else None
             self.report.emit("disk.error", "error", reason_code=self.failed, hint=hint)
@@ -347,78 +340,6 @@ class Node:
         self.report.emit("node.stop")
         self._store.close()
         self._journal.close()
-
-    # Packets.
-
-    def _on_signed(self, packet: Signed) -> None:
-        message = packet.message
-        if message.replica == self.replica_id:
-            return  # A broker may give us our own words back.
-        if isinstance(message, Prepare | Commit) and message.sequence <= self._replica.low_watermark:
-            # A stable checkpoint covers it; checking the signature would change nothing.
-            self.report.drop("already executed")
-            return
-        if not isinstance(message, Status | Fetch | FetchRequests | FetchBatch) and (
-            message.replica >= self._network.n
-        ):
-            self.report.drop("not a voter")
-            return
-        if not self._verifier.message(message, packet.signature, message.replica):
-            self.report.drop("bad signature")
-            return
-        if isinstance(message, Fetch):
-            self._answers.fetch(message, self._now_ms)
-        elif isinstance(message, FetchRequests):
-            self._answers.fetch_requests(message, self._now_ms)
-        elif not self.failed:
-            flaw = self._verifier.flaw(message) if isinstance(message, ViewChange | NewView) else ""
-            self._take(self._replica.receive(packet, self._now_ms, flaw))
-
-    def _on_fetched_batch(self, packet: FetchedBatch) -> None:
-        if not self.failed:  # Its digest is looked at where it was asked for, and that is all it needs.
-            self._take(self._replica.receive(packet, self._now_ms))
-
-    def _on_proposal(self, packet: Proposal) -> None:
-        vote = packet.pre_prepare
-        if vote.replica == self.replica_id:
-            return
-        if not self._verifier.message(vote, packet.signature, vote.replica):
-            self.report.drop("bad signature")
-        elif not self.failed:
-            self._take(self._replica.receive(packet, self._now_ms))
-
-    def _on_committed(self, packet: CommittedBatch) -> None:
-        decided = packet.decided
-        sequence = decided.batch.sequence
-        if sequence <= self._replica.executed_sequence and decided.block_certificate is None:
-            self.report.drop("already executed")
-            return
-        if (block := self._store.block(sequence)) is not None and block.certified_at is not None:
-            self.report.drop("already certified")
-            return
-        if sequence > self._replica.reach:
-            self.report.drop("outside watermarks")
-            return
-        if reason := self._verifier.decided(decided):
-            self.report.drop(reason)
-            return
-        if self.failed:
-            return
-        if sequence > self._replica.executed_sequence:
-            for body in packet.transactions:
-                if body.transaction.id in decided.batch.requests:
-                    self._admission.decided(body)
-        self._take(self._replica.receive(decided, self._now_ms))
-        self.flush()  # Before the next one of the same answer is judged.
-
-    def _on_evidence(self, evidence: Evidence) -> None:
-        """What another node can prove of a voter; from now on this one can, too."""
-        if self.failed or evidence.accused == self.replica_id:
-            return
-        if reason := self._gossip.judge(evidence):
-            self.report.drop(reason)
-            return
-        self._take(Output(persist=[EvidenceRecord(evidence)], notes=[note_of(evidence)]))
 
     def _say_evidence(self, evidence: Evidence) -> None:
         if self.replica_id < self._network.n:  # Nobody listens to what a follower says to all.
