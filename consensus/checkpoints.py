@@ -62,6 +62,8 @@ def open_block(state: State, sequence: int, block: bytes) -> None:
 def _close_old_blocks(state: State) -> None:
     """Give up open blocks below the window: later certificates cover them, since each names its parent."""
     oldest = state.executed - state.settings.window
+    if oldest <= 0:
+        return
     for old in [old for old in state.own_blocks if old <= oldest]:
         del state.own_blocks[old]
         state.own_block_votes.pop(old, None)
@@ -88,6 +90,11 @@ def on_block_vote(state: State, vote: BlockVote, signed: Signed) -> None:
     if reason:
         state.ignore(reason, vote.sequence, vote.block, vote.replica)
         return
+    block_vote_counted(state, votes, vote)
+
+
+def block_vote_counted(state: State, votes: VoteSet, vote: BlockVote) -> None:
+    """What follows from a block vote that was just counted."""
     if votes.count(vote.block) >= state.quorum:
         _check_certified(state, vote.sequence)
 
@@ -134,7 +141,9 @@ def _close(state: State, certificate: BlockCertificate) -> None:
     state.own_block_votes.pop(sequence, None)
     state.block_votes.pop(sequence, None)
     state.out.certified.append(certificate)
-    state.note("certified", sequence, certificate.block, have=len(certificate.signatures), need=state.quorum)
+    if not state.quiet:
+        have = len(certificate.signatures)
+        state.note("certified", sequence, certificate.block, have=have, need=state.quorum)
     _stabilise(state, certificate)
     state.rest_if_done()
     state.progress()
@@ -154,8 +163,7 @@ def raise_low_watermark(state: State, certificate: BlockCertificate) -> None:
     own = state.own_blocks.get(certificate.sequence)
     state.stable = certificate
     state.low_watermark = certificate.sequence
-    for sequence in [s for s in state.slots if s <= min(state.low_watermark, state.executed)]:
-        del state.slots[sequence]
+    _clear_slots(state)
     state.accepted = max(state.accepted, state.low_watermark)
     state.rest_if_done()
     if own is not None and own != certificate.block:
@@ -163,6 +171,18 @@ def raise_low_watermark(state: State, certificate: BlockCertificate) -> None:
     if state.executed < state.low_watermark:
         for replica, _ in certificate.signatures:
             fetching.heard_of(state, replica, certificate.sequence)
+
+
+def _clear_slots(state: State) -> None:
+    """Drop what is executed and proven; nothing at or below that gets a slot again."""
+    slots, floor = state.slots, min(state.low_watermark, state.executed)
+    if state.cleared is None:  # What was recalled at the start may be of any sequence number.
+        for sequence in [sequence for sequence in slots if sequence <= floor]:
+            del slots[sequence]
+    else:
+        for sequence in range(state.cleared + 1, floor + 1):
+            slots.pop(sequence, None)
+    state.cleared = floor
 
 
 def _halt(state: State, sequence: int, own: bytes) -> None:

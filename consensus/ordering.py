@@ -25,7 +25,7 @@ def propose(state: State) -> None:
     """As primary, put waiting requests into a batch, not more often than every `block_every_ms`."""
     settings = state.settings
     state.propose_at = None
-    if not state.waiting or not state.is_primary or not state.takes_part:
+    if not state.waiting or settings.replica != state.view % settings.n or not state.takes_part:
         return
     # Execution, bodies and checkpoints that are still missing will call again.
     if state.executed < state.low_watermark or state.accepted < state.renewed_top:
@@ -254,9 +254,9 @@ def _prepare(state: State, slot: Slot) -> None:
         signed = state.cast(vote)
         slot.own.append(signed)
         slot.prepares.add(settings.replica, slot.digest, signed)
-        state.note(
-            "prepare", slot.sequence, slot.digest, have=_prepares(state, slot), need=state.prepares_needed
-        )
+        if not state.quiet:
+            have, need = _prepares(state, slot), state.prepares_needed
+            state.note("prepare", slot.sequence, slot.digest, have=have, need=need)
     _check_prepared(state, slot)
 
 
@@ -269,12 +269,19 @@ def on_prepare(state: State, vote: Prepare, signed: Signed) -> None:
     slot = _slot_of_vote(state, vote, signed)
     if slot is None:
         return
-    if not slot.prepares.add(vote.replica, vote.digest, signed):
+    if slot.prepares.add(vote.replica, vote.digest, signed):
+        prepare_counted(state, slot, vote)
+    else:
         _ignore_second(state, vote, signed, slot.prepares)
-        return
+
+
+def prepare_counted(state: State, slot: Slot, vote: Prepare) -> None:
+    """What follows from a backup's vote that was just counted."""
     if not slot.prepared and vote.digest == slot.digest:
         have = _prepares(state, slot)
-        state.note("prepare", vote.sequence, vote.digest, vote.replica, have=have, need=state.prepares_needed)
+        if not state.quiet:
+            need = state.prepares_needed
+            state.note("prepare", vote.sequence, vote.digest, vote.replica, have=have, need=need)
         if have >= state.prepares_needed:
             _check_prepared(state, slot)
             execution.execute_ready(state)
@@ -305,7 +312,8 @@ def _check_prepared(state: State, slot: Slot) -> None:
     )
     slot.prepared_certificate = certificate
     state.out.persist.append(PreparedRecord(certificate))
-    state.note("prepared", slot.sequence, digest, have=_prepares(state, slot), need=state.prepares_needed)
+    if not state.quiet:
+        state.note("prepared", slot.sequence, digest, have=_prepares(state, slot), need=state.prepares_needed)
     _commit(state, slot)
 
 
@@ -323,11 +331,17 @@ def on_commit(state: State, vote: Commit, signed: Signed) -> None:
     slot = _slot_of_vote(state, vote, signed)
     if slot is None:
         return
-    if not slot.commits.add(vote.replica, vote.digest, signed):
+    if slot.commits.add(vote.replica, vote.digest, signed):
+        commit_counted(state, slot, vote)
+    else:
         _ignore_second(state, vote, signed, slot.commits)
-        return
+
+
+def commit_counted(state: State, slot: Slot, vote: Commit) -> None:
+    """What follows from a second vote that was just counted."""
     have = slot.commits.count(vote.digest)
-    state.note("commit", vote.sequence, vote.digest, vote.replica, have=have, need=state.quorum)
+    if not state.quiet:
+        state.note("commit", vote.sequence, vote.digest, vote.replica, have=have, need=state.quorum)
     if have >= state.quorum:
         _check_committed(state, slot, vote.digest)
         execution.execute_ready(state)
@@ -344,7 +358,8 @@ def _check_committed(state: State, slot: Slot, digest: bytes) -> None:
     slot.certificate = CommitCertificate(
         state.settings.epoch, state.voting_view, slot.sequence, digest, slot.commits.signatures(digest)
     )
-    state.note("committed", slot.sequence, digest, have=slot.commits.count(digest), need=state.quorum)
+    if not state.quiet:
+        state.note("committed", slot.sequence, digest, have=slot.commits.count(digest), need=state.quorum)
 
 
 def _slot_of_vote(state: State, vote: Prepare | Commit, signed: Signed) -> Slot | None:

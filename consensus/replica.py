@@ -186,7 +186,7 @@ class Replica:
         if state.halted:
             return self._take_output()
         if isinstance(packet, Signed):
-            self._on_signed(packet, flaw)
+            self.on_signed(packet, flaw)
         elif isinstance(packet, Proposal):
             if packet.pre_prepare.epoch != state.settings.epoch:
                 state.ignore("other epoch", packet.pre_prepare.sequence, replica=packet.pre_prepare.replica)
@@ -194,7 +194,7 @@ class Replica:
                 ordering.on_proposal(state, packet)
         elif isinstance(packet, Decided):
             if catch_up.on_decided(state, packet):
-                self._go_on()
+                self.go_on()
                 if packet.last:
                     catch_up.go_on(state)
         else:
@@ -210,7 +210,7 @@ class Replica:
         state = self._state
         state.now_ms = now_ms
         if not state.halted:
-            tallying.take_votes(state, votes, self._on_signed)
+            tallying.take_votes(state, votes, self)
             self.rearmed = state.rearm
             if state.out or state.rearm:
                 state.rearm = False
@@ -227,7 +227,8 @@ class Replica:
             ordering.take_batch(state, slot, batch)
             ordering.propose(state)
 
-    def _on_signed(self, packet: Signed, flaw: str) -> None:
+    def on_signed(self, packet: Signed, flaw: str = "") -> None:
+        """Take a message; part of a step, which ends with an output."""
         state, message = self._state, packet.message
         settings = state.settings
         if message.epoch != settings.epoch:
@@ -242,7 +243,7 @@ class Replica:
             low = state.low_watermark
             checkpoints.on_block_vote(state, message, packet)
             if state.low_watermark > low:
-                self._go_on()  # A primary may have stopped at the end of its window.
+                self.go_on()  # A primary may have stopped at the end of its window.
         elif isinstance(message, Status):
             # Sequence numbers are hints here: what is fetched because of one hangs on a certificate.
             state.claims[message.replica] = message.sequence
@@ -252,10 +253,10 @@ class Replica:
                 view_change.help_along(state, message.replica, message.view)
         elif isinstance(message, ViewChange):
             view_change.on_view_change(state, packet, message, flaw)
-            self._go_on()
+            self.go_on()
         elif isinstance(message, NewView):
             view_change.on_new_view(state, packet, message, flaw)
-            self._go_on()
+            self.go_on()
         elif isinstance(message, FetchBatch):
             fetching.give_batch(state, message)
         elif isinstance(message, PrePrepare):
@@ -367,11 +368,11 @@ class Replica:
 
     def _follow_up(self) -> None:
         """What any step may have made possible: accept, propose, and time the oldest request."""
-        self._go_on()
+        self.go_on()
         self._state.rearm = False
         timers.arm(self._state)
 
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
         """The same without timing: whoever took a packet does that once, in the end."""
         state = self._state
         ordering.advance(state)

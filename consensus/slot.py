@@ -90,6 +90,7 @@ class Slot:
         "block_certificate",
         "certificate",
         "commits",
+        "digest",
         "own",
         "pre_prepare",
         "pre_prepare_signature",
@@ -105,6 +106,7 @@ class Slot:
         self.sequence = sequence
         # Of the current view.
         self.pre_prepare: PrePrepare | None = None  # The first from the primary, valid or not.
+        self.digest = b""  # Of that proposal, empty before there is one.
         self.pre_prepare_signature = b""
         self.renewed = False  # It came with the new view, whose view-changes justify it.
         self.refused = False  # The proposal can never be accepted.
@@ -122,17 +124,14 @@ class Slot:
     def begin_view(self, prepares_needed: int, quorum: int) -> None:
         """Forget what belongs to the view that is left."""
         self.pre_prepare, self.pre_prepare_signature, self.renewed = None, b"", False
+        self.digest = b""
         self.refused = self.accepted = self.prepared = False
         self.prepares, self.commits, self.own = VoteSet(prepares_needed), VoteSet(quorum), []
 
     def propose(self, pre_prepare: PrePrepare, signature: bytes, *, renewed: bool = False) -> None:
         """Take the primary's proposal of this view."""
         self.pre_prepare, self.pre_prepare_signature, self.renewed = pre_prepare, signature, renewed
-
-    @property
-    def digest(self) -> bytes:
-        """The digest of the primary's proposal, empty before there is one."""
-        return b"" if self.pre_prepare is None else self.pre_prepare.digest
+        self.digest = pre_prepare.digest
 
     @property
     def batch(self) -> Batch | None:

@@ -108,6 +108,7 @@ class State:
         self.accepted = max(executed, self.low_watermark)  # Up to here nothing new is to be accepted.
         self.renewed_top = 0  # Up to here the new view says what is proposed.
         self.slots: dict[int, Slot] = {}
+        self.cleared: int | None = None  # Up to here slots were dropped; None before the first time.
         self.requests: dict[bytes, Pending] = {}  # In order of arrival: the first is the oldest.
         self.waiting: dict[bytes, None] = {}  # Those of them that no accepted proposal holds.
         self.proposed: dict[bytes, None] = {}  # What the accepted proposals of this view hold, here or not.
@@ -159,7 +160,8 @@ class State:
 
     @property
     def is_primary(self) -> bool:
-        return self.settings.replica == self.primary
+        settings = self.settings
+        return settings.replica == self.view % settings.n
 
     @property
     def speaks(self) -> bool:
@@ -198,12 +200,15 @@ class State:
 
     def out_of_reach(self, sequence: int) -> bool:
         """Whether a decision for this sequence number could not be kept: it is done, or too far ahead."""
-        done, ahead = sorted((self.executed, self.low_watermark))
+        done, ahead = self.executed, self.low_watermark
+        if done > ahead:
+            done, ahead = ahead, done
         return not done < sequence <= ahead + self.settings.window
 
     def missing(self, requests: tuple[bytes, ...]) -> list[bytes]:
         """Those of these requests whose bodies this replica does not have."""
-        return [request for request in requests if request not in self.requests]
+        known = self.requests
+        return [request for request in requests if request not in known]
 
     def note(
         self,
@@ -228,10 +233,10 @@ class State:
 
     def cast(self, vote: Vote) -> Signed:
         """Sign a vote, have it recorded, and send it to everybody, in that order (R20)."""
-        signature = self.sign(vote)
+        signature, out = self.sign(vote), self.out
         signed = Signed(vote, signature)
-        self.out.persist.append(VoteRecord(vote, signature))
-        self.send(signed)
+        out.persist.append(VoteRecord(vote, signature))
+        out.send.append(Send(signed))
         return signed
 
     def accuse(self, kind: Kind, first: Signed, second: Signed | None = None) -> None:
@@ -251,10 +256,10 @@ class State:
 
     def progress(self) -> None:
         """Something was decided: what is repeated is repeated at the first pace again."""
-        self.resend_wait_ms = self.settings.resend_ms
-        if self.resend_at is not None:
-            # Never later than planned: a lost vote is repeated however much else goes on.
-            self.resend_at = min(self.resend_at, self.now_ms + self.resend_wait_ms)
+        self.resend_wait_ms = wait_ms = self.settings.resend_ms
+        # Never later than planned: a lost vote is repeated however much else goes on.
+        if self.resend_at is not None and self.resend_at > self.now_ms + wait_ms:
+            self.resend_at = self.now_ms + wait_ms
 
     def proven(self, view: int) -> None:
         """Something was committed in a view: if it is this one, it works (R19 v)."""

@@ -7,21 +7,33 @@ anything) goes the way that every vote goes when it comes alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Any, Protocol
 
+from consensus import checkpoints, ordering
 from consensus.messages import Signed
 from consensus.slot import VoteSet
 from consensus.state import State
 from consensus.votes import BlockVote, Commit, Prepare
 
 
-def take_votes(state: State, packets: Iterable[Signed], take_whole: Callable[[Signed, str], None]) -> None:
-    """Count votes of others; `take_whole` gets those that may lead to something."""
+class Stepped(Protocol):
+    """The replica whose state it is."""
+
+    def on_signed(self, packet: Signed) -> None:
+        """Take one vote as any packet."""
+
+    def go_on(self) -> None:
+        """Do what has become possible."""
+
+
+def take_votes(state: State, packets: Iterable[Signed], replica: Stepped) -> None:
+    """Count votes of others; what is not plain goes to `replica.on_signed`."""
     if not state.quiet:
         # Somebody wants a note of each vote.
         for packet in packets:
             if not state.halted:
-                take_whole(packet, "")
+                replica.on_signed(packet)
         return
     settings = state.settings
     n, epoch, own = settings.n, settings.epoch, settings.replica
@@ -30,43 +42,54 @@ def take_votes(state: State, packets: Iterable[Signed], take_whole: Callable[[Si
     primary = view % n
     votes: VoteSet | None
     for packet in packets:
-        vote = packet.message
-        kind, replica, sequence = type(vote), vote.replica, vote.sequence  # type: ignore[union-attr]
+        vote: Any = packet.message
+        kind, author, sequence = type(vote), vote.replica, vote.sequence
         votes = None
         if kind is BlockVote:
-            digest = vote.block  # type: ignore[union-attr]
+            digest = vote.block
             if sequence > executed:
                 # A hint that others are ahead, unless it is known and acted upon already.
-                if fetches is not None and claims.get(replica, 0) >= sequence:
+                if fetches is not None and claims.get(author, 0) >= sequence:
                     votes = block_votes.get(sequence)
             elif sequence in own_blocks:
                 votes = block_votes.get(sequence)
-            elif vote.epoch == epoch and replica < n:
+            elif vote.epoch == epoch and author < n:
                 state.idle_votes += 1  # Its certificate is complete.
                 continue
-        elif sequence > low and vote.view == view:  # type: ignore[union-attr]
-            digest = vote.digest  # type: ignore[union-attr]
+        elif sequence > low and vote.view == view:
+            digest = vote.digest
             slot = slots.get(sequence)
             if slot is not None:
                 if kind is Commit:
                     votes = slot.commits
-                elif kind is Prepare and replica != primary:
+                elif kind is Prepare and author != primary:
                     votes = slot.prepares
-        if votes is not None and replica < n and replica != own and vote.epoch == epoch:
-            bit = 1 << replica
+        if votes is not None and author < n and author != own and vote.epoch == epoch:
+            bit = 1 << author
             voted = votes.voted
-            if voted & bit:
-                if votes.by_digest.get(digest, 0) & bit:
-                    state.idle_votes += 1
-                    continue
-            elif (voted := voted | bit).bit_count() < votes.need:
+            if not voted & bit:
                 # The same as VoteSet.add.
-                votes.voted = voted
+                votes.voted = voted = voted | bit
                 by_digest = votes.by_digest
                 by_digest[digest] = by_digest.get(digest, 0) | bit
                 votes.votes.append(packet)
+                if voted.bit_count() < votes.need:
+                    continue
+                if kind is Prepare:
+                    ordering.prepare_counted(state, slot, vote)  # type: ignore[arg-type]
+                elif kind is Commit:
+                    ordering.commit_counted(state, slot, vote)  # type: ignore[arg-type]
+                else:
+                    checkpoints.block_vote_counted(state, votes, vote)
+                    if state.low_watermark > low:
+                        replica.go_on()
+            elif votes.by_digest.get(digest, 0) & bit:
+                state.idle_votes += 1
                 continue
-        take_whole(packet, "")
+            else:
+                replica.on_signed(packet)
+        else:
+            replica.on_signed(packet)
         if state.halted:
             return
         view, low, executed, fetches = state.voting_view, state.low_watermark, state.executed, state.fetch_at

@@ -17,22 +17,22 @@ SHARE_AT_ONCE = 8
 
 def arm(state: State) -> None:
     """Set the view timer to what is waited for now."""
-    settings = state.settings
+    settings, orderable = state.settings, state.orderable
     state.view_at = None
-    if state.orderable and state.relay_at is None and state.active and not state.is_primary:
+    if orderable and state.relay_at is None and state.active and not state.is_primary:
         # Followers do that as well: they may be the only ones who have the request.
-        oldest_ms = next(iter(state.orderable.values()))
+        oldest_ms = next(iter(orderable.values()))
         state.relay_at = max(oldest_ms + settings.view_timeout_ms // 2, state.now_ms)
     if not state.speaks or settings.n == 1:
         return
-    if state.unproven and not state.orderable and state.executed >= state.renewed_top:
+    if state.unproven and not orderable and state.executed >= state.renewed_top:
         state.unproven = False  # Nothing is left that the view could prove itself with.
     if not state.active or state.unproven:
         if state.view_wanted_ms is not None:
             patience_ms = settings.view_timeout_ms << min(state.failed_views, 32)
             state.view_at = state.view_wanted_ms + min(patience_ms, settings.longest_view_timeout_ms)
-    elif state.orderable:
-        oldest_ms = next(iter(state.orderable.values()))
+    elif orderable:
+        oldest_ms = next(iter(orderable.values()))
         state.view_at = max(oldest_ms, state.proven_ms) + settings.view_timeout_ms
 
 

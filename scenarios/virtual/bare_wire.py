@@ -30,6 +30,13 @@ from scenarios.virtual.signatures import REAL, Signatures
 VOTE, BLOCK_VOTE, PROPOSAL, REQUEST, DECIDED, FETCH, FETCH_REQUESTS, FETCHED, OTHER, BAD = range(10)
 # What leads to effects while it is handled, and not only when the step is carried out.
 ANSWERED = frozenset((DECIDED, FETCH, FETCH_REQUESTS))
+KINDS: dict[type, int] = {
+    Prepare: VOTE,
+    Commit: VOTE,
+    BlockVote: BLOCK_VOTE,
+    Fetch: FETCH,
+    FetchRequests: FETCH_REQUESTS,
+}
 KNOWN_PACKETS = 1 << 14
 FOR_EVER = 1 << 62
 
@@ -51,33 +58,19 @@ BarePacket = Signed | Proposal | FetchedBatch | BareRequest | BareCommitted
 _decode = msgspec.msgpack.Decoder(BarePacket).decode
 
 
-class Known:
+class Known(msgspec.Struct, gc=False):
     """What there is to know of one packet. `verifications` is what a replica pays that checks all of it."""
 
-    __slots__ = (
-        "flaw",
-        "kind",
-        "message",
-        "packet",
-        "reason",
-        "replica",
-        "sequence",
-        "until",
-        "verifications",
-        "vote",
-    )
-
-    def __init__(self) -> None:
-        self.kind = BAD
-        self.reason = ""  # Why it is not taken by anybody.
-        self.flaw = ""  # What a good sender quotes that nobody signed.
-        self.packet: BarePacket | None = None
-        self.message: ReplicaMessage | None = None
-        self.replica = -1
-        self.sequence = 0
-        self.verifications = 0
-        self.vote: Signed | None = None  # A good vote; it is of use only while `until` is above the floor.
-        self.until = 0
+    kind: int = BAD
+    reason: str = ""  # Why it is not taken by anybody.
+    flaw: str = ""  # What a good sender quotes that nobody signed.
+    packet: BarePacket | None = None
+    message: ReplicaMessage | None = None
+    replica: int = -1
+    sequence: int = 0
+    verifications: int = 0
+    vote: Signed | None = None  # A good vote; it is of use only while `until` is above the floor.
+    until: int = 0
 
 
 class Wire:
@@ -95,11 +88,12 @@ class Wire:
 
     def sign(self, replica: int, message: ReplicaMessage) -> bytes:
         """A replica's signature under a message; it is charged."""
-        signature = self._signatures.sign(replica, signed_bytes(self._network_id, message))
-        if message.replica == replica and self._signatures.mode != REAL:
-            if len(self._made) >= KNOWN_PACKETS:
-                self._made.clear()
-            self._made[signature] = message
+        signatures, made = self._signatures, self._made
+        signature = signatures.sign(replica, signed_bytes(self._network_id, message))
+        if message.replica == replica and signatures.mode != REAL:
+            if len(made) >= KNOWN_PACKETS:
+                made.clear()
+            made[signature] = message
         return signature
 
     def know(self, data: bytes) -> Known:
@@ -133,7 +127,7 @@ class Wire:
             known.reason = "not_canonical"
             return known
         known.packet = packet
-        if isinstance(packet, Signed):
+        if type(packet) is Signed:
             self._read_signed(known, packet)
         elif isinstance(packet, Proposal):
             vote = packet.pre_prepare
@@ -159,26 +153,17 @@ class Wire:
     def _read_signed(self, known: Known, packet: Signed) -> None:
         message = packet.message
         known.message, known.replica, known.verifications = message, message.replica, 1
-        if isinstance(message, Prepare | Commit):
-            known.kind, known.sequence = VOTE, message.sequence
-        elif isinstance(message, BlockVote):
-            known.kind, known.sequence = BLOCK_VOTE, message.sequence
-        elif isinstance(message, Fetch):
-            known.kind = FETCH
-        elif isinstance(message, FetchRequests):
-            known.kind = FETCH_REQUESTS
-        else:
-            known.kind = OTHER
+        kind = known.kind = KINDS.get(type(message), OTHER)
+        if kind <= BLOCK_VOTE:
+            known.sequence = message.sequence  # type: ignore[union-attr]
         if not self.check(message, packet.signature):
             known.reason = "bad signature"
+        elif kind <= BLOCK_VOTE:
+            known.vote, known.until = packet, known.sequence if kind == VOTE else FOR_EVER
         elif isinstance(message, ViewChange | NewView):
             known.verifications += quoted(message)
             if not nested_signatures_hold(message, self.check):
                 known.flaw = "bad signature inside"
-        elif isinstance(message, Prepare | Commit):
-            known.vote, known.until = packet, message.sequence
-        elif isinstance(message, BlockVote):
-            known.vote, known.until = packet, FOR_EVER
 
 
 def quoted(message: ViewChange | NewView) -> int:

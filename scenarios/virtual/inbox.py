@@ -7,6 +7,7 @@ must wake the place costs more.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from operator import itemgetter
 
@@ -28,29 +29,31 @@ class Inbox:
     def __init__(self, wake: Callable[[int], None]) -> None:
         self.wake = wake
         self.wake_below_us = NEVER
-        self.spans: dict[int, list[Arrival]] = {}  # By time without its last bits, in order of sending.
+        # By time without its last bits, in order of sending; always the same object.
+        self.spans: defaultdict[int, list[Arrival]] = defaultdict(list)
         self._arrived: list[bytes] = []  # In order of arrival: more than could be taken at once.
 
     def put(self, when_us: int, data: bytes) -> None:
         """Have a packet arrive at a time."""
-        span = self.spans.get(when_us >> SPAN_BITS)
-        if span is None:
-            span = self.spans[when_us >> SPAN_BITS] = []
-        span.append((when_us, data))
+        self.spans[when_us >> SPAN_BITS].append((when_us, data))
         if when_us < self.wake_below_us:
             self.wake(when_us)
 
     def take(self, now_us: int, most: int) -> list[bytes]:
         """What has arrived by now and was not taken yet, in order of arrival; ties in order of sending."""
         arrived, spans, present = self._arrived, self.spans, now_us >> SPAN_BITS
-        for passed in sorted([span for span in spans if span <= present]):
-            due = spans.pop(passed)
-            if passed == present:
-                rest = [arrival for arrival in due if arrival[0] > now_us]
-                if rest:
-                    spans[passed] = rest
-                    due = [arrival for arrival in due if arrival[0] <= now_us]
-            due.sort(key=_when)
+        due: list[Arrival] = []
+        for passed in [span for span in spans if span < present]:
+            due += spans.pop(passed)
+        if present in spans:
+            last = spans.pop(present)
+            rest = [arrival for arrival in last if arrival[0] > now_us]
+            if rest:
+                spans[present] = rest
+                last = [arrival for arrival in last if arrival[0] <= now_us]
+            due += last
+        if due:
+            due.sort(key=_when)  # Those of one time are of one span: they stay in order of sending.
             arrived += [data for _, data in due]
         if len(arrived) > most:
             self._arrived = arrived[most:]

@@ -6,14 +6,14 @@ faults of a run. All of it is decided when a packet is sent: what is under way a
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 from struct import Struct
 
 from node.message_kinds import kind_of
-from scenarios.virtual.inbox import SPAN_BITS, Inbox
+from scenarios.virtual.inbox import SPAN_BITS, Arrival, Inbox
 from scenarios.virtual.topology import TABLE_BITS, Link, Links
 
 CLIENT = -1
@@ -47,6 +47,10 @@ class Rule:
 # Sees one delivery before the link has it: time, source, target, packet. Gives what to deliver, or None.
 Tap = Callable[[int, int, int, bytes], bytes | None]
 
+# A place to send to: where packets go, the same without what wakes it, and the quantiles of the latency.
+Target = tuple[Inbox, defaultdict[int, list[Arrival]], Sequence[int]]
+Unpack = Callable[[bytes], tuple[int, ...]]
+
 Hear = Callable[[int, int, bytes, int, bool], Iterable[tuple[int, bytes]]]
 
 
@@ -64,8 +68,9 @@ class Network:
         self._taps: list[Tap] = []
         self._free_us: dict[tuple[int, int], int] = {}
         self._client = Link()
-        # By source: its targets with the quantiles of their latencies, and how as many draws are packed.
-        self._fan_out: list[tuple[list[tuple[Inbox, Sequence[int]]], Struct]] = []
+        # By source: its targets, each with its spans and the quantiles of its latency; and how as many draws
+        # are packed: bits, bytes, and how they are read.
+        self._fan_out: list[tuple[list[Target], int, int, Unpack]] = []
         self._everything_plain = False
         # What the receiver's own faults make of a packet: from source, target, packet, time, and whether it
         # was for this receiver alone, the delay and packet of each copy.
@@ -91,9 +96,9 @@ class Network:
             and len(table) >= len(self.inboxes)
             and all(table[source][target].is_plain for source in places for target in places)
         )
-        rows: list[list[tuple[Inbox, Sequence[int]]]] = [
+        rows: list[list[Target]] = [
             [
-                (self.inboxes[target], table[source][target].latency.quantiles)
+                (self.inboxes[target], self.inboxes[target].spans, table[source][target].latency.quantiles)
                 for target in places
                 if target != source
             ]
@@ -101,8 +106,8 @@ class Network:
             if source < len(table)
         ]
         # The last row is that of clients, whose place is -1.
-        rows.append([(inbox, self._client.latency.quantiles) for inbox in self.inboxes])
-        self._fan_out = [(row, Struct(f"<{len(row)}H")) for row in rows]
+        rows.append([(inbox, inbox.spans, self._client.latency.quantiles) for inbox in self.inboxes])
+        self._fan_out = [(row, 16 * len(row), 2 * len(row), Struct(f"<{len(row)}H").unpack) for row in rows]
         self._blocked = set().union(*self._partitions.values())
 
     # Packets.
@@ -111,15 +116,11 @@ class Network:
         """A packet from one place to all others; from a client to all."""
         if self._everything_plain:
             # The same as below with nothing but latencies to draw: all in one draw of 16 bits each.
-            targets, draws = self._fan_out[source]
-            for (inbox, table), draw in zip(
-                targets, draws.unpack(self._random.randbytes(draws.size)), strict=True
-            ):
+            targets, bits, size, unpack = self._fan_out[source]
+            draws = unpack(self._random.getrandbits(bits).to_bytes(size, "little")) if bits else ()
+            for (inbox, spans, table), draw in zip(targets, draws, strict=True):
                 when_us = at_us + table[draw >> UNUSED_BITS]
-                span = inbox.spans.get(when_us >> SPAN_BITS)
-                if span is None:
-                    span = inbox.spans[when_us >> SPAN_BITS] = []
-                span.append((when_us, data))
+                spans[when_us >> SPAN_BITS].append((when_us, data))
                 if when_us < inbox.wake_below_us:
                     inbox.wake(when_us)
             return

@@ -26,21 +26,20 @@ class TraceHash:
     def add(self, what: bytes, at_us: int, place: int, data: bytes) -> None:
         """One thing that happened. `what` is one letter: d, p, s or e."""
         parts = self._parts
-        parts.append(head(what, at_us, place, len(data)))
-        parts.append(data)
+        parts += (head(what, at_us, place, len(data)), data)
         if len(parts) >= BUFFERED:
             self.spill()
 
     def add_all(self, what: bytes, at_us: int, place: int, things: Sequence[bytes]) -> None:
         """Several things of a kind that happened at one moment, in order."""
         count = len(things)
-        if count == 1:
-            self.add(what, at_us, place, things[0])
-            return
         parts = self._parts
-        parts.append(head(what.upper(), at_us, place, count))
-        parts.append(pack(f">{count}I", *map(len, things)))
-        parts += things
+        if count == 1:
+            data = things[0]
+            parts += (head(what, at_us, place, len(data)), data)
+        else:
+            parts += (head(what.upper(), at_us, place, count), pack(f">{count}I", *map(len, things)))
+            parts += things
         if len(parts) >= BUFFERED:
             self.spill()
 
