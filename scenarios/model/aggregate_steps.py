@@ -8,9 +8,10 @@ from pydantic import Field, WithJsonSchema
 from pydantic.functional_validators import BeforeValidator
 
 from node.chain.round_deeds import FIELD_LIMIT, LEAST_CONTRIBUTORS, MOST_CONTRIBUTORS
+from scenarios.model.references import Identifier, PartyName, SomeParties
 from scenarios.model.starts import WHEN, Start
 from scenarios.model.strict import Strict
-from scenarios.model.values import Identifier, PartyName, Payload, SomeParties, refusal
+from scenarios.model.values import Payload, refusal
 
 
 def _field(name: object) -> object:

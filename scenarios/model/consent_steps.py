@@ -7,15 +7,10 @@ from typing import Literal
 from pydantic import Field
 
 from scenarios.model.disclosure_steps import Reason
+from scenarios.model.references import Identifier, PartyName, SomeParties, TransactionName
 from scenarios.model.starts import WHEN, Start
 from scenarios.model.strict import Strict
-from scenarios.model.values import (
-    Identifier,
-    OptionalBlocks,
-    PartyName,
-    SomeParties,
-    TransactionName,
-)
+from scenarios.model.values import OptionalBlocks
 
 CONSENTED = "consent of the owner"
 WITHDRAWN = "consent withdrawn"

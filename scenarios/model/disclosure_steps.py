@@ -7,16 +7,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from node.chain.deeds import REASON_LIMIT, check_reason
+from scenarios.model.references import Identifier, PartyName, SomeParties, TransactionName
 from scenarios.model.starts import WHEN, Start
 from scenarios.model.strict import Strict
-from scenarios.model.values import (
-    Identifier,
-    PartyName,
-    SomeParties,
-    Text,
-    TransactionName,
-    refusal,
-)
+from scenarios.model.values import Text, refusal
 
 LATEST_REQUEST = "request"
 

@@ -16,6 +16,7 @@ from node.seals.seal import MAX_SEALS
 from scenarios.model.expectations import Rule
 from scenarios.model.names import expand, wrong_with_name
 from scenarios.model.profiles import ProfileName, with_profile
+from scenarios.model.references import Parties, SomeParties
 from scenarios.model.seal_steps import SealKey, SealSpec
 from scenarios.model.steps import Step
 from scenarios.model.strict import Strict
@@ -25,10 +26,8 @@ from scenarios.model.values import (
     Duration,
     OptionalBlocks,
     OptionalDelay,
-    Parties,
     Percent,
     Seed,
-    SomeParties,
     Text,
     refusal,
 )

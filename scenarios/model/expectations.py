@@ -6,24 +6,26 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from scenarios.model.seal_steps import SealName
-from scenarios.model.starts import Moment
-from scenarios.model.strict import Strict
-from scenarios.model.values import (
+from scenarios.model.references import (
     AggregateName,
     FaultName,
-    Lasting,
     Observers,
-    OptionalDuration,
-    OptionalHeight,
-    OptionalLasting,
-    OptionalTimes,
     Parties,
     PartyName,
     RefusedName,
     SomeParties,
-    Times,
     TransactionName,
+)
+from scenarios.model.seal_steps import SealName
+from scenarios.model.starts import Moment
+from scenarios.model.strict import Strict
+from scenarios.model.values import (
+    Lasting,
+    OptionalDuration,
+    OptionalHeight,
+    OptionalLasting,
+    OptionalTimes,
+    Times,
     refusal,
 )
 

@@ -6,21 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from scenarios.model.references import Identifier, Nodes, SomeParties
 from scenarios.model.starts import Start
 from scenarios.model.strict import Strict
 from scenarios.model.units import Range, Rate
-from scenarios.model.values import (
-    Chance,
-    Delay,
-    Identifier,
-    Lasting,
-    Nodes,
-    Offset,
-    OptionalLasting,
-    PacketRate,
-    SomeParties,
-    refusal,
-)
+from scenarios.model.values import Chance, Delay, Lasting, Offset, OptionalLasting, PacketRate, refusal
 
 MessageKind = Literal[
     "pre-prepare",

@@ -12,12 +12,12 @@ from scenarios.model.excerpts import Excerpts
 from scenarios.model.names import expand
 from scenarios.model.not_yet import NotYet, not_yet
 from scenarios.model.problems import Problem, ScenarioInvalid
+from scenarios.model.references import Known
 from scenarios.model.refusals import problem_at, problem_of
 from scenarios.model.resolving import resolve
 from scenarios.model.scenario import Scenario
 from scenarios.model.source import Path as YamlPath
 from scenarios.model.source import Source, parse_source
-from scenarios.model.values import Known
 
 MAX_FILE_BYTES = 1 << 20
 MAX_EXCERPTS = 20

@@ -7,9 +7,9 @@ from typing import Literal
 from pydantic import Field
 
 from scenarios.model.disclosure_steps import Reason
+from scenarios.model.references import Identifier, PartyName, TransactionName
 from scenarios.model.starts import WHEN, Start
 from scenarios.model.strict import Strict
-from scenarios.model.values import Identifier, PartyName, TransactionName
 
 ERASE = "erased at the sender's wish"
 

@@ -10,8 +10,9 @@ from node.envelopes.shares import MAX_OPENERS
 from node.seals.seal import MAX_LATER_READERS
 from node.text import did_you_mean
 from scenarios.model.names import wrong_with_name
+from scenarios.model.references import Identifier, Known, SomeParties
 from scenarios.model.strict import Strict
-from scenarios.model.values import Duration, Identifier, Known, SomeParties, refusal
+from scenarios.model.values import Duration, refusal
 from scenarios.model.wording import listed, shown
 
 

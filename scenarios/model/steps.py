@@ -12,6 +12,14 @@ from scenarios.model.consent_steps import ConsentStep, RevokeStep
 from scenarios.model.disclosure_steps import DiscloseStep, RequestStep
 from scenarios.model.fault_steps import AnyFault
 from scenarios.model.purge_steps import PurgeStep
+from scenarios.model.references import (
+    Identifier,
+    Parties,
+    PartyName,
+    PartyPattern,
+    SomeParties,
+    TransactionName,
+)
 from scenarios.model.seal_steps import OpenStep, SealName
 from scenarios.model.starts import WHEN, Start
 from scenarios.model.strict import Strict
@@ -19,19 +27,13 @@ from scenarios.model.units import Rate
 from scenarios.model.values import (
     Burst,
     HowMany,
-    Identifier,
     ObjectName,
     OptionalBlocks,
     OptionalCount,
     OptionalDuration,
     OptionalRate,
     OptionalSize,
-    Parties,
-    PartyName,
-    PartyPattern,
     Payload,
-    SomeParties,
-    TransactionName,
     Version,
     expects_something,
     refusal,

@@ -1,24 +1,18 @@
 """The kinds of value in a scenario file, each with its own refusal and its own piece of JSON Schema.
 
-A validator refuses with `refusal(code, message)`. References to parties and transactions are checked while
-the model is made: the reader passes `Known` as validation context. Without it they stay unchecked.
+A validator refuses with `refusal(code, message)`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
-    Discriminator,
-    Field,
     PlainSerializer,
     PlainValidator,
-    Tag,
-    ValidationInfo,
     WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
@@ -27,7 +21,6 @@ from node.broker_url import BrokerUrl
 from node.envelopes.object_write import MOST_VERSIONS, NAME_LIMIT, check_name
 from node.errors import PrivityError
 from node.text import did_you_mean
-from scenarios.model.names import SELECTORS, matching, no_such_party, wrong_with_identifier
 from scenarios.model.payloads import PayloadError, check_payload
 from scenarios.model.units import (
     Range,
@@ -49,24 +42,10 @@ from scenarios.model.units import (
     parse_rate,
     parse_size,
 )
-from scenarios.model.wording import listed, shown
 
 MAX_LOAD = 100_000
 MAX_BURST = 1000
 MAX_TIMES = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """The names that a file defines, gathered before its model is made."""
-
-    parties: Sequence[str] = ()
-    transactions: Sequence[str] = ()  # Ids of steps that send.
-    loads: Sequence[str] = ()  # Those of loads, whose transactions are named LOAD-0001.
-    faults: Sequence[str] = ()
-    replays: Sequence[str] = ()
-    aggregates: Sequence[str] = ()  # Whose records are named AGGREGATE-PARTY.
-    seals: Sequence[str] = ()
 
 
 def refusal(code: str, message: str) -> PydanticCustomError:
@@ -272,134 +251,6 @@ Broker = Annotated[
     AfterValidator(_broker),
     _schema_of("string", "^(embedded|mosquitto|mqtts?://.+)$", "embedded", "mosquitto", "mqtt://host:1883"),
 ]
-
-
-def _known(info: ValidationInfo) -> Known | None:
-    return info.context if isinstance(info.context, Known) else None
-
-
-def _one_party(name: str, info: ValidationInfo) -> str:
-    known = _known(info)
-    if known and name not in known.parties:
-        some = matching(name, known.parties) if "*" in name or "[" in name else []
-        raise refusal(
-            "E-PARTY",
-            f"one party is needed here, {shown(name)} means {listed(some)}"
-            if some
-            else no_such_party(name, known.parties),
-        )
-    return name
-
-
-def _some_parties(pattern: str, info: ValidationInfo) -> str:
-    known = _known(info)
-    if known and not matching(pattern, known.parties):
-        raise refusal("E-PARTY", no_such_party(pattern, known.parties))
-    return pattern
-
-
-def _node_or_selector(pattern: str, info: ValidationInfo) -> str:
-    known = _known(info)
-    if known and pattern not in SELECTORS and not matching(pattern, known.parties):
-        raise refusal("E-PARTY", no_such_party(pattern, known.parties, SELECTORS))
-    return pattern
-
-
-def _party_or_broker(pattern: str, info: ValidationInfo) -> str:
-    known = _known(info)
-    if known and pattern != "broker" and not matching(pattern, known.parties):
-        raise refusal("E-PARTY", no_such_party(pattern, known.parties, ("broker",)))
-    return pattern
-
-
-def _known_fault(identifier: str, info: ValidationInfo) -> str:
-    known = _known(info)
-    if known and identifier not in known.faults:
-        verb = "are" if len(known.faults) > 1 else "is"
-        there = f"there {verb} {listed(known.faults) or 'none'}"
-        hint = did_you_mean(identifier, known.faults) or there
-        raise refusal("E-FAULT", f"no fault named {shown(identifier)}; {hint}")
-    return identifier
-
-
-def _known_to_be_refused(identifier: str, info: ValidationInfo) -> str:
-    known = _known(info)
-    load, _, number = identifier.rpartition("-")
-    if known and (identifier in known.transactions or (load in known.loads and number.isdecimal())):
-        return identifier  # One that writes an object may be; whether it does is asked when all is read.
-    if known and identifier not in known.replays:
-        hint = did_you_mean(identifier, known.replays) or f"there are {listed(known.replays) or 'none'}"
-        raise refusal("E-ID", f"no replay named {shown(identifier)}; {hint}")
-    return identifier
-
-
-def _known_transaction(identifier: str, info: ValidationInfo) -> str:
-    known = _known(info)
-    load, _, number = identifier.rpartition("-")
-    one_of_a_load = known is not None and load in known.loads and number.isdecimal()
-    if (
-        known
-        and identifier not in known.transactions
-        and not one_of_a_load
-        and not _is_record(identifier, known)
-    ):
-        hint = (
-            did_you_mean(identifier, known.transactions)
-            or f"there are {listed(known.transactions) or 'none'}"
-        )
-        raise refusal("E-TX", f"no transaction named {shown(identifier)}; {hint}")
-    return identifier
-
-
-def _is_record(identifier: str, known: Known) -> bool:
-    """Whether it names the record of a contributor to an aggregate."""
-    return any(identifier == f"{each}-{party}" for each in known.aggregates for party in known.parties)
-
-
-def _known_aggregate(identifier: str, info: ValidationInfo) -> str:
-    known = _known(info)
-    if known and identifier not in known.aggregates:
-        hint = did_you_mean(identifier, known.aggregates) or f"there are {listed(known.aggregates) or 'none'}"
-        raise refusal("E-TX", f"no aggregate named {shown(identifier)}; {hint}")
-    return identifier
-
-
-def _identifier(identifier: str) -> str:
-    if reason := wrong_with_identifier(identifier):
-        raise refusal("E-NAME", reason)
-    return identifier
-
-
-PartyName = Annotated[str, AfterValidator(_one_party)]
-PartyPattern = Annotated[str, AfterValidator(_some_parties)]
-TransactionName = Annotated[str, AfterValidator(_known_transaction)]
-AggregateName = Annotated[str, AfterValidator(_known_aggregate)]
-RefusedName = Annotated[str, AfterValidator(_known_to_be_refused)]
-FaultName = Annotated[str, AfterValidator(_known_fault)]
-NodePattern = Annotated[str, AfterValidator(_node_or_selector)]
-Observer = Annotated[str, AfterValidator(_party_or_broker)]
-Identifier = Annotated[
-    str,
-    AfterValidator(_identifier),
-    WithJsonSchema({"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 40}),
-]
-
-
-def _form(value: object) -> str | None:
-    return "word" if isinstance(value, str) else "list" if isinstance(value, list) else None
-
-
-_ByForm = Discriminator(
-    _form, custom_error_type="E-TYPE", custom_error_message="a name or a list of names is expected"
-)
-_Word = Annotated[PartyPattern, Tag("word")]
-Parties = Annotated[_Word | Annotated[list[PartyPattern], Tag("list")], _ByForm]
-Nodes = Annotated[
-    Annotated[NodePattern, Tag("word")] | Annotated[list[NodePattern], Field(min_length=1), Tag("list")],
-    _ByForm,
-]
-Observers = Annotated[Annotated[Observer, Tag("word")] | Annotated[list[Observer], Tag("list")], _ByForm]
-SomeParties = Annotated[_Word | Annotated[list[PartyPattern], Field(min_length=1), Tag("list")], _ByForm]
 
 
 def _object_name(name: object) -> str:
