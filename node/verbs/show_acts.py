@@ -21,9 +21,8 @@ from node.chain.reading import NodeReading, Ordered
 from node.chain.round_deeds import RoundDeed
 from node.run_reading import Found, RunReading, short_id
 from node.text import clean
+from node.verbs.page import labelled
 from node.verbs.show_rounds import deed_words, round_document, round_page
-
-LABEL_WIDTH = 12
 
 
 def acts_about(node: NodeReading, tx: bytes) -> Iterator[tuple[Ordered, Act]]:
@@ -117,34 +116,30 @@ def act_page(reading: RunReading, node: NodeReading, ordered: Ordered, act: Act)
     name, digits = Found(ordered.id, reading.label(ordered.id)).name, f"{short_id(ordered.id)}…"
     if isinstance(deed, PurgeReceipt):
         names = [Found(tx, reading.label(tx)).name for tx in deed.txs]
-        lines = [f"tx {clean(name)}  {digits}", _line("public", act_line(ordered.height, act))]
+        lines = [f"tx {clean(name)}  {digits}", labelled("public", act_line(ordered.height, act))]
         return [
             *lines,
-            *(_line("about" if not at else "", f"tx {clean(each)}") for at, each in enumerate(names)),
+            *(labelled("about" if not at else "", f"tx {clean(each)}") for at, each in enumerate(names)),
         ]
     tx = deed_tx(deed)
     if tx is None:
         text = act_line(ordered.height, act)
         request = node.seals.request(ordered.id)
         refused = f" (refused: {request.refused})" if request is not None and request.refused else ""
-        return [f"tx {clean(name)}  {digits}", _line("public", text + refused)]
+        return [f"tx {clean(name)}  {digits}", labelled("public", text + refused)]
     about = Found(tx, reading.label(tx)).name
-    lines = [f"tx {clean(name)}  {digits}", _line("public", act_line(ordered.height, act, clean(about)))]
+    lines = [f"tx {clean(name)}  {digits}", labelled("public", act_line(ordered.height, act, clean(about)))]
     known = tx in node.transactions
-    lines.append(_line("about", f"tx {clean(about)}" + ("" if known else ", which is not on this ledger")))
+    lines.append(labelled("about", f"tx {clean(about)}" + ("" if known else ", which is not on this ledger")))
     if isinstance(deed, Disclosure):
         carrier = node.transactions.get(deed.carrier)
         where = "is not on this ledger" if carrier is None else f"block {carrier.height}"
-        lines.append(_line("carrier", f"{short_id(deed.carrier)}… {where}: sealed for its receivers"))
+        lines.append(labelled("carrier", f"{short_id(deed.carrier)}… {where}: sealed for its receivers"))
         if deed.answers is not None:
-            lines.append(_line("answers", f"request {short_id(deed.answers)}…"))
+            lines.append(labelled("answers", f"request {short_id(deed.answers)}…"))
     return lines
 
 
 def deed_tx(deed: Deed) -> bytes | None:
     """The transaction that a deed speaks of; None for one that speaks of none."""
     return None if isinstance(deed, Open | RoundDeed | PurgeReceipt) else deed.tx
-
-
-def _line(word: str, text: str) -> str:
-    return f"{word:<{LABEL_WIDTH}}{text}"

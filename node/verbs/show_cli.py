@@ -24,7 +24,8 @@ from node.verbs.show_ledger import block_lines, node_lines, party_lines, view_bl
 from node.verbs.show_object import SCHEMA as OBJECT_SCHEMA
 from node.verbs.show_object import object_lines, view_object
 from node.verbs.show_seal import seal_lines, view_seal
-from node.verbs.show_transaction import (
+from node.verbs.show_transaction import consortium_lines, transaction_document, transaction_lines
+from node.verbs.transaction_view import (
     LATE,
     NOT_ORDERED,
     NOT_PARTY,
@@ -33,9 +34,6 @@ from node.verbs.show_transaction import (
     READS,
     SEALED,
     SHOWN,
-    consortium_lines,
-    transaction_document,
-    transaction_lines,
     view_transaction,
 )
 

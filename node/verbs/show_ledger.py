@@ -14,11 +14,11 @@ from node.envelopes.envelope import NotAParty, Unreadable, unseal
 from node.errors import WRONG_USAGE, PrivityError
 from node.run_reading import Found, RunReading, note_reading, short_id
 from node.text import clean
+from node.verbs.page import labelled
 
 BLOCK_SCHEMA = "privity.show-block/1"
 NODE_SCHEMA = "privity.show-node/1"
 PARTY_SCHEMA = "privity.show-party/1"
-LABEL_WIDTH = 12
 
 
 def view_block(reading: RunReading, text: str, seen_as: str | None) -> dict[str, Any]:
@@ -86,24 +86,24 @@ def block_lines(block: dict[str, Any]) -> list[str]:
     commit, certified = block["commit_certificate"], block["block_certificate"]
     lines = [
         f"block {block['height']}  {_short(block['hash'])}     from the disk of {block['disk']}",
-        _line("time", f"{block['seconds']:.3f} s after genesis     proposer {block['proposer']}"),
-        _line("parent", block["parent"]),
-        _line("hash", block["hash"]),
-        _line("batch", block["batch_digest"]),
-        _line("body root", block["body_root"]),
-        _line("state root", block["state_root"]),
-        _line(
+        labelled("time", f"{block['seconds']:.3f} s after genesis     proposer {block['proposer']}"),
+        labelled("parent", block["parent"]),
+        labelled("hash", block["hash"]),
+        labelled("batch", block["batch_digest"]),
+        labelled("body root", block["body_root"]),
+        labelled("state root", block["state_root"]),
+        labelled(
             "ordered by",
             f"{_signed(commit['signers'], voters, need)} in view {commit['view']}: they signed the batch",
         ),
     ]
     if certified is None:
-        lines.append(_line("executed by", "no quorum has signed the block's hash yet"))
+        lines.append(labelled("executed by", "no quorum has signed the block's hash yet"))
     else:
         text = f"{_signed(certified['signers'], voters, need)}: they signed the block's hash"
-        lines.append(_line("executed by", text))
+        lines.append(labelled("executed by", text))
     rows = block["transactions"]
-    lines.append(_line("transactions", f"  {len(rows)}").rstrip())
+    lines.append(labelled("transactions", f"  {len(rows)}").rstrip())
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
         public = "public" if row["sender"] is None else f"public, by {row['sender']}"
@@ -152,19 +152,19 @@ def node_lines(node: dict[str, Any]) -> list[str]:
     disk, said = node["disk"], node["signed_status"]
     lines = [
         f"node {node['node']}  {node['role']} · {'votes' if node['votes'] else 'follows'}",
-        _line(
+        labelled(
             "on disk",
             f"height {disk['height']} · head {_short(disk['head'])} · state {_short(disk['state_root'])}",
         ),
-        _line("", f"{disk['certified']} of {disk['height']} blocks with their block certificate"),
-        _line("payloads", f"{disk['transactions']} private transactions on the ledger"),
-        _line("", " · ".join(f"{state.replace('_', ' ')} {n}" for state, n in disk["payloads"].items())),
+        labelled("", f"{disk['certified']} of {disk['height']} blocks with their block certificate"),
+        labelled("payloads", f"{disk['transactions']} private transactions on the ledger"),
+        labelled("", " · ".join(f"{state.replace('_', ' ')} {n}" for state, n in disk["payloads"].items())),
     ]
     if said is None:
-        lines.append(_line("now", "does not answer"))
+        lines.append(labelled("now", "does not answer"))
     else:
         text = f"height {said['height']} · view {said['view']} · head {_short(said['head'])}"
-        lines.append(_line("now", f"{text}: its signed word"))
+        lines.append(labelled("now", f"{text}: its signed word"))
     return lines
 
 
@@ -232,20 +232,20 @@ def party_lines(party: dict[str, Any]) -> list[str]:
     title = f"  {clean(party['title'])}" if party["title"] else ""
     return [
         f"party {party['party']}{title}",
-        _line("role", f"{party['role']} · {'votes' if party['votes'] else 'follows the chain, no vote'}"),
-        _line("keys", f"signing {party['signing_key']}   wrapping {party['wrapping_key']}   (SHA-256)"),
-        _line("sent", _names(party["sent"])),
+        labelled("role", f"{party['role']} · {'votes' if party['votes'] else 'follows the chain, no vote'}"),
+        labelled("keys", f"signing {party['signing_key']}   wrapping {party['wrapping_key']}   (SHA-256)"),
+        labelled("sent", _names(party["sent"])),
         *_reading_lines(party),
     ]
 
 
 def _reading_lines(party: dict[str, Any]) -> list[str]:
     if party["reads"] is None:
-        return [_line("may read", f"not visible; --as {party['party']} shows it")]
+        return [labelled("may read", f"not visible; --as {party['party']} shows it")]
     return [
-        _line("may read", _names(party["reads"])),
-        *([_line("was shown", _names(party["shown"]))] if party["shown"] else []),
-        _line("not for it", f"{party['cannot_read']} of the transactions on its ledger"),
+        labelled("may read", _names(party["reads"])),
+        *([labelled("was shown", _names(party["shown"]))] if party["shown"] else []),
+        labelled("not for it", f"{party['cannot_read']} of the transactions on its ledger"),
     ]
 
 
@@ -265,7 +265,3 @@ def _fingerprint(key: bytes) -> str:
 
 def _short(digest: str | None) -> str:
     return "none" if digest is None else f"{short_id(bytes.fromhex(digest))}…"
-
-
-def _line(word: str, text: str) -> str:
-    return f"{word:<{LABEL_WIDTH}}{text}"

@@ -20,7 +20,9 @@ from node.objects.private_state import APPLIED, WAITING, Judged
 from node.run_reading import Found, RunReading, note_reading
 from node.text import clean
 from node.verbs.object_words import outcome_text
-from node.verbs.show_transaction import PURGED, READS, TransactionView, field_lines, view_transaction
+from node.verbs.page import labelled
+from node.verbs.show_transaction import field_lines
+from node.verbs.transaction_view import PURGED, READS, TransactionView, view_transaction
 
 SCHEMA = "privity.show-object/1"
 _POLL_S = 0.05
@@ -137,25 +139,21 @@ def object_lines(documents: Sequence[dict[str, Any]]) -> list[str]:
         lines += [""] if lines else []
         title = f"object {clean(document['object'])}"
         lines.append(f"{title:<59} seen as {document['seen_as']}")
-        lines.append(_line("audience", ", ".join(document["audience"])))
+        lines.append(labelled("audience", ", ".join(document["audience"])))
         behind = "   behind: a payload before it on the chain is not here yet" if document["behind"] else ""
-        lines.append(_line("version", f"{document['version']}{behind}"))
+        lines.append(labelled("version", f"{document['version']}{behind}"))
         content = document["lines"]
         if document["erased"]:
             content = ["erased here, as its sender asked; the version goes on counting"]
         elif document["fields"] is None:
             content = ["not here"] if document["version"] else ["none yet"]
-        lines += [_line("fields" if place == 0 else "", text) for place, text in enumerate(content)]
+        lines += [labelled("fields" if place == 0 else "", text) for place, text in enumerate(content)]
         for place, each in enumerate(document["history"]):
             what = f"{each['id']:<14} block {each['height']:<5} by {each['by']:<10} {each['text']}"
-            lines.append(_line("history" if place == 0 else "", what))
+            lines.append(labelled("history" if place == 0 else "", what))
     return lines
 
 
 def short_outcome(judged: Judged | None) -> str:
     """What `send` says that the sender's own node made of the write."""
     return "not judged by the sender's own node yet" if judged is None else outcome_text(judged)
-
-
-def _line(word: str, text: str) -> str:
-    return f"{word:<12}{text}"

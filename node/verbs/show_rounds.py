@@ -25,8 +25,7 @@ from node.chain.round_deeds import (
 )
 from node.run_reading import Found, RunReading, short_id
 from node.text import clean
-
-LABEL_WIDTH = 12
+from node.verbs.page import labelled
 
 
 def round_id(ordered: Ordered, deed: RoundDeed) -> bytes:
@@ -65,35 +64,37 @@ def round_page(reading: RunReading, node: NodeReading, ordered: Ordered, act: Ac
     name = Found(ordered.id, reading.label(ordered.id)).name
     lines = [
         f"tx {clean(name)}  {short_id(ordered.id)}…",
-        _line("public", f"block {ordered.height}: {act.sender} {deed_words(deed)}"),
+        labelled("public", f"block {ordered.height}: {act.sender} {deed_words(deed)}"),
     ]
     at = rounds_on(node).by_id.get(round_id(ordered, deed))
     if at is None:
-        return [*lines, _line("round", f"{short_id(round_id(ordered, deed))}… is not on this ledger")]
+        return [*lines, labelled("round", f"{short_id(round_id(ordered, deed))}… is not on this ledger")]
     return [*lines, *round_lines(reading, at)]
 
 
 def round_lines(reading: RunReading, at: Round) -> list[str]:
     """The course of a round: all of it is public, and none of it tells a value."""
     lines = [
-        _line("round", f"{short_id(at.id)}… of {at.coordinator} for the total of {clean(at.start.field)}"),
-        _line("stage", _stage(at)),
-        _line("asked", ", ".join(at.start.contributors)),
+        labelled("round", f"{short_id(at.id)}… of {at.coordinator} for the total of {clean(at.start.field)}"),
+        labelled("stage", _stage(at)),
+        labelled("asked", ", ".join(at.start.contributors)),
     ]
     if at.members:
-        lines.append(_line("members", f"{', '.join(at.members)}   {at.needed} of their shares give a mask"))
+        lines.append(
+            labelled("members", f"{', '.join(at.members)}   {at.needed} of their shares give a mask")
+        )
     if at.present:
-        lines.append(_line("in total", f"{', '.join(at.present)}   by act, the same set for everybody"))
-    lines += [_line("absent", f"{name}: {why}") for name, why in at.dropped().items()]
-    lines += [_line("blamed", f"{name}: {why}") for name, why in at.blamed.items()]
+        lines.append(labelled("in total", f"{', '.join(at.present)}   by act, the same set for everybody"))
+    lines += [labelled("absent", f"{name}: {why}") for name, why in at.dropped().items()]
+    lines += [labelled("blamed", f"{name}: {why}") for name, why in at.blamed.items()]
     lines += [
-        _line("no effect", f"block {place.height}: an act of {place.author}: {why}")
+        labelled("no effect", f"block {place.height}: an act of {place.author}: {why}")
         for place, why in at.refused
     ]
     if at.result is not None:
         carrier = Found(at.result.carrier, reading.label(at.result.carrier)).name
-        lines.append(_line("total", f"hash {short_id(at.result.total)}…, sealed in tx {clean(carrier)}"))
-    lines.append(_line("who learns", "those in the total and the coordinator; others have the hash alone"))
+        lines.append(labelled("total", f"hash {short_id(at.result.total)}…, sealed in tx {clean(carrier)}"))
+    lines.append(labelled("who learns", "those in the total and the coordinator; others have the hash alone"))
     return lines
 
 
@@ -133,7 +134,3 @@ def round_document(node: NodeReading, ordered: Ordered, act: Act) -> dict[str, A
         "carrier": None if at.result is None else at.result.carrier.hex(),
         "total_hash": None if at.result is None else at.result.total.hex(),
     }
-
-
-def _line(word: str, text: str) -> str:
-    return f"{word:<{LABEL_WIDTH}}{text}"

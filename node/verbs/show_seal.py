@@ -13,11 +13,10 @@ from node.run_reading import Found, RunReading
 from node.seals.opening import find_seal
 from node.seals.unsealing import open_sealed
 from node.text import clean
+from node.verbs.page import labelled, with_right
 
 SCHEMA = "privity.show-seal/1"
-LABEL_WIDTH = 12
 LATE_CODE = "E-SEAL-LATE"
-_WIDTH = 79
 
 
 def view_seal(reading: RunReading, name: str, seen_as: str | None) -> dict[str, Any]:
@@ -85,27 +84,29 @@ def _reads(reading: RunReading, node: NodeReading, bid: Bid, name: str) -> bool:
 def seal_lines(document: dict[str, Any]) -> list[str]:
     """The page that `show seal` prints."""
     seen = "public view" if document["seen_as"] is None else f"seen as {document['seen_as']}"
-    lines = [f"{'seal ' + document['seal']:<{_WIDTH - len(seen)}}{seen}"]
+    lines = [with_right(f"seal {document['seal']}", seen)]
     opened, opens = document["opened"], seconds_text(document["opens_at_ms"])
     lines.append(
-        _line("opens", f"at {opens}: " + (f"open since block {opened}" if opened else "not open yet"))
+        labelled("opens", f"at {opens}: " + (f"open since block {opened}" if opened else "not open yet"))
     )
     count = f"{document['threshold']} of {len(document['openers'])} together"
-    lines.append(_line("openers", f"{', '.join(document['openers'])}   {count}"))
-    lines.append(_line("then to", ", ".join(document["then_to"])))
+    lines.append(labelled("openers", f"{', '.join(document['openers'])}   {count}"))
+    lines.append(labelled("then to", ", ".join(document["then_to"])))
     for number, each in enumerate(document["requests"]):
         code = "   E-SEAL-EARLY" if each["refused"] == EARLY else ""
         what = f", refused: {each['refused']}{code}" if each["refused"] else ""
-        lines.append(_line("" if number else "asked", f"block {each['height']}: {each['by']}{what}"))
+        lines.append(labelled("" if number else "asked", f"block {each['height']}: {each['by']}{what}"))
     for number, each in enumerate(document["payloads"]):
         place = f"block {each['height']}, place {each['position']}"
         text = f"{clean(each['name']):<12} {each['sender']:<10} {place:<18} {_outcome(document, each)}"
-        lines.append(_line("" if number else "in order", text))
+        lines.append(labelled("" if number else "in order", text))
     if not document["payloads"]:
-        lines.append(_line("in order", "nothing lies under it"))
-    lines += [_line("named", f"{name} has not released all its shares") for name in document["withholding"]]
+        lines.append(labelled("in order", "nothing lies under it"))
     lines += [
-        _line("named", f"{each['of']} did not answer {each['by']}'s challenge of block {each['height']}")
+        labelled("named", f"{name} has not released all its shares") for name in document["withholding"]
+    ]
+    lines += [
+        labelled("named", f"{each['of']} did not answer {each['by']}'s challenge of block {each['height']}")
         for each in document["unanswered"]
     ]
     return lines
@@ -120,7 +121,3 @@ def _outcome(document: dict[str, Any], each: dict[str, Any]) -> str:
     if each["read"] is not None:
         parts.append(f"{document['seen_as']} {'reads it' if each['read'] else 'cannot read it'}")
     return " · ".join(parts)
-
-
-def _line(word: str, text: str) -> str:
-    return f"{word:<{LABEL_WIDTH}}{text}"

@@ -12,7 +12,7 @@ from node.envelopes.payload import Leaf
 from node.errors import PrivityError
 from node.run_folder import RunFolder
 from node.run_reading import Found, RunReading
-from node.verbs.show_transaction import view_transaction
+from node.verbs.transaction_view import view_transaction
 from scenarios.chains import Chain, read_chains
 from scenarios.faults.record import FaultRecord, faulty
 from scenarios.faults.record import read as read_faults

@@ -20,7 +20,8 @@ import msgspec
 from node.canonical import DecodeError
 from node.run_folder import EVENTS
 from node.run_reading import RunReading
-from node.verbs.show_transaction import transaction_lines, view_transaction
+from node.verbs.show_transaction import transaction_lines
+from node.verbs.transaction_view import view_transaction
 from node.wire import decode_frame
 from scenarios.judging import Evidence
 from scenarios.processes.capture import read_capture
