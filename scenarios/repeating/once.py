@@ -18,6 +18,7 @@ from scenarios.model.loading import parse_scenario
 from scenarios.model.scenario import Scenario
 from scenarios.operating import Options
 from scenarios.proved_liars import liar_in_words
+from scenarios.repeating.damage import Damage, damaging
 from scenarios.session import Judged, Session, new_folder
 from scenarios.virtual.loop import VirtualLoop
 from scenarios.virtual.run import VirtualRun
@@ -37,6 +38,7 @@ class Task(msgspec.Struct, frozen=True):
     crypto: str | None = None
     signatures: str = "cached"
     trace: str | None = None  # Where the I/O trace goes in full.
+    damage: Damage | None = None  # What is done to a disk meanwhile.
 
     def __repr__(self) -> str:
         return f"Task({self.file}, seed {self.seed})"
@@ -111,7 +113,7 @@ async def _run(task: Task, scenario: Scenario) -> Outcome:
     run = session.run
     assert isinstance(run, VirtualRun)
     try:
-        async with session.running(signals=False):
+        async with session.running(signals=False), damaging(folder, task.damage):
             settled = await session.play()
     except PrivityError as error:
         if not run.frozen_by:

@@ -1,8 +1,9 @@
 """Scenarios drawn from seeds: private business while each role is crashed at each of its steps.
 
 One deal is at the centre, and a moment of it is a step: its payload is handed in, ordered, executed, opened,
-shown to somebody later. Around it goes other business, a seal and a total in it, under partitions and loss.
-All heals before the end.
+asked for, shown to somebody later, erased. Around it goes other business, a seal and a total in it, under
+partitions and loss. All heals before the end. In some, what one party keeps of a private object is damaged on
+its disk, which the others must notice.
 """
 
 from __future__ import annotations
@@ -12,40 +13,43 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-ROLES = ("sender", "reader", "non-party", "primary")
-# Of the deal, in milliseconds after it is handed in: when a crash begins, from and to.
-STEPS = {
-    "before": (-400, -50),
-    "handing in": (0, 4),
-    "ordering": (5, 60),
-    "executing": (61, 160),
-    "opened": (161, 600),
-    "showing": (1995, 2060),
-}
-DEAL_MS, SHOWN_MS, PURGED_MS = 1500, 3500, 5500
-# Of a seal and of a total, in milliseconds of the run.
-BID_MS, OPENS, OPEN_MS, TOTAL_MS = 1700, "6s", 6300, 4500
-OPENER_STEPS = {"bid": (1690, 1800), "opening": (6250, 6380), "releasing": (6381, 6700)}
-COORDINATOR_STEPS = {"registering": (4490, 4600), "dealing": (4601, 4800), "summing": (4801, 5200)}
-ALL_STEPS = {
-    **{
-        (role, step): (DEAL_MS + low, DEAL_MS + high) for role in ROLES for step, (low, high) in STEPS.items()
-    },
-    **{("opener", step): span for step, span in OPENER_STEPS.items()},
-    **{("coordinator", step): span for step, span in COORDINATOR_STEPS.items()},
-    **{("contributor", step): span for step, span in COORDINATOR_STEPS.items()},
-}
-CASES = list(ALL_STEPS)
+from scenarios.repeating.privacy_steps import (
+    ALL_STEPS,
+    ASKED_MS,
+    ASKING,
+    BID_MS,
+    CASES,
+    DEAL,
+    DEAL_MS,
+    DISCLOSURE,
+    ERASING,
+    OPEN_MS,
+    OPENS,
+    PURGE,
+    PURGED_MS,
+    SEALING,
+    SHOWING,
+    SHOWN_MS,
+    SUMMING,
+    TOTAL_MS,
+)
+
+FIRST_WRITE = "write-0"
+DAMAGED_MS, AFTERWARDS_MS = 3000, 5600
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The scenario of a seed, as text, and whom its faults strike: the id of each, its role and step."""
+    """The scenario of a seed, as text, and whom its faults strike: the id of each, its role and step.
+
+    `damaged` is who has what it keeps of the object's first write damaged on its disk; empty if nobody has.
+    """
 
     seed: int
     text: str
     crashes: dict[str, tuple[str, str]]
     features: tuple[str, ...]
+    damaged: str = ""
 
     def __repr__(self) -> str:
         return f"Drawn(seed {self.seed}, {self.crashes})"
@@ -60,9 +64,9 @@ def drawn(seed: int) -> Drawn:
 class _Drawing:
     def __init__(self, seed: int, draw: Random) -> None:
         self._seed, self._draw = seed, draw
-        role = CASES[seed % len(CASES)][0]
-        self._sealed = role == "opener" or draw.random() < 0.2
-        self._summed = role in ("coordinator", "contributor") or draw.random() < 0.15
+        self._first = CASES[seed % len(CASES)]
+        self._sealed = self._first in SEALING or draw.random() < 0.2
+        self._summed = self._first in SUMMING or draw.random() < 0.15
         followers = 1 if self._summed else draw.choice([0, 0, 1])
         voters = draw.randint(4, 7 - followers)
         self._voters = [f"v{number}" for number in range(1, voters + 1)]
@@ -73,6 +77,8 @@ class _Drawing:
         self._shared = draw.random() < 0.3
         cut = draw.randint(1, min(3, len(others) - 1))
         self._readers, self._strangers = others[:cut], others[cut:]
+        self._auditor = draw.choice(self._strangers)
+        self._damaged = draw.choice(self._readers) if self._shared and draw.random() < 0.3 else ""
         self._steps: list[dict[str, Any]] = []
         self._crashes: dict[str, tuple[str, str]] = {}
         self._features: list[str] = []
@@ -103,12 +109,12 @@ class _Drawing:
             ],
         }
         text = json.dumps(document, indent=1)
-        return Drawn(self._seed, text, self._crashes, tuple(self._features))
+        return Drawn(self._seed, text, self._crashes, tuple(self._features), self._damaged)
 
     def _privacy(self) -> dict[str, Any]:
         draw = self._draw
         privacy: dict[str, Any] = {}
-        if draw.random() < 0.5:
+        if draw.random() < (0.75 if self._first in ERASING else 0.5):
             self._features.append("off_chain")
             privacy = {
                 "payload": "off_chain",
@@ -131,23 +137,25 @@ class _Drawing:
         draw, everybody = self._draw, "*"
         data = {"price": draw.randint(1, 10**6), "terms": {"port": f"quay number {draw.randint(10, 99)}"}}
         keep = {"keep": f"{draw.randint(3, 8)} blocks"} if draw.random() < 0.25 else {}
+        if self._first in SHOWING | ERASING:
+            keep = {}
         self._features += ["keep"] if keep else []
         self._step(DEAL_MS, "send", id="deal", **{"as": self._sender}, to=self._readers, data=data, **keep)
         load = {"as": everybody, "to": {"random": 1}, "count": draw.randint(6, 14), "rate": "4/s"}
         self._step(600, "load", id="traffic", **load, data={"n": "1..900"})
-        if not keep and draw.random() < 0.7:
+        if not keep and (draw.random() < 0.7 or self._first in SHOWING):
             self._features.append("disclosure")
-            whom = draw.choice(self._strangers)
-            if asked := draw.random() < 0.5:
+            whom = self._auditor
+            if asked := draw.random() < 0.5 or self._first in ASKING:
                 self._features.append("request")
                 of = draw.choice([self._sender, self._readers[0]])
-                self._step(2800, "request", id="asked", tx="deal", **{"as": whom}, of=of, reason="audit")
+                self._step(ASKED_MS, "request", id="asked", tx="deal", **{"as": whom}, of=of, reason="audit")
             by = draw.choice([self._sender, self._readers[0]]) if not asked else of
             part = {"fields": ["price"]} if draw.random() < 0.5 else {}
             answers = {"answers": "asked"} if asked else {}
             shown = {"as": by, "to": [whom], "reason": "as agreed", **part, **answers}
             self._step(SHOWN_MS, "disclose", id="shown", tx="deal", **shown)
-        if not keep and draw.random() < 0.2:
+        if not keep and (draw.random() < 0.2 or self._first in ERASING):
             self._features.append("purge")
             self._step(PURGED_MS, "purge", id="gone", tx="deal", **{"as": self._sender}, reason="as agreed")
         if self._shared:
@@ -157,6 +165,10 @@ class _Drawing:
                 parties: dict[str, Any] = {"as": author, "to": [name for name in audience if name != author]}
                 write = {"object": "loan", "expects": version, "data": {"due": draw.randint(1, 10**6)}}
                 self._step(at_ms, "send", id=f"write-{version}", **parties, **write)
+        if self._damaged:
+            self._features.append("divergence")
+            load = {"as": "*", "to": [], "count": 10, "rate": "10/s", "data": {"n": "1..900"}}
+            self._step(AFTERWARDS_MS, "load", id="afterwards", **load)  # Blocks, so that parties compare.
         if self._sealed:
             self._features.append("seal")
             bid = {"price": draw.randint(1, 10**6), "note": f"bid number {draw.randint(10, 99)}"}
@@ -176,9 +188,8 @@ class _Drawing:
 
     def _faults(self) -> None:
         draw = self._draw
-        first = CASES[self._seed % len(CASES)]
-        others = [case for case in CASES if case[0] in ROLES and case[0] != first[0]]
-        cases = [first, *([draw.choice(others)] if draw.random() < 0.35 else [])]
+        others = [case for case in self._about() if case[0] != self._first[0]]
+        cases = [self._first, *([draw.choice(others)] if draw.random() < 0.35 else [])]
         for number, (role, step) in enumerate(cases, 1):
             at_ms = draw.randint(*ALL_STEPS[role, step])
             lasting = f"{draw.randint(300, 2500)}ms"
@@ -189,15 +200,24 @@ class _Drawing:
             self._features.append("partition")
             side = draw.sample(self._voters, draw.randint(1, len(self._voters) // 2))
             cut = {"kind": "partition", "nodes": side, "for": f"{draw.randint(300, 2000)}ms"}
-            self._step(draw.randint(1000, 3800), "fault", id="split", **cut)
+            self._step(draw.randint(1000, 6500), "fault", id="split", **cut)
         if draw.random() < 0.35:
             self._features.append("loss")
             lossy = {"kind": "loss", "nodes": "*", "chance": f"{draw.randint(2, 15)}%", "for": "2s"}
-            self._step(draw.randint(1000, 2500), "fault", id="loss", **lossy)
+            self._step(draw.randint(1000, 6000), "fault", id="loss", **lossy)
+
+    def _about(self) -> list[tuple[str, str]]:
+        """The cases that are about what this scenario has in it."""
+        steps = set(DEAL) | (set(PURGE) if "purge" in self._features else set())
+        steps |= set(DISCLOSURE) if "request" in self._features else set()
+        return [case for case in CASES if case[1] in steps]
 
     def _node_of(self, role: str) -> str:
         return {
             "sender": self._sender,
+            "owner": self._sender,
+            "eraser": self._draw.choice(self._readers),
+            "auditor": self._auditor,
             "reader": self._draw.choice(self._readers),
             "non-party": self._draw.choice(self._strangers),
             "opener": self._openers[0],

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from scenarios.repeating.privacy_draw import CASES
 from scenarios.repeating.privacy_runs import Result, run_seed
+from scenarios.repeating.privacy_steps import CASES
 
 
 def seeds(text: str) -> range:
@@ -52,6 +52,10 @@ def told(results: list[Result], home: Path) -> list[str]:
     lines[-1] += f" {sum(result.searched for result in results):,} secrets searched"
     lines.append(
         f"  {sum(result.refused for result in results)} with a payload that lacked receipts, as told"
+    )
+    lines.append(
+        f"  {sum(result.diverged for result in results)} with a damaged disk, of which honest parties named"
+        " the first transaction that differs"
     )
     lines.append("  runs in which a role was crashed at a step:")
     for role in dict.fromkeys(role for role, _ in CASES):

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from node.envelopes.envelope import Sealed, seal
+from node.state_check.checker import StateChecker
 from scenarios import operating, sending
 from scenarios.model.loading import parse_scenario
-from scenarios.repeating.privacy_draw import CASES, drawn
+from scenarios.repeating.privacy_draw import drawn
 from scenarios.repeating.privacy_runs import run_seed
+from scenarios.repeating.privacy_steps import ALL_STEPS, CASES
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,6 +34,54 @@ def test_every_role_is_crashed_at_every_step_of_a_deal() -> None:
         assert 4 <= len(scenario.parties) <= 7
         count.update(drawn(seed).crashes.values())
     assert set(count) == set(CASES) and min(count.values()) >= 2
+    roles = {
+        "sender",
+        "reader",
+        "primary",
+        "opener",
+        "coordinator",
+        "contributor",
+        "auditor",
+        "owner",
+        "eraser",
+    }
+    assert {role for role, _ in CASES} == {*roles, "non-party"}
+
+
+def test_a_crash_is_about_something_that_is_in_the_scenario() -> None:
+    """P32: who is struck at a step of a protocol takes part in it, at its time."""
+    needed = {
+        "owner": "purge",
+        "eraser": "purge",
+        "auditor": "request",
+        "opener": "seal",
+        "coordinator": "total",
+    }
+    for seed in range(2 * len(CASES)):
+        scenario, document = drawn(seed), json.loads(drawn(seed).text)
+        steps = {step["id"]: step for step in document["steps"] if "id" in step}
+        role, step = scenario.crashes["crash-1"]
+        assert needed.get(role, "") in ("", *scenario.features), (seed, role)
+        (struck,) = steps["crash-1"]["nodes"]
+        from_ms, to_ms = ALL_STEPS[role, step]
+        assert from_ms <= int(steps["crash-1"]["at"].removesuffix("ms")) <= to_ms
+        party = {"owner": ("deal", "as"), "sender": ("deal", "as"), "auditor": ("asked", "as")}.get(role)
+        if party is not None:
+            assert steps[party[0]][party[1]] == struck
+        if role in ("reader", "eraser"):
+            assert struck in steps["deal"]["to"]
+
+
+def test_a_divergence_that_nobody_notices_fails_its_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P37: a party's damaged disk is told of, with the first transaction that differs; silence fails."""
+    seed = next(seed for seed in range(99) if drawn(seed).damaged)
+    told = run_seed(seed, tmp_path)
+    assert (told.failed, told.diverged) == ("", True)
+    monkeypatch.setattr(StateChecker, "executed", lambda checker: None)
+    silent = run_seed(seed, tmp_path)
+    assert "no party noticed the divergence of" in silent.failed and not silent.diverged
 
 
 def test_a_seed_is_one_scenario() -> None:
@@ -52,6 +102,7 @@ def test_a_seed_is_one_scenario() -> None:
                 "total",
                 "purge",
                 "object",
+                "divergence",
             )
         )
         > 3
