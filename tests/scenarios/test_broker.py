@@ -5,30 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import ssl
 import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
 
 import aiomqtt
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 import scenarios.processes.broker
 import scenarios.processes.broker_probe
-from node.broker_url import BrokerUrl
 from node.errors import NOT_REACHABLE, PrivityError
 from scenarios.processes.broker import RunningBroker, find_mosquitto, free_port, start_broker
 from scenarios.processes.broker_probe import PROTOCOLS
 from scenarios.processes.child import Child, ProcessExit
+from tests.scenarios.tls_certificate import certificate
 from tests.waiting import alive, eventually, listening
 
 BOTH_KINDS = ["embedded", pytest.param("mosquitto", marks=pytest.mark.mosquitto)]
@@ -386,33 +379,6 @@ async def test_a_broker_with_tls_must_be_trusted(
         assert await carries(await start(f"mqtts://127.0.0.1:{port}"))
 
 
-def certificate(folder: Path) -> None:
-    """Writes a key, and a certificate for 127.0.0.1 that it signed itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "certificate.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-
-
 @pytest.mark.parametrize(("demanded", "outcome"), [("0", "1 skipped"), ("1", "1 error")])
 def test_where_mosquitto_is_demanded_its_absence_fails(tmp_path: Path, demanded: str, outcome: str) -> None:
     """A test that needs mosquitto is skipped without it, and fails where PRIVITY_REQUIRE_MOSQUITTO is 1."""
@@ -432,52 +398,3 @@ def test_where_mosquitto_is_demanded_its_absence_fails(tmp_path: Path, demanded:
     )
     assert outcome in done.stdout
     assert "apt-get install mosquitto" in done.stdout
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "broker",
-        "http://host",
-        "mqtt://",
-        "mqtt://host:port",
-        "mqtt://host:99999",
-        "mqtt://ann:s3cret-word@host/topic",
-        "mqtt://ann:s3cret#word@host",
-    ],
-)
-def test_an_address_that_cannot_be_used_is_not_repeated(url: str) -> None:
-    """An address that is not well-formed is E-BROKER, wrong usage, and the message does not quote it."""
-    with pytest.raises(PrivityError) as refused:
-        BrokerUrl.parse(url)
-    assert (refused.value.code, refused.value.exit_code) == ("E-BROKER", 2)
-    assert "s3cret" not in "\n".join(refused.value.lines())
-
-
-def test_an_address_keeps_its_parts() -> None:
-    """Scheme, user, password, host and port are read, defaults filled in, and written back."""
-    address = BrokerUrl.parse("mqtts://ann%40x:p%2Fw@[::1]:99")
-    assert (
-        address.tls,
-        address.host,
-        address.port,
-        address.username,
-        address.password,
-    ) == (True, "::1", 99, "ann@x", "p/w")
-    assert address.full == "mqtts://ann%40x:p%2Fw@[::1]:99"
-    assert address.public == "mqtts://ann%40x@[::1]:99"
-    assert (BrokerUrl.parse("mqtt://h").port, BrokerUrl.parse("mqtts://h").port) == (1883, 8883)
-
-
-def test_a_child_gets_the_password_from_its_environment() -> None:
-    """The public address and the environment of a child together give back the whole address."""
-    address = BrokerUrl.parse("mqtt://ann:s3cret-word@host")
-    assert address == BrokerUrl.parse(address.public, address.environment)
-    assert "s3cret-word" not in address.public
-
-
-def test_tls_is_off_unless_asked_for() -> None:
-    """mqtt:// connects without TLS; mqtts:// checks certificate and host name."""
-    assert BrokerUrl.parse("mqtt://h", {}).client_arguments()["tls_context"] is None
-    context = BrokerUrl.parse("mqtts://h", {}).client_arguments()["tls_context"]
-    assert context.check_hostname and context.verify_mode == ssl.CERT_REQUIRED

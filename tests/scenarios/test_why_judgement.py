@@ -10,7 +10,7 @@ from node.errors import CHECK_FAILED, FINE
 from scenarios.why import diagnosis as states
 from scenarios.why.diagnosis import diagnose
 from scenarios.why.known import Ended
-from tests.scenarios.test_why import seven_banks
+from tests.scenarios.test_why_words import seven_banks
 
 
 def test_enough_that_ask_for_another_view_are_a_view_change_at_once() -> None:
