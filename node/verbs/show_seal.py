@@ -41,7 +41,7 @@ def view_seal(reading: RunReading, name: str, seen_as: str | None) -> dict[str, 
         ],
         "payloads": [_payload(reading, node, state, bid, seen_as) for bid in state.bids.values()],
         "gave": state.gave(),
-        "withholding": state.withholding(),
+        "withholding": _withholding(reading, state, seen_as),
         "unanswered": [
             {"by": each.author, "of": each.of, "tx": each.tx.hex(), "height": each.at[0]}
             for each in state.unanswered(node.height)
@@ -63,8 +63,42 @@ def _payload(
         "late": bid.late,
         "shares": [name for name in state.seal.openers if name in given],
         "complaints": [each.opener for each in releases if each.complains],
+        "kept_back": _kept_back(reading, state, bid, seen_as),
         "read": None if seen_as is None else _reads(reading, node, bid, seen_as),
     }
+
+
+def _kept_back(reading: RunReading, state: SealState, bid: Bid, seen_as: str | None) -> list[str]:
+    """The keepers whose nodes did not have the ciphertext yet when the seal opened; as a party, of its own.
+
+    If that is all of them, its sender chose after the opening, or may still choose, whether it is read.
+    """
+    if state.opened is None or bid.late:
+        return []
+    keepers = [name for name in reading.network.names if name in state.seal.keepers - {bid.sender}]
+    return [
+        name
+        for name in keepers
+        if seen_as in (None, name)
+        and not any(
+            each.gained == "blob" and each.tx == bid.tx.hex() and each.height < state.opened
+            for each in reading.node(name).holdings
+        )
+    ]
+
+
+def _withholding(reading: RunReading, state: SealState, seen_as: str | None) -> list[str]:
+    """The openers that have released nothing for a payload whose ciphertext they have: without it nobody can.
+
+    As a party: of other openers' disks it knows nothing, and names who has released nothing.
+    """
+    given = {(each.opener, each.tx) for each in state.releases if not each.refused}
+    return [
+        name
+        for name in state.withholding()
+        if seen_as not in (None, name)
+        or any((name, bid.tx) not in given and reading.node(name).has_blob(bid.tx) for bid in state.on_time)
+    ]
 
 
 def _reads(reading: RunReading, node: NodeReading, bid: Bid, name: str) -> bool:
@@ -102,6 +136,11 @@ def seal_lines(document: dict[str, Any]) -> list[str]:
         lines.append(labelled("" if number else "in order", text))
     if not document["payloads"]:
         lines.append(labelled("in order", "nothing lies under it"))
+    keepers = {*document["openers"], *document["then_to"]}
+    for each in document["payloads"]:
+        if each["kept_back"] and {*each["kept_back"]} >= keepers - {each["sender"]}:
+            kept = f"{each['sender']} kept {clean(each['name'])} back: no keeper had it when the seal opened"
+            lines.append(labelled("named", kept))
     lines += [
         labelled("named", f"{name} has not released all its shares") for name in document["withholding"]
     ]
@@ -118,6 +157,8 @@ def _outcome(document: dict[str, Any], each: dict[str, Any]) -> str:
     parts = [f"shares of {', '.join(each['shares'])}" if each["shares"] else "sealed"]
     if each["complaints"]:
         parts.append(f"unreadable for {', '.join(each['complaints'])}")
+    if document["seen_as"] in each["kept_back"]:
+        parts.append(f"came to {document['seen_as']} after the opening, or not at all")
     if each["read"] is not None:
         parts.append(f"{document['seen_as']} {'reads it' if each['read'] else 'cannot read it'}")
     return " · ".join(parts)

@@ -42,6 +42,8 @@ def limits(material: Material) -> Html:
     run, policy = material.run, material.reading.network.consortium.policy
     virtual = run.get("transport") == "memory"
     said = [
+        "What the ledger hides, this file tells: who reads what, the names of fields, and whom a hidden "
+        "consent or revocation means. Hand it to those who may know that.",
         "All keys lie on one machine: this is a simulator. Who really holds a key elsewhere is not shown.",
         "That a party reads a content says nothing of what it does with it: it can always tell others.",
         "Traffic analysis: whoever watches the network sees who sends how much, and when. Sizes and numbers "

@@ -118,6 +118,7 @@ def test_a_report_says_what_the_commands_say(
     assert blocks[-1][1:-1] == [node["head"][:8] for node in document["nodes"].values()]
     assert {row[-1] for row in blocks[1:]} == {"✓"}
     assert document["trace_hash"] in page.text
+    assert "What the ledger hides, this file tells: who reads what" in page.text
 
     again = say("report", "-o", tmp_path / "again.html")
     assert again.code == FINE
