@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from node.canonical import encode
 from node.chain.act import ActTransaction
 from node.consortium import ConsortiumTransaction
-from node.envelopes.transaction import SLOT_BYTES, Blob, PrivateTransaction, check_blob
+from node.envelopes.transaction import SLOT_BYTES, Blob, PrivateTransaction, check_blob, encode_blob
 from node.wire import AnyTransaction
 
 
@@ -76,7 +76,7 @@ class Mempool:
         `needed` says that a proposal or a decision waits for it: watermarks and the size of a batch bound
         those, so they are kept above the limits.
         """
-        encoded = encode(blob) if blob is not None else None
+        encoded = encode_blob(blob) if blob is not None else None
         size = size_of(transaction, off_chain=self._off_chain)
         count, used = self._by_sender.get(sender, (0, 0))
         if not needed:
@@ -93,7 +93,7 @@ class Mempool:
         """Add the blob to a transaction that came without it, if it is the right one."""
         waiting = self._waiting[identifier]
         if waiting.blob is None and not waiting.blob_stored and check_blob(transaction.header, blob) is None:
-            waiting.blob = encode(blob)
+            waiting.blob = encode_blob(blob)
 
     def forget_blob(self, identifier: bytes) -> None:
         """Drop the blob of a transaction that waits once more, after its first place on the ledger."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node.answers import Answers
-from node.canonical import DecodeError, encode
+from node.canonical import DecodeError
 from node.chain.act import Act, ActTransaction
 from node.chain.books import Books, Executed
 from node.chain.deeds import Challenge, Disclosure, Open, Purge, PurgeReceipt, Release
@@ -26,7 +26,7 @@ from node.envelopes.disclosure import Part
 from node.envelopes.envelope import NotAParty, Unreadable, unseal
 from node.envelopes.keys import PartyKeys
 from node.envelopes.rule import rule_of_payload
-from node.envelopes.transaction import PrivateTransaction, check_blob, decode_blob
+from node.envelopes.transaction import PrivateTransaction, check_blob, decode_blob, encode_blob
 from node.erasing.purging import PurgeReceipts
 from node.erasing.retention import OPENED, Retention
 from node.mempool import Mempool, Waiting
@@ -175,7 +175,7 @@ class PrivateBusiness:
             return None
         if check_blob(transaction.header, blob) is not None:
             return "blob does not match"
-        self._store.put_blob(identifier, encode(blob))
+        self._store.put_blob(identifier, encode_blob(blob))
         self._hold_now("blob", [identifier])
         self.view.arrived(identifier)
         return None

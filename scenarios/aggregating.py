@@ -147,7 +147,7 @@ class _Playing:
         """Note what is about to be published, and every secret that there is by now."""
         operator, step = self._operator, self._summed.step
         for machine in self._machines:
-            operator.secrets.add_round(machine.name, machine.secrets())
+            operator.secrets.add_round(machine.secrets())
         deed, author = act.act.deed, act.act.sender
         if isinstance(deed, RoundStart):
             name, to = f"{step.id}-round", deed.contributors

@@ -36,15 +36,6 @@ def proved_liars(folder: RunFolder, network: Network, names: Iterable[str]) -> l
     return [ProvedLiar(tx, sender, lies) for (sender, tx), lies in found.items()]
 
 
-def unproved(folder: RunFolder, network: Network, names: Iterable[str]) -> list[str]:
-    """Nodes that keep as proof what proves nothing."""
-    return [
-        name
-        for name in names
-        if any(judge_bytes(network, data) is None for _, data in kept_proofs(folder.node(name)))
-    ]
-
-
 def framed(liars: Sequence[ProvedLiar], sent: Mapping[bytes, PlannedSend]) -> list[ProvedLiar]:
     """Those that nobody told to lie: the proof is wrong, or the client is (P49)."""
     return [

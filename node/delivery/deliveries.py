@@ -37,12 +37,11 @@ from node.envelopes.content_key import ContentKey
 from node.envelopes.envelope import NotAParty, Opened, Unreadable, unseal
 from node.envelopes.keys import PartyKeys
 from node.envelopes.sender_proof import SenderProof
-from node.envelopes.transaction import Blob, PrivateTransaction, check_blob, check_transaction
+from node.envelopes.transaction import Blob, PrivateTransaction, check_blob, check_transaction, encode_blob
 from node.private_view import Looked, PrivateView
 from node.reporting import Reporter
 from node.topics import Topics
 
-"""A request that is older, by the clock of the node that is asked, is not answered."""
 QUICK_AGAIN = 1000  # Of those given up before a restart, the newest.
 AWAITED = (PENDING, MISSING, NOT_DELIVERED)
 
@@ -146,7 +145,7 @@ class Deliveries:
             if identifier not in self.shelf:
                 continue
             if (delivery := self.shelf.get(identifier)) is not None:
-                self._store.put_blob(identifier, encode(delivery.blob), durable=True)
+                self._store.put_blob(identifier, encode_blob(delivery.blob), durable=True)
             self.shelf.remove(identifier)
         self._to_move.clear()
 
@@ -283,12 +282,12 @@ class Deliveries:
             if check_blob(transaction.header, packet.blob) is not None:
                 self._report.drop("blob does not match")
                 return
-            if not self._may_keep(identifier, transaction, packet.blob):
+            if not self._may_keep(transaction, packet.blob):
                 return
             self._arrived(identifier, packet.blob)
         self._on_receipts(packet.receipts)
 
-    def _may_keep(self, identifier: bytes, transaction: PrivateTransaction, blob: Blob) -> bool:
+    def _may_keep(self, transaction: PrivateTransaction, blob: Blob) -> bool:
         """Whether an ordered blob is for us; one that proves its sender a liar is kept as well."""
         if (keepers := keepers_of(self._network, transaction)) is not None:
             if self._name not in keepers:
@@ -337,7 +336,7 @@ class Deliveries:
         return None
 
     def _arrived(self, identifier: bytes, blob: Blob) -> None:
-        self._store.put_blob(identifier, encode(blob), durable=True)
+        self._store.put_blob(identifier, encode_blob(blob), durable=True)
         self._hold("blob", [identifier])
         self.reconciler.have(identifier, served=True)
         self._view.arrived(identifier)

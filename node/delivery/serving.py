@@ -23,6 +23,7 @@ from node.topics import Topics
 
 PAUSE_MS = 100
 FRESH_MS = 60_000
+"""A request that is older, by the clock of the node that is asked, is not answered."""
 ANSWER_BYTES = 2 << 20
 REMEMBERED = 8192
 

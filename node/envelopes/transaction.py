@@ -119,16 +119,6 @@ class Blob(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=T
     shares: Annotated[tuple[Bytes96, ...], Meta(max_length=MAX_OPENERS)] = ()
 
 
-def encode_transaction(transaction: PrivateTransaction) -> bytes:
-    """The canonical bytes of the transaction, signature included."""
-    return encode(transaction)
-
-
-def decode_transaction(data: bytes) -> PrivateTransaction:
-    """The transaction with these bytes. Raises DecodeError."""
-    return decode(PrivateTransaction, data, TRANSACTION_LIMIT)
-
-
 def encode_blob(blob: Blob) -> bytes:
     """The canonical bytes of the blob: the content of its file."""
     return encode(blob)

@@ -34,12 +34,10 @@ class ObjectRows:
         if judged:
             self._put(judged)
 
-    def _put(self, judged: Iterable[Judged], *, anew: bool = False) -> None:
+    def _put(self, judged: Iterable[Judged]) -> None:
         database = self._store.database
         with database:
             database.execute("BEGIN")
-            if anew:
-                database.execute("DELETE FROM object_write")
             database.executemany(
                 "INSERT OR REPLACE INTO object_write VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
@@ -78,10 +76,6 @@ class ObjectRows:
     def until(self, height: int) -> list[Judged]:
         """All writes up to a height, in chain order."""
         return self._select(" WHERE height <= ?" + _ORDER, (height,))
-
-    def replace_all(self, judged: Sequence[Judged]) -> None:
-        """Begin the rows anew with these, or leave them as they are."""
-        self._put(judged, anew=True)
 
     def _select(self, where: str, values: Sequence[object]) -> list[Judged]:
         rows = self._store.database.execute(f"SELECT {_COLUMNS} FROM object_write{where}", values)

@@ -16,7 +16,6 @@ APPLIED = "applied"  # The object has a new version.
 STALE = "stale"  # It expected another version.
 OUTSIDER = "outsider"  # Its sender is not of the audience (P38).
 WAITING = "waiting"  # Something before it on the chain is not known yet, and may touch the same object.
-OUTCOMES = (APPLIED, STALE, OUTSIDER, WAITING)
 
 Place = tuple[int, int]
 

@@ -126,7 +126,7 @@ class StateChecker:
         if isinstance(message, str):
             self._report.drop(message)
             return
-        if not message.height or message.height % self._every or self._is_stale(peer, message.height):
+        if not message.height or message.height % self._every or self._is_stale(message.height):
             self._report.drop("validity", peer)
             return
         if sum(each.peer == peer for each in self._waiting) >= MOST_WAITING:
@@ -162,7 +162,7 @@ class StateChecker:
     def _is_ripe(self, received: Received) -> bool:
         return received.message.height <= self._height()
 
-    def _is_stale(self, peer: str, height: int) -> bool:
+    def _is_stale(self, height: int) -> bool:
         """Whether the message is of a check that is long over, or so far ahead that nobody is there."""
         own = self._height()
         return height < own - 4 * self._every or height > own + 1000 * self._every

@@ -139,7 +139,7 @@ async def send(
                 readers_n=len(order.to),
                 bytes=core.size_bucket,
             )
-            proof = await _proof(client, reading, order, keys, sealed, timeout_s if wait else None)
+            proof = await _proof(client, order, keys, sealed, timeout_s if wait else None)
             took_ms = round((time.monotonic() - started) * 1000)
             if proof is not None:
                 log.emit(
@@ -185,12 +185,7 @@ def _seal(reading: RunReading, order: Order, keys: PartyKeys, height: int) -> Se
 
 
 async def _proof(
-    client: Client,
-    reading: RunReading,
-    order: Order,
-    keys: PartyKeys,
-    sealed: Sealed,
-    timeout_s: float | None,
+    client: Client, order: Order, keys: PartyKeys, sealed: Sealed, timeout_s: float | None
 ) -> Inclusion | None:
     identifier = sealed.transaction.id
     if timeout_s is None:

@@ -9,6 +9,7 @@ from node.chain.round_deeds import MOST_CONTRIBUTORS
 from node.logs.event_fields import is_name
 from scenarios.asking.questions import HARMS, QUESTIONS, Judge
 from scenarios.asking.requirements import Case
+from scenarios.model.schema import FILE_NAME
 
 _SENT, _ASKED, _SHOWN = "1s", "3s", "4s"
 _BEFORE = "2s"
@@ -19,7 +20,7 @@ def scenario_text(case: Case, name: str) -> str:
     """A scenario file: a message, a dispute if somebody settles it, and what can be tested of the rest."""
     return "\n".join(
         [
-            "# yaml-language-server: $schema=.privity/scenario-1.schema.json",
+            f"# yaml-language-server: $schema=.privity/{FILE_NAME}",
             f"# From seven answers; {name}-requirements.md says what each line rests on, and what is open.",
             "# Put your own fields into data:, and your own faults and times beside them.",
             "privity: 1",

@@ -27,7 +27,6 @@ _PACKET: msgspec.msgpack.Decoder[Signed | Proposal | FetchedBatch] = msgspec.msg
     Signed | Proposal | FetchedBatch
 )
 SETTINGS = {field.name for field in dataclasses.fields(Settings)}
-COMMANDS = "deliver, submit, tick, advance, restart, state"
 
 
 class Shell:

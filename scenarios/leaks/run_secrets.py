@@ -46,7 +46,7 @@ class RunSecrets:
         ]
         self.add_sealed(made.carrier, holders)
 
-    def add_round(self, party: str, secrets: Iterable[tuple[str, bytes]]) -> None:
+    def add_round(self, secrets: Iterable[tuple[str, bytes]]) -> None:
         """Masks' seeds, keys and shares of a round of aggregation, each with its kind: on nobody's disk.
 
         To be called before anything that follows from them is published; again as there are more.

@@ -32,7 +32,6 @@ from scenarios.model.values import (
     refusal,
 )
 
-SCHEMA_VERSION = 1
 MAX_COPIES = 31
 
 

@@ -20,11 +20,11 @@ from scenarios.model.editing import with_settings
 from scenarios.model.filled import filled
 from scenarios.model.loading import load_scenario, parse_scenario
 from scenarios.model.problems import ScenarioInvalid
-from scenarios.model.schema import schema_text
+from scenarios.model.schema import FILE_NAME, schema_text
 from scenarios.verbs.asking_cli import written_by_answers
 
 _NAME = re.compile(r"^name: .*$", re.MULTILINE)
-SCHEMA_FILE = Path(".privity") / "scenario-1.schema.json"
+SCHEMA_FILE = Path(".privity") / FILE_NAME
 
 
 def templates() -> dict[str, str]:

@@ -11,10 +11,12 @@ from typing import Any
 
 import msgspec
 
+from node.canonical import decode, encode
 from node.envelopes.content_key import ContentKey
 from node.envelopes.envelope import Opened, Sealed, seal, unseal
 from node.envelopes.keys import Entropy, PartyKeys, WrappingPublicKey
 from node.envelopes.transaction import (
+    TRANSACTION_LIMIT,
     Blob,
     CoreHeader,
     PrivateTransaction,
@@ -23,7 +25,6 @@ from node.envelopes.transaction import (
     ciphertext_hash,
     core_digest,
     encode_blob,
-    encode_transaction,
     signed_bytes,
     slots_hash,
 )
@@ -103,6 +104,16 @@ def check(transaction: PrivateTransaction, blob: Blob | None) -> str | None:
 def read(sealed: Sealed, name: str) -> Opened:
     """What this party gets with its own key and public bytes alone."""
     return unseal(sealed.transaction, sealed.blob, PARTIES[name].wrapping)
+
+
+def encode_transaction(transaction: PrivateTransaction) -> bytes:
+    """Its canonical bytes, signature included, as they are part of packets and records."""
+    return encode(transaction)
+
+
+def decode_transaction(data: bytes) -> PrivateTransaction:
+    """The transaction with these bytes, read as a part of a packet is. Raises DecodeError."""
+    return decode(PrivateTransaction, data, TRANSACTION_LIMIT)
 
 
 def public_bytes(sealed: Sealed) -> bytes:

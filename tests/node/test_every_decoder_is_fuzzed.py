@@ -22,7 +22,6 @@ NODE = Path(__file__).parents[2] / "node"
 TRIED = {
     ("wire.py", "_PACKET"): "packet",
     ("wire.py", "_FRAME"): "frame",
-    ("envelopes/transaction.py", "PrivateTransaction"): "transaction",
     ("envelopes/transaction.py", "Blob"): "blob",
     ("envelopes/payload.py", "_Content"): "payload",
     ("envelopes/disclosure.py", "Package"): "package",

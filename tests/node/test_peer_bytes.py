@@ -25,7 +25,7 @@ from node.envelopes.object_write import written_by
 from node.envelopes.payload import Payload
 from node.envelopes.rule import rule_leaf, rule_of
 from node.envelopes.sender_proof import decode_proof
-from node.envelopes.transaction import decode_blob, decode_transaction
+from node.envelopes.transaction import decode_blob
 from node.state_check.packets import decode_message
 from node.wire import decode_frame, decode_packet
 from tests.node.network_of_nodes import ready
@@ -48,6 +48,7 @@ from tests.node.peer_bytes import (
     damaged,
     parse_content,
 )
+from tests.node.small_consortium import decode_transaction
 
 
 def decode_package(data: bytes) -> object:

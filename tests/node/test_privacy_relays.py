@@ -7,7 +7,18 @@ from typing import Any
 
 import msgspec
 import pytest
-from small_consortium import PARTIES, check, read, resigned, seeded, send, sign_blob, slots_of_a_lie
+from small_consortium import (
+    PARTIES,
+    check,
+    decode_transaction,
+    encode_transaction,
+    read,
+    resigned,
+    seeded,
+    send,
+    sign_blob,
+    slots_of_a_lie,
+)
 
 from node.canonical import DecodeError
 from node.envelopes.content_key import ContentKey
@@ -18,9 +29,7 @@ from node.envelopes.transaction import (
     PrivateTransaction,
     core_digest,
     decode_blob,
-    decode_transaction,
     encode_blob,
-    encode_transaction,
     owner_of,
 )
 

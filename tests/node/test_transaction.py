@@ -10,7 +10,18 @@ import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from small_consortium import MAX_VALIDITY, NETWORK, PARTIES, POLICY, check, resigned, send, sign_blob
+from small_consortium import (
+    MAX_VALIDITY,
+    NETWORK,
+    PARTIES,
+    POLICY,
+    check,
+    decode_transaction,
+    encode_transaction,
+    resigned,
+    send,
+    sign_blob,
+)
 
 from node.canonical import DecodeError, encode
 from node.envelopes.keys import SigningKey
@@ -24,9 +35,7 @@ from node.envelopes.transaction import (
     check_transaction,
     core_digest,
     decode_blob,
-    decode_transaction,
     encode_blob,
-    encode_transaction,
     signed_bytes,
 )
 
