@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -144,14 +144,21 @@ class NodeReading:
 
     def indexed(self) -> dict[bytes, Indexed]:
         """The node's own index of its transactions, by id; empty if it cannot be asked."""
+        rows = self._asked("SELECT id, height, outcome, payload FROM tx")
+        return {identifier: Indexed(*rest) for identifier, *rest in rows}
+
+    def owed_receipts(self) -> frozenset[bytes]:
+        """The transactions of whose erasing nobody has this node's word yet, by its own index."""
+        return frozenset(tx for (tx,) in self._asked("SELECT tx FROM receipt_owed"))
+
+    def _asked(self, question: str) -> list[tuple[Any, ...]]:
         path = self.folder / "index.sqlite"
         # Without a write-ahead log nobody writes; opened as usual, SQLite would leave two files behind.
         mode = "ro" if path.with_name("index.sqlite-wal").exists() else "ro&immutable=1"
         address = f"{path.absolute().as_uri()}?mode={mode}"
         with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as database:
-            rows = database.execute("SELECT id, height, outcome, payload FROM tx")
-            return {identifier: Indexed(*rest) for identifier, *rest in rows}
-        return {}
+            return database.execute(question).fetchall()
+        return []
 
 
 def read_node(folder: Path, network: Network, *, trusting: bool = False) -> NodeReading:

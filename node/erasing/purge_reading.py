@@ -77,7 +77,7 @@ def purges_of(reading: RunReading, only: bytes | None = None) -> list[Purged]:
         for tx in act.deed.txs if isinstance(act.deed, PurgeReceipt) else ():
             if tx in signed:
                 signed[tx].add(act.sender)
-    found = []
+    found, held = [], _held(reading)
     for tx, (height, reason) in due.items():
         if only not in (None, tx):
             continue
@@ -87,7 +87,7 @@ def purges_of(reading: RunReading, only: bytes | None = None) -> list[Purged]:
         if network.off_chain:
             folder = reading.folder.node(sender)
             signed[tx] |= {name for about, name in read_purge_receipts(folder, network) if about == tx}
-        obliged = _obliged(reading, tx)
+        obliged = [name for name in network.names if not network.off_chain or tx.hex() in held[name]]
         names = tuple(name for name in network.names if name in signed[tx])
         missing = tuple(name for name in obliged if name not in signed[tx])
         kept = tuple(name for name in network.names if reading.node(name).has_blob(tx))
@@ -95,12 +95,9 @@ def purges_of(reading: RunReading, only: bytes | None = None) -> list[Purged]:
     return found
 
 
-def _obliged(reading: RunReading, tx: bytes) -> list[str]:
-    """On chain everybody; off chain who held it, by its own list."""
-    if not reading.network.off_chain:
-        return list(reading.network.names)
-    return [
-        name
+def _held(reading: RunReading) -> dict[str, set[str]]:
+    """By node what it ever held, by its own list: off chain it is obliged to erase that, on chain all."""
+    return {
+        name: {each.tx for each in reading.node(name).holdings if each.gained == "blob"}
         for name in reading.network.names
-        if any(each.gained == "blob" and each.tx == tx.hex() for each in reading.node(name).holdings)
-    ]
+    }

@@ -36,6 +36,8 @@ from scenarios.model.seals import unsealed_to
 from scenarios.proved_liars import ProvedLiar, framed, proved_liars
 from scenarios.sending import Replayed, Sent
 from scenarios.triggers import Missed
+from scenarios.why.reach import kept_away
+from scenarios.why.receipts import MissingReceipt, missing_receipts
 
 # What was under way when a fault began may still arrive: this, and the network's worst latency.
 IN_FLIGHT_MS = 500
@@ -337,6 +339,10 @@ class Evidence:
         if self._purge_of is None:
             self._purge_of = {each.tx: each for each in reversed(self.purges)}
         return self._purge_of.get(tx)
+
+    def missing_receipts(self, purged: Purged) -> tuple[MissingReceipt, ...]:
+        """Whose receipts this purge lacks, and what keeps each."""
+        return missing_receipts(self.reading, purged, kept_away(self.faults, self.voters))
 
     def scan(self, stores: frozenset[str]) -> ScanResult:
         """Look for every secret of the run in these stores: logs, broker, ledgers, report."""

@@ -18,6 +18,7 @@ from scenarios.model.consents import unsure as unsure_of
 from scenarios.model.scenario import END, Readers
 from scenarios.model.units import format_blocks
 from scenarios.sending import Sent
+from scenarios.why.receipts import OWED
 
 PREDICTED = "readers (predicted)"
 
@@ -71,8 +72,12 @@ def _kept(evidence: Evidence, sent: Sent) -> tuple[Outcome, str] | None:
         more = f"; {lied} signed to have erased it" if receipts is not None and receipts.liars else ""
         return "broken", f"still there after {why} at {names(kept)}{more}"
     if receipts is not None and (silent := set(receipts.missing) & purged):
-        due = evidence.settled and bool(silent - evidence.excused)
-        return "broken" if due else "unconfirmed", f"no purge receipt of {names(silent)}"
+        lacking = [each for each in evidence.missing_receipts(receipts) if each.node in silent]
+        # Who is owed one and is away has not got it, whatever the others did.
+        waits = {each.node for each in lacking if each.state == OWED and each.owner in evidence.excused}
+        due = evidence.settled and bool(silent - evidence.excused - waits)
+        detail = f"no purge receipt of {names(silent)}; {'; '.join(each.text for each in lacking)}"
+        return "broken" if due else "unconfirmed", detail
     return None
 
 

@@ -135,7 +135,8 @@ BROKER_SEES = (
 BROKER_SEES_OFF_CHAIN = (
     f"{BROKER} also sees to which inboxes a ciphertext goes, which answer, and who fetches it:",
     "how many readers there are, and by the token of its inbox each of them;",
-    "after a purge, a sealed receipt goes from each holder to its sender's inbox, and never on the ledger",
+    "after a purge, a sealed receipt goes from each holder to its sender's inbox and a short answer back,",
+    "and never on the ledger",
 )
 
 

@@ -23,6 +23,7 @@ from node.verbs.show_rounds import deed_words, round_id
 from scenarios.report.elements import Html, Row, bullets, join, paragraphs, table
 from scenarios.report.material import Material
 from scenarios.report.shortening import left_out, shortened
+from scenarios.why.receipts import receipts_of_run
 
 _HEADS = ["record", "block", "at", "who", "did", "of tx", "to whom", "reason given", "answers"]
 
@@ -54,6 +55,10 @@ def register(material: Material) -> Html:
         what = "Purge receipts: what was to be erased, since when, and who signed that it did:"
         parts.append(paragraphs(what))
         parts.append(bullets(f"{_name(material, each.tx)}: {each.line()}" for each in some))
+        shown_ids = {each.tx for each in some}
+        if owed := receipts_of_run(material.reading, shown_ids):
+            parts.append(paragraphs("Receipts that are missing, and what keeps each:"))
+            parts.append(bullets(f"{_name(material, tx)}: {each.text}" for tx, each in owed))
         if note := left_out(rest, "payloads", f"privity show tx NAME --run {material.folder.number}"):
             parts.append(paragraphs(note))
     if note := left_out(hidden, "records", f"privity show tx NAME --run {material.folder.number}"):

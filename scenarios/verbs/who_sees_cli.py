@@ -23,6 +23,7 @@ from scenarios.knowledge.moments import At
 from scenarios.knowledge.rows import Matrix
 from scenarios.knowledge.theft import steal, theft_lines
 from scenarios.knowledge.view import csv_text, matrix_lines, metadata_lines, notes_lines, transaction_lines
+from scenarios.why.receipts import MissingReceipt, receipts_of_run
 
 
 def who_sees(
@@ -80,6 +81,9 @@ def who_sees(
         return
     chosen = None if tx is None else [label.id for label in reading.folder.of_load(tx)] or [tx]
     matrix = matrix_of(reading, moment, chosen)
+    # Who owes a receipt is known of now only, and not of an earlier moment.
+    owed = receipts_of_run(reading, matrix.erased) if moment.is_end and matrix.erased else []
+    matrix.notes += _owed_notes(matrix, owed)
     theft = None
     if if_stolen is not None:
         theft = steal(reading, matrix, reading.party(if_stolen, "--if-stolen"))
@@ -92,6 +96,11 @@ def who_sees(
             document = matrix.document()
             if theft is not None:
                 document["stolen"] = theft.document()
+            if owed:
+                names = {row.id: row.name for row in matrix.rows}
+                document["missing_receipts"] = [
+                    {"tx": names[tx]} | each.document() for tx, each in owed if tx in names
+                ]
             if metadata:
                 document["metadata"] = [each.document() for each in learned]
             print(json.dumps(document, indent=2, ensure_ascii=spell))
@@ -112,6 +121,19 @@ def who_sees(
     if as_json or as_csv:
         for line in notes_lines(matrix):
             print(line, file=sys.stderr)
+
+
+def _owed_notes(matrix: Matrix, owed: list[tuple[bytes, MissingReceipt]]) -> list[str]:
+    """Which purge receipts are missing, and why: of many alike the first, and how many more."""
+    names = {row.id: row.name for row in matrix.rows}
+    alike: dict[str, list[str]] = {}
+    for tx, each in owed:
+        if tx in names:
+            alike.setdefault(f"no purge receipt of {each.text}", []).append(names[tx])
+    return [
+        f"{first}: {text}" + (f" (and {len(more)} more transactions)" if more else "")
+        for text, (first, *more) in alike.items()
+    ]
 
 
 def _on_record(reading: RunReading, matrix: Matrix) -> list[str]:

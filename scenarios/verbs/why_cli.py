@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 import time
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ from node.text import clean, plain
 from node.verbs.completion import run_numbers, transaction_names
 from node.verbs.run_client import connected
 from scenarios.why.diagnosis import diagnose
+from scenarios.why.on_record import on_record
 from scenarios.why.reading import Asked, find, read_known
 from scenarios.why.rounds import diagnose_round, round_diagnosis_document, round_lines
 from scenarios.why.transaction import diagnose_transaction, transaction_document, transaction_lines
@@ -56,6 +58,9 @@ def why(
         lines, document, code = round_lines(total), round_diagnosis_document(total), total.exit_code
     else:
         one = diagnose_transaction(known, network, find(reading, known, tx))
+        if one.tx is not None:
+            away = {each.node: each for each in network.missing}
+            one = replace(one, record=on_record(reading, one.tx, away))
         lines, document, code = transaction_lines(one), transaction_document(one), one.exit_code
     _print(lines, document, as_json=as_json, ascii_only=needs_ascii(sys.stdout, ascii_only))
     if code:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from scenarios.faults.record import FaultRecord
+from scenarios.faults.record import FaultRecord, isolated
 from scenarios.why.known import Known, NodeKnown
 
 # What a fault does to the nodes that it keeps away, as one says it of them.
@@ -50,6 +50,19 @@ def _missing(node: NodeKnown, active: Sequence[FaultRecord]) -> Missing | None:
     if node.ended_ms is not None and node.answered is not True:
         return Missing(node.name, node.votes, BY_ITSELF, node.ended_ms)
     return Missing(node.name, node.votes, MUTE) if node.mute and node.votes else None
+
+
+def kept_away(records: Sequence[FaultRecord], voters: Collection[str]) -> dict[str, Missing]:
+    """Whom faults that are on keep away or cut off, by name, where nothing but their records is known."""
+    on = [record for record in records if record.active]
+    found: dict[str, Missing] = {}
+    for record in on:
+        cut = isolated([record], voters) if record.kind == "partition" else set()
+        away = cut or {name for name in record.nodes if _keeps_away(record, name)}
+        for name in sorted(away - set(found)):
+            how = CUT_OFF if cut else HOW[record.kind]
+            found[name] = Missing(name, name in voters, how, record.began_ms, record.id, record.until_ms)
+    return found
 
 
 def _keeps_away(record: FaultRecord, name: str) -> bool:

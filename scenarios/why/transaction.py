@@ -24,6 +24,7 @@ from scenarios.proved_liars import ProvedLiar, liar_in_words
 from scenarios.why import diagnosis as states
 from scenarios.why.diagnosis import Diagnosis
 from scenarios.why.known import Known, Submitted
+from scenarios.why.on_record import NOTHING_ON_RECORD, OnRecord
 from scenarios.why.reach import Missing
 from scenarios.why.sealed import UnderSeal
 from scenarios.why.wording import document_of, ended_line, line, lines_of, missing_document, seconds, why
@@ -67,11 +68,14 @@ class TransactionDiagnosis:
     seal: UnderSeal | None = None  # Of one that lies under a seal unopened.
     trigger: Place | None = None  # What a planned one waits for; `at_ms` counts from then.
     no_effect: str = ""  # Why what it writes of a private object was refused by its readers.
+    record: OnRecord = NOTHING_ON_RECORD
 
     @property
     def exit_code(self) -> int:
         """0 it has arrived, or is on its way; 1 something keeps it; 3 that could not be told."""
         network = self.network
+        if self.record.receipts:
+            return CHECK_FAILED
         if self.state == ARRIVED or (self.seal is not None and self.seal.as_it_should):
             return FINE
         if self.state in (PLANNED, WAITING) and network.ended is None:
@@ -153,6 +157,7 @@ def transaction_lines(diagnosis: TransactionDiagnosis) -> list[str]:
         lines.append(line("lacks", _reader_text(reader)))
     if diagnosis.no_effect:
         lines.append(line("object", f"its write had no effect: {diagnosis.no_effect}"))
+    lines += diagnosis.record.lines()
     if diagnosis.liar is not None:
         lines.append(line("liar", liar_in_words(diagnosis.liar.document(diagnosis.id))))
     if diagnosis.lacking and network.ended is None and diagnosis.liar is None:
@@ -174,6 +179,7 @@ def transaction_document(diagnosis: TransactionDiagnosis) -> dict[str, Any]:
             "height": diagnosis.height,
             "liar": None if diagnosis.liar is None else diagnosis.liar.document(diagnosis.id),
             "no_effect": diagnosis.no_effect or None,
+            **diagnosis.record.document(),
             "readers": [
                 {
                     "node": reader.name,
@@ -216,6 +222,10 @@ def answer(diagnosis: TransactionDiagnosis) -> str:
             named = ", ".join(reader.name for reader in diagnosis.lacking)
             has = "has" if len(diagnosis.lacking) == 1 else "have"
             return f"{name} is in {height}, and {named} {has} not got it yet."
+    if (purged := diagnosis.record.purged) is not None and purged.reason:
+        lacking = len(diagnosis.record.receipts)
+        rest = f", and {lacking} purge receipt{'s are' if lacking > 1 else ' is'} missing" if lacking else ""
+        return f"{name} has arrived: {height}; erased since block {purged.height}, as its sender asked{rest}."
     if any(each.state == PURGED for each in diagnosis.readers):
         return f"{name} has arrived: {height}; kept for a while only, it is erased as its header says."
     return f"{name} has arrived: {height}, opened by {', '.join(each.name for each in diagnosis.readers)}."
