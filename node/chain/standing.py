@@ -44,7 +44,8 @@ class Standing:
     """The consents and revocations on one chain, and the records of disclosures that they are about.
 
     `records` has the ids of these records, `carriers` the same by what carries the disclosure, `shown` the
-    carriers with their disclosers by what they show. `purges` are what somebody wants erased, and since when.
+    carriers with their disclosers by what they show, `shows` what is shown, with the discloser, by carrier.
+    `purges` are what somebody wants erased, and since when.
     """
 
     def __init__(self) -> None:
@@ -53,6 +54,7 @@ class Standing:
         self.carriers: dict[bytes, list[bytes]] = {}
         self.purges: list[tuple[bytes, str, int]] = []
         self.shown: dict[bytes, list[tuple[bytes, str]]] = {}
+        self.shows: dict[bytes, list[tuple[bytes, str]]] = {}
 
     def add(self, identifier: bytes, place: Place, author: str, deed: object) -> None:
         """An act took effect; those about other things are left out."""
@@ -62,6 +64,7 @@ class Standing:
             self.records.append(identifier)
             self.carriers.setdefault(deed.carrier, []).append(identifier)
             self.shown.setdefault(deed.tx, []).append((deed.carrier, author))
+            self.shows.setdefault(deed.carrier, []).append((deed.tx, author))
         elif isinstance(deed, Purge):
             self.purges.append((deed.tx, author, place[0]))
 

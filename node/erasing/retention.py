@@ -48,7 +48,6 @@ class Retention:
         self._standing = standing
         self._receipts = receipts
         self._off_chain = off_chain
-        self._wanted: dict[bytes, int] = {}  # What purges on the ledger are about, and from which height.
         self._forget = forget
         self._store = store
         self._mempool = mempool
@@ -61,7 +60,7 @@ class Retention:
         """Erase what fell due while this node was away, or when a crash came between."""
         for tx, author, height in self._standing.purges:
             self.order(tx, author, height)
-        if due := self._store.to_purge(self._ledger.height):
+        if due := self._due():
             # The index may have lost what was noted of a purge, and with it that a receipt is due.
             self._purge(due, self._store.holds(), self._store.ever_held())
 
@@ -70,7 +69,6 @@ class Retention:
         transaction = self._body(tx)
         if transaction is None or transaction.header.core.sender != author:
             return  # Not its own, or not on the ledger: it is ordered, and means nothing.
-        self._wanted.setdefault(tx, height)
         self._store.set_purge([tx, *self._carriers(tx)], height)
 
     def _carriers(self, tx: bytes) -> list[bytes]:
@@ -84,17 +82,34 @@ class Retention:
 
     def late_carriers(self, ordered: Sequence[bytes]) -> None:
         """Of what was ordered a moment ago, what carries something that is to be erased is erased too."""
-        if not self._wanted:
-            return
-        for tx in self._wanted:
-            if any(carrier in ordered for carrier, _ in self._standing.shown.get(tx, ())):
-                late = [carrier for carrier in self._carriers(tx) if carrier in ordered]
-                self._store.set_purge(late, self._ledger.height)
+        shown = [each for each in ordered if each in self._standing.shows]
+        late = [carrier for carrier in shown if self._carries_what_is_erased(carrier)]
+        if late:
+            self._store.set_purge(late, self._ledger.height)
+
+    def _carries_what_is_erased(self, carrier: bytes) -> bool:
+        transaction = self._body(carrier)
+        if transaction is None:
+            return False
+        about = [
+            self._store.transaction(tx)
+            for tx, discloser in self._standing.shows.get(carrier, ())
+            if transaction.header.core.sender == discloser
+        ]
+        return any(row is not None and 0 < row.purge_at <= self._ledger.height for row in about)
 
     def purge(self) -> None:
         """Erase what the block executed a moment ago made due."""
-        due = self._store.to_purge(self._ledger.height)
+        due = self._due()
         self._purge(due, {(row.id, "key") for row in due if row.payload in OPENED})
+
+    def _due(self) -> Sequence[TransactionRow]:
+        """What is due now, and with it what carries it: a carrier that says it is kept for longer is not."""
+        height, due = self._ledger.height, self._store.to_purge(self._ledger.height)
+        if carriers := [carrier for row in due for carrier in self._carriers(row.id)]:
+            self._store.set_purge(carriers, height)
+            due = self._store.to_purge(height)
+        return due
 
     def _purge(
         self,

@@ -6,9 +6,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from node.canonical import encode
+from node.chain.deeds import Disclosure
 from node.disclosure.disclosing import Author, Disclosing, disclose
 from node.envelopes.envelope import Sealed
 from node.errors import PrivityError
@@ -95,3 +97,38 @@ def test_p42_no_node_has_the_carrier_when_the_original_is_gone(world: World) -> 
     noted = [json.loads(line) for line in (world.home("eve") / "holdings.jsonl").read_text().splitlines()]
     carrier = made.carrier.transaction.id.hex()
     assert {each["erased"] for each in noted if each["tx"] == carrier and "erased" in each} == {"blob", "key"}
+
+
+@pytest.mark.parametrize("when", ["before it is due", "after it is due", "after a restart"])
+def test_p42_a_carrier_that_would_outlive_what_it_shows_is_erased_with_it(world: World, when: str) -> None:
+    """A reader whose client asks no rule keeps the carrier for ever; its public record gives it away."""
+    sealed = original(keep=4)
+    world.settle([world.submit(sealed)])
+    by = Author("bob", PARTIES["bob"], NETWORK, seeded("bob"), 2, 45)
+    header = msgspec.structs.replace(sealed.transaction.header.core, keep=0)
+    for_ever = msgspec.structs.replace(sealed.transaction.header, core=header)
+    made = disclose(by, sealed.payload, for_ever, ordered_at=2, receivers=["eve"], reason="audit")
+    assert isinstance(made.record.act.deed, Disclosure) and made.carrier.transaction.header.core.keep == 0
+    deed = msgspec.structs.replace(made.record.act.deed, tx=sealed.transaction.id)
+    record, carrier = by.act(deed), made.carrier
+    due = world.height("ann") + 4
+    if when != "before it is due":
+        grow_to(world, due)
+    if when == "after a restart":
+        for name in NETWORK.names:
+            world.stop(name)
+            world.start(name)
+    world.publish(world.topics.transactions, encode(TransactionPacket(record, None)))
+    world.settle([record.id])
+    world.settle([world.submit(carrier)])
+    grow_to(world, max(due, world.height("ann") + 1))
+    world.run_until(lambda: not any(running.node.has_idle_work for running in world.up.values()))
+    assert not blobs(world) & {sealed.transaction.id.hex(), carrier.transaction.id.hex()}
+    # What somebody else says of his own payload, or says of another's, erases nothing.
+    other = sealed_for(NETWORK, DEAL, seed="of dan", sender="dan", to=("eve",), valid=(1, 49))
+    world.settle([world.submit(other)])
+    lie = by.act(msgspec.structs.replace(deed, carrier=other.transaction.id))
+    world.publish(world.topics.transactions, encode(TransactionPacket(lie, None)))
+    world.settle([lie.id])
+    grow_to(world, world.height("ann") + 1)
+    assert other.transaction.id.hex() in blobs(world)
