@@ -19,6 +19,7 @@ from node.delivery.outgoing import submit
 from node.duration import seconds_text
 from node.errors import PrivityError
 from node.run_folder import RECORD, Label
+from scenarios.lying_shares import contributor_of, coordinator_of
 from scenarios.model.aggregates import Aggregate
 from scenarios.model.payloads import CANARY_FIELD
 from scenarios.step_lines import blocks_text, done_line
@@ -29,13 +30,13 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Summed:
-    """What became of one aggregate. `blamed` has by party and finder why; `carrier` brought the total."""
+    """What became of one aggregate. `blamed` has by party and by finder why; `carrier` brought the total."""
 
     step: Aggregate
     round: Round | None = None
     carrier: bytes = b""
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
-    blamed: dict[str, str] = field(default_factory=dict)
+    blamed: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def done(self) -> bool:
@@ -78,12 +79,10 @@ class Aggregating:
         keeping = [name for name, ok in zip(here, kept, strict=True) if ok]
         values = {name: planned[name].fields[step.field] for name in keeping}
         contributors = [
-            Contributor(name, value, operator.sent[step.record_of(name)].tx, operator.entropy)
+            contributor_of(operator, step, name, value, operator.sent[step.record_of(name)].tx)
             for name, value in values.items()
         ]
-        coordinator = Coordinator(
-            step.coordinator, step.contributors, step.field, operator.entropy, minimum=step.minimum
-        )
+        coordinator = coordinator_of(operator, step)
         playing = _Playing(operator, summed, coordinator, contributors)
         seats = Seats(
             operator.client,
@@ -124,7 +123,8 @@ class Aggregating:
                 events.emit("agg.end", "warn", id=step.id, tx=at.id, reason_code=at.ended)
         for name, verdict in summed.verdicts.items():
             events.emit("agg.result", id=step.id, party=name, ok=verdict is Verdict.RIGHT)
-        for liar, why in summed.blamed.items():
+        for liar, found in summed.blamed.items():
+            why = next(iter(found.values()))
             operator.say("step", f"{'':>5}  blamed    {liar}: {why}")
         events.emit("step.done", id=step.id, ok=summed.done)
 
@@ -160,7 +160,8 @@ class _Playing:
     def say(self, event: str, facts: Mapping[str, str]) -> None:
         """Hear what happens in the round."""
         if event == "agg.blame":
-            self._summed.blamed.setdefault(facts["party"], facts["why"])
+            found = self._summed.blamed.setdefault(facts["party"], {})
+            found.setdefault(facts["by"], facts["why"])
             self._operator.events.emit(
                 "agg.blame",
                 "warn",

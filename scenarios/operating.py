@@ -35,7 +35,7 @@ from scenarios.faults.timeline import Timeline
 from scenarios.founding import make_keys, write_operator_files
 from scenarios.leaks.run_secrets import RunSecrets
 from scenarios.model.plan import PlannedSend, plan
-from scenarios.model.scenario import Aggregate, Fault, Opening, Scenario
+from scenarios.model.scenario import Aggregate, Challenging, Fault, Opening, Scenario
 from scenarios.processes.child import ProcessExit
 from scenarios.sending import CONFIRM_S, Sending, Sent
 from scenarios.showing import OnRecord, Showing
@@ -267,6 +267,7 @@ class Operator(ABC):
         work += [(step, functools.partial(self._show, step)) for step in shown]
         work += [(step, functools.partial(self._aggregate, step)) for step in self.scenario.aggregates]
         work += [(step, functools.partial(self._open, step)) for step in self.scenario.openings]
+        work += [(step, functools.partial(self._challenge, step)) for step in self.scenario.challenges]
         self.triggers.begin(step for step, _ in work)
         steps = [asyncio.create_task(self.triggers.carry_out(step, play)) for step, play in work]
         faults = asyncio.create_task(self.timeline.play(self.scenario.faults))
@@ -309,6 +310,10 @@ class Operator(ABC):
     async def _open(self, step: Opening, began_ms: int) -> None:
         await self.sleep_until(began_ms + step.at_ms)
         await self.opening.play(step, self.confirm_s())
+
+    async def _challenge(self, step: Challenging, began_ms: int) -> None:
+        await self.sleep_until(began_ms + step.at_ms)
+        await self.opening.challenge(step, self.confirm_s())
 
     def confirm_s(self) -> float:
         """For how long a certificate of what is handed in now is waited for; longer where faults delay it."""

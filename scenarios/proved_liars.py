@@ -1,4 +1,4 @@
-"""Senders that were proved liars: every proof that a node kept, judged anew from public data alone."""
+"""Parties that were proved liars: every proof that a node kept, judged anew from public data alone."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from typing import Any
 from node.consortium import Network
 from node.run_folder import RunFolder
 from node.sender_evidence import judge_bytes, kept_proofs, lie_in_words
+from scenarios.model.lies import may_be_blamed
 from scenarios.model.plan import PlannedSend
+from scenarios.model.scenario import Scenario
 
 
 @dataclass(frozen=True, slots=True)
 class ProvedLiar:
-    """One lie: its transaction and sender, what each proof proves, and whose node has a proof that holds."""
+    """One lie: its transaction, who told it, what each proof proves, whose node has a proof that holds."""
 
     tx: bytes
-    sender: str
+    party: str
     lies: Mapping[str, str]  # By the name of the node that keeps a proof: a token of SenderProof.
 
     def document(self, name: str) -> dict[str, Any]:
         """As `run --json` has it; `name` is what the file calls the transaction."""
-        return {"party": self.sender, "tx": self.tx.hex(), "id": name, "proofs": dict(self.lies)}
+        return {"party": self.party, "tx": self.tx.hex(), "id": name, "proofs": dict(self.lies)}
 
 
 def proved_liars(folder: RunFolder, network: Network, names: Iterable[str]) -> list[ProvedLiar]:
@@ -36,12 +38,14 @@ def proved_liars(folder: RunFolder, network: Network, names: Iterable[str]) -> l
     return [ProvedLiar(tx, sender, lies) for (sender, tx), lies in found.items()]
 
 
-def framed(liars: Sequence[ProvedLiar], sent: Mapping[bytes, PlannedSend]) -> list[ProvedLiar]:
+def framed(
+    liars: Sequence[ProvedLiar], sent: Mapping[bytes, PlannedSend], scenario: Scenario
+) -> list[ProvedLiar]:
     """Those that nobody told to lie: the proof is wrong, or the client is (P49)."""
     return [
         liar
         for liar in liars
-        if liar.tx not in sent or sent[liar.tx].sender != liar.sender or not sent[liar.tx].deceived
+        if liar.tx not in sent or not may_be_blamed(scenario, liar.party, sent[liar.tx])
     ]
 
 

@@ -15,6 +15,7 @@ from node.errors import PrivityError
 from node.run_folder import Label
 from node.wire import Inclusion, TransactionPacket, encode
 from scenarios.lying import lie
+from scenarios.lying_shares import misdeal
 from scenarios.model.objects import with_write
 from scenarios.model.payloads import CANARY_FIELD
 from scenarios.model.plan import PlannedSend
@@ -127,6 +128,8 @@ class Sending:
         )
         if send.deceived:
             sealed = lie(operator, send, sealed)
+        if send.misdealt and under is not None:
+            sealed = misdeal(operator, send, sealed, under)
         holders = frozenset((send.sender, *send.readers, *(() if under is None else under.then_to)))
         operator.secrets.add_sealed(sealed, holders.difference(send.deceived))
         if under is not None:

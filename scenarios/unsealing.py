@@ -14,10 +14,14 @@ from node.envelopes.envelope import NotAParty, Opened, Unreadable
 from node.envelopes.transaction import Blob
 from node.errors import PrivityError
 from node.run_folder import RECORD, Label
-from node.seals.opening import release, request_opening
+from node.seals.challenging import lacking_of
+from node.seals.opening import challenge, is_owed, release, request_opening
 from node.seals.seal import Seal
 from node.seals.unsealing import open_sealed
 from node.wire import Inclusion
+from scenarios.lying_shares import instead_of
+from scenarios.model.challenges import Challenging
+from scenarios.model.lies import opener_lies
 from scenarios.model.seals import Opening
 from scenarios.step_lines import blocks_text, step_line
 
@@ -38,6 +42,7 @@ class Attempt:
     blocks: list[int] = field(default_factory=list)
     released: int = 0  # Payloads of which it handed its share over.
     missing: int = 0  # Those for which it did not, for want of a ciphertext or of time.
+    withheld: int = 0  # Those for which it did not, because a fault makes it a liar.
 
 
 class OpeningSeals:
@@ -68,6 +73,8 @@ class OpeningSeals:
             mark = f"shares of {max(each.released for each in attempts)} handed over"
             lacking = [each.opener for each in attempts if each.missing]
             mark += f"; not all by {', '.join(lacking)}" if lacking else " ✓"
+            kept = [each.opener for each in attempts if each.withheld]
+            mark += f"; kept back by {', '.join(kept)}" if kept else ""
         what = f"{step.seal} by {', '.join(step.openers)}"
         at = seconds_text(step.at_ms)
         operator.say("step", step_line(at, "open", f"{what:<37}", f"{blocks:<12} {mark}"))
@@ -130,19 +137,44 @@ class OpeningSeals:
             return
         acts: list[tuple[str, ActTransaction]] = []
         for bid in node.seals.states[seal.name].on_time:
-            if any(each.opener == name and each.wraps for each in node.seals.releases_of(bid.tx)):
-                continue  # Another step of its was first.
             transaction = node.private_of(bid.tx)
             blob = await self._blob(name, bid.tx, within_s)
             made = None if blob is None else release(operator.showing.author(name), transaction, blob)
             if made is None:
                 attempt.missing += 1
+                continue
+            if not is_owed(node.seals.states[seal.name], name, made):
+                continue  # Another step of its was first.
+            fault = opener_lies(operator.scenario, step, name)
+            said = instead_of(operator, fault, seal, name, made, bid.tx)
+            if said is None:
+                attempt.withheld += 1
             else:
-                acts.append((f"{step.id}-{name}-{len(acts) + 1}", made))
+                acts.append((f"{step.id}-{name}-{len(acts) + 1}", said))
         proofs = await self._order(acts, name, seal, within_s)
         attempt.blocks += [proof.header.height for proof in proofs.values()]
         attempt.released = len(proofs)
         attempt.missing += len(acts) - len(proofs)
+
+    async def challenge(self, step: Challenging, within_s: float) -> None:
+        """Carry out one challenge: about each payload of which the author's own ledger has no good share."""
+        operator, name = self._operator, step.author
+        seal, by = operator.network.seals[step.seal], operator.showing.author(name)
+        node, key = self._read(name), operator.keys[name].wrapping
+        acts: list[tuple[str, ActTransaction]] = []
+        if node.seals.states[seal.name].opened is not None:
+            lacking = lacking_of(operator.network, node, seal, name, key, step.of)
+            acts = [(f"{step.id}-{place}", challenge(by, tx, step.of)) for place, tx in enumerate(lacking, 1)]
+        if not acts:
+            operator.triggers.miss(step, f"{name} has a good share of {step.of} for all under {seal.name}")
+            return
+        proofs = await self._order(acts, name, seal, within_s)
+        blocks = blocks_text(proof.header.height for proof in proofs.values())
+        done = len(proofs) == len(acts)
+        mark = f"{len(proofs)} of {len(acts)} recorded" + (" ✓" if done else "")
+        what, at = f"{step.seal}: {name} -> {step.of}", seconds_text(step.at_ms)
+        operator.say("step", step_line(at, "challenge", f"{what:<37}", f"{blocks:<12} {mark}"))
+        operator.events.emit("step.done", id=step.id, ok=done)
 
     async def _order(
         self, acts: Sequence[tuple[str, ActTransaction]], author: str, seal: Seal, within_s: float

@@ -11,6 +11,7 @@ from node.errors import CHECK_FAILED, FINE, UNCONFIRMED
 from node.private_files import replace_private
 from scenarios.chains import committed_everywhere
 from scenarios.judging import Evidence, Judgement, incidents, plan_differences, vacuous, waiting
+from scenarios.named_liars import named_in_words
 from scenarios.proved_liars import liar_in_words
 
 SCHEMA = "privity.run/1"
@@ -70,6 +71,8 @@ def verdict_of(
         "replayed": evidence.key_free.document,
         "liars": [liar.document(_named(evidence, liar.tx)) for liar in evidence.liars],
         "framed": [liar.document(_named(evidence, liar.tx)) for liar in evidence.framed],
+        "named": [each.document() for each in evidence.named],
+        "named_in_vain": [each.document() for each in evidence.named_in_vain],
         "run_dir": str(evidence.folder.path),
     }
     if scenario.state_check:
@@ -143,7 +146,7 @@ def _word(document: dict[str, Any], judgements: list[Judgement], unsure: bool) -
         return "fail"
     if any(fault["failure"] for fault in document["faults"]) or not document["replayed"]["equal"]:
         return "fail"
-    if document["framed"]:
+    if document["framed"] or document["named_in_vain"]:
         return "fail"
     return "unconfirmed" if unsure or "unconfirmed" in results else "pass"
 
@@ -201,6 +204,9 @@ def in_words(
     lines += state_checks_in(document)
     lines += [f"! {liar_in_words(liar)}" for liar in document["liars"] if liar not in document["framed"]]
     lines += [f"✗ {liar_in_words(liar)}, and no fault made it lie" for liar in document["framed"]]
+    in_vain = document["named_in_vain"]
+    lines += [f"! {named_in_words(each)}" for each in document["named"] if each not in in_vain]
+    lines += [f"✗ {named_in_words(each)}, and no fault made it lie" for each in in_vain]
     if document.get("trace_hash"):
         checks, events = document["invariants_checked"], document["events"]
         lines.append(f"  trace {document['trace_hash']}  {checks:,} checks over {events:,} events")

@@ -41,7 +41,7 @@ class Verdict(Enum):
 
 
 @dataclass(slots=True, repr=False)
-class _Secrets:
+class Secrets:
     """What must not leave this contributor: for one round, and forgotten with it."""
 
     mask_key: bytes
@@ -58,7 +58,7 @@ class Contributor:
         self._value = value
         self._record = record
         self._entropy = entropy
-        self._secrets: _Secrets | None = None
+        self._secrets: Secrets | None = None
         self._said: set[type] = set()
         self._looked_at: set[str] = set()
         self.unproven: dict[str, str] = {}  # Dealers whose box it could not use, though it can prove nothing.
@@ -93,10 +93,10 @@ class Contributor:
 
     def _join(self, at: Round) -> RoundJoin:
         mask_key, share_key = self._entropy(SECRET_BYTES), WrappingKey.generate(self._entropy)
-        self._secrets = _Secrets(mask_key, share_key, self._entropy(SECRET_BYTES))
+        self._secrets = Secrets(mask_key, share_key, self._entropy(SECRET_BYTES))
         return RoundJoin(at.id, public_half(mask_key), share_key.public.raw)
 
-    def _deal(self, at: Round, secrets: _Secrets) -> RoundDeal:
+    def _deal(self, at: Round, secrets: Secrets) -> RoundDeal:
         count, needed = len(at.members), at.needed
         seed_shares = split(secrets.seed, needed, count, self._entropy)
         key_shares = split(secrets.mask_key, needed, count, self._entropy)
@@ -112,7 +112,7 @@ class Contributor:
         commit = seed_commit(at.id, self.name, secrets.seed)
         return RoundDeal(at.id, commit, tuple(commits), tuple(boxes))
 
-    def _look_at_boxes(self, at: Round, secrets: _Secrets) -> list[RoundDeed]:
+    def _look_at_boxes(self, at: Round, secrets: Secrets) -> list[RoundDeed]:
         """Open what was dealt to it; a share that is not the one committed to is shown to everybody."""
         blames: list[RoundDeed] = []
         place = at.members.index(self.name)
@@ -137,7 +137,7 @@ class Contributor:
                 blames.append(RoundBlame(at.id, dealer, *shares))
         return blames
 
-    def _send(self, at: Round, secrets: _Secrets) -> RoundValue:
+    def _send(self, at: Round, secrets: Secrets) -> RoundValue:
         keys = {name: at.joined[name].mask_key for name in at.dealers}
         masks = (
             self_mask(secrets.seed, at.id, self.name),
@@ -145,7 +145,7 @@ class Contributor:
         )
         return RoundValue(at.id, masked(self._value, masks), self._record)
 
-    def _release(self, at: Round, secrets: _Secrets) -> RoundRelease:
+    def _release(self, at: Round, secrets: Secrets) -> RoundRelease:
         """Of those present the share of the seed, of those absent that of the key: never both of one."""
         shares = secrets.shares
         given = Released(
@@ -155,7 +155,7 @@ class Contributor:
         wraps, body = release(at.id, self.name, given, at.audience_keys(), self._entropy)
         return RoundRelease(at.id, wraps, body)
 
-    def _compare(self, at: Round, secrets: _Secrets) -> None:
+    def _compare(self, at: Round, secrets: Secrets) -> None:
         """Compute the total from what is on the ledger, and hold the published one against it."""
         if self.verdict in (Verdict.RIGHT, Verdict.WRONG):
             return

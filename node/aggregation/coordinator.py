@@ -59,6 +59,7 @@ class Coordinator:
         self._patience_ms = patience_ms
         self._phase = ""
         self._since_ms = 0
+        self._refused = 0  # How many of its deeds had no effect.
         self._answered = ""  # The phase in which it spoke last: it says each thing once.
         self.unmasked = Unmasked()
         self._releases_seen = 0
@@ -68,6 +69,9 @@ class Coordinator:
         """What it says now that the round stands like this. `now_ms` is any clock that does not run back."""
         if at.phase != self._phase:
             self._phase, self._since_ms = at.phase, now_ms
+        refused = sum(place.author == self.name for place, _ in at.refused)
+        if refused > self._refused:  # As when somebody is proved a liar between its word and its block.
+            self._refused, self._answered = refused, ""
         if at.over or self._answered == at.phase:
             return []
         waited = now_ms - self._since_ms >= self._patience_ms

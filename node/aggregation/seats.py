@@ -15,7 +15,7 @@ from node.aggregation.contributor import Contributor, Verdict
 from node.aggregation.coordinator import Announce, Coordinator
 from node.aggregation.envelopes import fits, opened_from
 from node.aggregation.following import LedgerFollower
-from node.aggregation.rounds import DONE, Round
+from node.aggregation.rounds import DONE, RELEASING, Round
 from node.canonical import encode
 from node.chain.act import ActTransaction
 from node.chain.round_deeds import RoundDeed, RoundResult
@@ -31,6 +31,9 @@ ANSWER_S = 0.3
 AGAIN_S = 3.0
 LINGER_S = 3.0
 """How long a round that is over waits for those who have not compared the total yet."""
+WITHHELD_S = 12.0
+"""How long a contributor that knows the total waits for the coordinator's: it may have to hand the envelope
+to nodes that are away, twice, before it publishes."""
 
 Say = Callable[[str, Mapping[str, str]], None]
 Carry = Callable[[Announce, Round, Sequence[str]], Awaitable[bytes]]
@@ -46,6 +49,8 @@ class Seat:
     machine: Contributor | Coordinator
     sent: dict[bytes, tuple[bytes, float]] = field(default_factory=dict)
     envelope: bool | None = None  # Whether the one that came fits the ledger.
+    knew_at: float | None = None  # Since when it knows the total that nobody has announced.
+    withheld: bool = False
 
 
 class Seats:
@@ -93,9 +98,12 @@ class Seats:
                     for deed in seat.machine.react(at):
                         self._submit(seat, deed, heights)
                     self._look_into_envelope(seat, at)
-                    self._tell_of(seat)
+                    self._see_withheld(seat, at, heights)
+                    self._tell_of(seat, at)
             await self._coordinate(machine, heights)
             at = self._coordinator.ledger.rounds.by_id.get(self.id)
+            if at is not None and self._all_missed_it(at):
+                break
             if at is not None and at.over:
                 over_at = over_at or loop.time()
                 if self._all_compared(at, heights) or loop.time() > over_at + LINGER_S:
@@ -167,12 +175,41 @@ class Seats:
         if opened is not None:
             seat.envelope = fits(opened.payload.fields(), at)
 
-    def _tell_of(self, seat: Seat) -> None:
+    def _see_withheld(self, seat: Seat, at: Round, heights: Mapping[str, int]) -> None:
+        """A coordinator whose node has all that it takes, and that announces nothing, keeps the total back.
+
+        Of one whose node is away nobody can tell.
+        """
+        assert isinstance(seat.machine, Contributor)
+        has_all = heights.get(self._coordinator.name, 0) >= at.last_height
+        if at.phase != RELEASING or not has_all or seat.machine.unmasked.total is None:
+            seat.knew_at = None
+            return
+        now = asyncio.get_running_loop().time()
+        seat.knew_at = seat.knew_at or now
+        seat.withheld = seat.withheld or now - seat.knew_at >= WITHHELD_S
+
+    def _all_missed_it(self, at: Round) -> bool:
+        """Whether every contributor whose total was kept back has noticed."""
+        if at.phase != RELEASING:
+            return False
+        waiting = [seat for seat in self._contributors.values() if seat.knew_at is not None]
+        return bool(waiting) and all(seat.withheld for seat in waiting)
+
+    def _tell_of(self, seat: Seat, at: Round) -> None:
         machine = seat.machine
         assert isinstance(machine, Contributor)
+        for liar, why in at.blamed.items():
+            if liar != machine.name:
+                self._tell("agg.blame", party=liar, by=machine.name, why=why)
+        if seat.withheld:
+            why = "learned the total and announced none"
+            self._tell("agg.blame", party=self._coordinator.name, by=machine.name, why=why)
         for liar, why in machine.unmasked.liars.items():
             self._tell("agg.blame", party=liar, by=machine.name, why=why)
         for dealer, why in machine.unproven.items():
+            if dealer in at.blamed:
+                continue  # Proved meanwhile, to everybody.
             self._tell("agg.blame", party=dealer, by=machine.name, why=why)
         if machine.verdict is Verdict.WRONG:
             self._tell(

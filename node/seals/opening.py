@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from node.chain.act import ActTransaction
 from node.chain.deeds import Challenge, Open, Release
-from node.chain.seal_book import Bid, SealState
+from node.chain.seal_book import SealState
 from node.consortium import Network
 from node.disclosure.disclosing import Author
 from node.envelopes.envelope import Unreadable
@@ -59,10 +59,21 @@ def release(author: Author, transaction: PrivateTransaction, blob: Blob) -> ActT
     return author.act(Release(tx, wraps))
 
 
-def owed(state: SealState, opener: str) -> list[Bid]:
-    """What came in time, and of which this opener has released no share yet, in chain order."""
-    given = {each.tx for each in state.releases if each.opener == opener and each.wraps and not each.refused}
-    return [bid for bid in state.on_time if bid.tx not in given]
+def is_owed(state: SealState, opener: str, made: ActTransaction) -> bool:
+    """Whether this release of the opener is still to be recorded.
+
+    It is if the ledger has not the same from it already (a release follows from the share), or if it was
+    challenged since: an answer stands after the challenge.
+    """
+    deed = made.act.deed
+    assert isinstance(deed, Release)
+    same = [
+        each.at
+        for each in state.releases
+        if each.opener == opener and each.tx == deed.tx and each.wraps == deed.wraps and not each.refused
+    ]
+    challenged = [each.at for each in state.challenges if each.of == opener and each.tx == deed.tx]
+    return not same or bool(challenged and deed.wraps and max(challenged) > max(same))
 
 
 def challenge(author: Author, tx: bytes, of: str) -> ActTransaction:

@@ -16,9 +16,9 @@ from node.duration import seconds_text
 from node.envelopes.keys import PartyKeys
 from node.errors import NOT_ALLOWED, PrivityError
 from node.run_reading import RunReading
-from node.seals.opening import challenge, owed, release, request_opening
+from node.seals.challenging import lacking_of
+from node.seals.opening import challenge, is_owed, release, request_opening
 from node.seals.seal import Seal
-from node.seals.unsealing import share_in
 from node.verbs.disclosing import author, record
 from node.verbs.run_client import connected
 
@@ -69,12 +69,14 @@ async def _release(
         return  # Its own node is behind, or down: it has nothing to release from.
     state = node.seals.states[seal.name]
     done.payloads = len(state.on_time)
-    for bid in owed(state, by.name):
+    for bid in state.on_time:
         tx = bid.tx
         blob = await _until(partial(node.blob, tx), timeout_s)
         made = None if blob is None else release(by, node.private_of(tx), blob)
         if made is None:
             done.missing += 1
+            continue
+        if not is_owed(state, by.name, made):
             continue
         proof = await record(reading, client, by, made, seal.then_to, timeout_s)
         done.released.append(proof.header.height)
@@ -100,9 +102,7 @@ async def challenge_opener(
             why=f"it opens at {seconds_text(seal.opens_at_ms)}",
             exit_code=NOT_ALLOWED,
         )
-    lacking = [
-        bid.tx for bid in state.on_time if not _good_share(reading, node, seal, name, keys, of, bid.tx)
-    ]
+    lacking = lacking_of(reading.network, node, seal, name, keys.wrapping, of)
     heights = []
     async with connected(reading) as client:
         by = await author(reading, client, name, keys)
@@ -110,20 +110,6 @@ async def challenge_opener(
             proof = await record(reading, client, by, challenge(by, tx, of), (of,), timeout_s)
             heights.append(proof.header.height)
     return heights
-
-
-def _good_share(
-    reading: RunReading, node: NodeReading, seal: Seal, name: str, keys: PartyKeys, of: str, tx: bytes
-) -> bool:
-    transaction = node.private_of(tx)
-    return any(
-        each.opener == of
-        and (
-            name not in seal.then_to
-            or share_in(reading.network, transaction, seal, name, keys.wrapping, each, tx) is not None
-        )
-        for each in node.seals.releases_of(tx)
-    )
 
 
 def _executed(reading: RunReading, name: str, height: int) -> NodeReading | None:

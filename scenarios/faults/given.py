@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from node.errors import WRONG_USAGE, PrivityError
-from scenarios.model.faults import TWO_TALES
+from scenarios.model.faults import CLIENT_KINDS, TWO_TALES
 from scenarios.model.loading import parse_scenario
 from scenarios.model.problems import ScenarioInvalid
 from scenarios.model.scenario import Fault, Scenario
@@ -20,12 +20,13 @@ def given_fault(scenario: Scenario, fields: Mapping[str, Any], *, taken: Collect
 
     Without an `id` it gets a free one. Raises PrivityError (wrong usage) with code and hint as for a file.
     """
-    if fields.get("kind") == TWO_TALES:
+    if (kind := fields.get("kind")) in CLIENT_KINDS:
         raise PrivityError(
             "E-USAGE",
-            "two tales are told by a step of a scenario file, and by nobody else's client",
-            where=TWO_TALES,
-            next="put the fault before a send step of the file",
+            ("two tales are" if kind == TWO_TALES else f"{kind} is a lie that is")
+            + " told by a step of a scenario file, and by nobody else's client",
+            where=str(kind),
+            next="put the fault before the step of the file in which the lie is told",
             exit_code=WRONG_USAGE,
         )
     step = {

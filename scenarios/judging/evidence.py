@@ -30,9 +30,11 @@ from scenarios.knowledge.trials import Trials
 from scenarios.leaks.canaries import Artefact, ScanBroken, ScanResult, scan
 from scenarios.leaks.run_secrets import RunSecrets
 from scenarios.model.consents import bound, made
+from scenarios.model.lies import may_be_blamed_in
 from scenarios.model.prediction import fields_read
 from scenarios.model.scenario import END, AtHeight, AtView, Disclose, Moment, Scenario
 from scenarios.model.seals import unsealed_to
+from scenarios.named_liars import Named, named_liars
 from scenarios.proved_liars import ProvedLiar, framed, proved_liars
 from scenarios.sending import Replayed, Sent
 from scenarios.triggers import Missed
@@ -77,6 +79,7 @@ class Evidence:
     _kept: Kept | None = field(default=None, init=False, repr=False)
     _recorded: bool | None = field(default=None, init=False, repr=False)
     _liars: list[ProvedLiar] | None = field(default=None, init=False, repr=False)
+    _named: list[Named] | None = field(default=None, init=False, repr=False)
     _replay: KeyFree | None = field(default=None, init=False, repr=False)
 
     # Who is held to what.
@@ -224,7 +227,25 @@ class Evidence:
     @property
     def framed(self) -> list[ProvedLiar]:
         """Those of them that no fault of the scenario made lie."""
-        return framed(self.liars, {sent.tx: sent.planned for sent in self.sent.values()})
+        sent = {each.tx: each.planned for each in self.sent.values()}
+        return framed(self.liars, sent, self.scenario)
+
+    @property
+    def named(self) -> list[Named]:
+        """Whom a ledger names, or those who take part in a round."""
+        if self._named is None:
+            self._named = named_liars(self.highest, self.summed, self.name_of)
+        return self._named
+
+    @property
+    def named_in_vain(self) -> list[Named]:
+        """Those of them in rounds that no fault made lie; an opener may be silent for other reasons."""
+        steps = {step.id: step for step in self.scenario.aggregates}
+        return [
+            each
+            for each in self.named
+            if each.round and not may_be_blamed_in(self.scenario, each.party, steps[each.id])
+        ]
 
     def reached(self, at: Moment) -> At | None:
         """This moment as the matrix names it; None if the network never came to that height or view."""

@@ -6,6 +6,8 @@ from node.aggregation.differencing import given_away
 from scenarios.judging.evidence import Evidence
 from scenarios.judging.judgement import Judgement, judged, names
 from scenarios.knowledge.rows import AGGREGATE
+from scenarios.model.faults import WRONG_TOTAL
+from scenarios.model.lies import coordinator_lies
 from scenarios.model.scenario import END, LearnsOnly
 
 SUMMED = "aggregate (contributors)"
@@ -48,11 +50,12 @@ def learns_only(evidence: Evidence, wanted: LearnsOnly) -> Judgement:
 
 
 def summed(evidence: Evidence) -> list[Judgement]:
-    """Totals that a contributor found wrong, whether a rule says so or not."""
+    """Totals that a contributor found wrong and no fault made so, whether a rule says so or not."""
     found = []
     for step in evidence.scenario.aggregates:
         each = evidence.summed.get(step.id)
-        if each is not None and each.wrong:
+        lie = coordinator_lies(evidence.scenario, step)
+        if each is not None and each.wrong and (lie is None or lie.kind != WRONG_TOTAL):
             detail = f"{step.id}: {names(each.wrong)} found the total wrong"
             found.append(Judgement(SUMMED, step.line, "broken", detail, f"privity show tx {step.id}-round"))
     return found

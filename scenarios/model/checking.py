@@ -19,10 +19,12 @@ from scenarios.model.scenario import (
     Aggregate,
     Ask,
     AtHeight,
+    Challenging,
     Disclose,
     Erase,
     Fault,
     Load,
+    Opening,
     OwnersWord,
     Scenario,
 )
@@ -128,8 +130,10 @@ def _matrix(scenario: Scenario, sends: Sequence[PlannedSend], ascii: bool, until
             continue
         label = f"{step.id} ({len(rows)})" if isinstance(step, Load) else step.id
         if isinstance(step, Aggregate):  # The total, and what each contributor keeps for itself.
-            total = by_id[step.id]
-            table.append((step.id, [total.cells[column].text(ascii_only=ascii) for column in total.cells]))
+            if (total := by_id.get(step.id)) is not None:  # None that nobody announces.
+                table.append(
+                    (step.id, [total.cells[column].text(ascii_only=ascii) for column in total.cells])
+                )
             label = f"{step.id}-* ({len(rows)})"
         table.append((label, [_cell_of(rows, column, ascii) for column in columns(scenario)]))
     first = max(len("tx"), *(len(label) for label, _ in table)) + 3
@@ -210,8 +214,10 @@ def _disclosures(scenario: Scenario) -> list[str]:
 
 
 def _openings(scenario: Scenario) -> list[str]:
-    """A line for each opening, in the order of time: when, its id, who."""
-    table = [(format_duration(step.at_ms), step.id, step.describe()) for step in scenario.openings]
+    """A line for each opening and challenge, in the order of time: when, its id, who."""
+    both: list[Opening | Challenging] = [*scenario.openings, *scenario.challenges]
+    steps = sorted(both, key=lambda step: step.at_ms)
+    table = [(format_duration(step.at_ms), step.id, step.describe()) for step in steps]
     first = max((len(when) for when, _, _ in table), default=0)
     second = max((len(identifier) for _, identifier, _ in table), default=0)
     lines = [f"{when:>{first}}  {identifier:<{second}}  {what}" for when, identifier, what in table]

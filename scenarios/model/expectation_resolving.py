@@ -114,6 +114,9 @@ class ExpectationResolver:
                 transactions = self._transactions(rule.of, (*place, "of"))
                 limits = (rule.p50, rule.p99, rule.max)
                 return Latency(rule.check, path, line, *limits, rule.of, transactions)
+        if isinstance(rule, BlamedRule) and rule.tx in self._records:
+            by = meant(rule.by or (), self._names)
+            return Blamed(rule.check, path, line, rule.who, rule.tx, (rule.tx,), by)
         transactions = self._transactions(rule.tx, (*place, "tx"))
         match rule:
             case ReadersRule():

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from scenarios.model.references import (
     AggregateName,
+    BlamedName,
     FaultName,
     Observers,
     Parties,
@@ -205,13 +206,18 @@ class PrivateStateRule(Strict):
 
 
 class BlamedRule(Strict):
-    """A sender is proved a liar about a transaction, by proofs that nodes keep and that are judged anew."""
+    """A party is proved a liar about a transaction or an aggregate, and nobody else is.
+
+    Proofs that nodes keep are judged anew; of rounds and challenges the ledger tells.
+    """
 
     check: Literal["blamed"]
-    who: PartyName = Field(description="the sender that lied")
-    tx: TransactionName = Field(description="a send, a load, or one transaction of a load, like traffic-0001")
+    who: PartyName = Field(description="who lied: a sender, an opener, a contributor or a coordinator")
+    tx: BlamedName = Field(
+        description="a send, a load, one transaction of a load, like traffic-0001, or an aggregate"
+    )
     by: Parties | None = Field(
-        default=None, description="exactly these keep a proof; at least one party by default"
+        default=None, description="exactly these keep a proof or found it; at least one party by default"
     )
 
 

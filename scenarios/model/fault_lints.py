@@ -9,7 +9,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from scenarios.model.faults import Fault
+from scenarios.model.faults import LIES, Fault
+from scenarios.model.lies import tells
 from scenarios.model.names import SELECTORS
 from scenarios.model.plan import PlannedSend
 from scenarios.model.scenario import EvidenceKept, Progress, Scenario, Stall
@@ -66,7 +67,13 @@ def _out_of_model(scenario: Scenario, liars: Sequence[_Harm]) -> Iterator[Warnin
 
 
 def _unnoticed(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator[Warning]:
-    """A replica that has nothing to do does not miss an idle primary."""
+    """A replica that has nothing to do does not miss an idle primary; a liar needs something to lie about."""
+    for fault in scenario.faults:
+        if fault.kind in LIES and not tells(scenario, fault, sends):
+            message = (
+                f"{fault.id}: no step that begins meanwhile gives {listed(fault.nodes)} such a lie to tell"
+            )
+            yield Warning("W-LATE", message, fault.line)
     if any(send.trigger is not None for send in sends):
         return  # Nobody knows when that will be.
     last_ms = max((send.at_ms for send in sends), default=0)
@@ -77,6 +84,8 @@ def _unnoticed(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator[War
         for name in (rule.during, getattr(rule, "after", None))
     }
     for fault in scenario.faults:
+        if fault.kind in LIES:
+            continue
         if isinstance(fault.at, int) and fault.at > last_ms and fault.id not in spoken_of:
             message = f"{fault.id} begins after the last transaction ({format_duration(last_ms)})"
             yield Warning("W-LATE", f"{message}, and no expectation is about it", fault.line)

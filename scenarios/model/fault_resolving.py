@@ -12,7 +12,7 @@ from scenarios.model.fault_steps import (
     RestartStep,
     SlowStep,
 )
-from scenarios.model.faults import TWO_TALES, Fault
+from scenarios.model.faults import CLIENT_KINDS, TWO_TALES, Fault
 from scenarios.model.names import SELECTORS, meant
 from scenarios.model.source import Path
 from scenarios.model.starts import Trigger, when_of
@@ -37,7 +37,7 @@ class FaultResolver:
         groups = self._groups(step, path)
         if step.kind in _VOTERS_ONLY:
             self._check_voters(step, nodes, path)
-        if step.kind == TWO_TALES:
+        if step.kind in CLIENT_KINDS:
             self._check_liars(step, nodes, path)
         if isinstance(step, PartitionStep) and nodes and not set(self._names) - set(nodes):
             message = "all parties are named, so that nobody stands on the other side"
@@ -93,8 +93,9 @@ class FaultResolver:
         if any(name in SELECTORS for name in nodes):
             message = "clients lie, and not whoever leads or votes at that moment: name the parties"
             self._complaints.at((*path, "nodes"), "E-VALUE", message)
+        what = "two tales begin" if step.kind == TWO_TALES else f"{step.kind} begins"
         if isinstance(step.at, Trigger):
-            self._complaints.at((*path, "at"), "E-VALUE", "two tales begin at a time, like 5s")
+            self._complaints.at((*path, "at"), "E-VALUE", f"{what} at a time, like 5s")
 
 
 def _by_us(step: FaultStep) -> Range | None:

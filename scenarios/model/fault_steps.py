@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -229,27 +229,3 @@ class BrokerOutageStep(FaultStep):
 
     kind: Literal["broker-outage"]
     for_: Lasting = Field(alias="for", description="how long, like 5s")
-
-
-AnyFault = Annotated[
-    CrashStep
-    | RestartStep
-    | PauseStep
-    | DisconnectStep
-    | PartitionStep
-    | DelayStep
-    | LossStep
-    | DuplicateStep
-    | ReorderStep
-    | EquivocateStep
-    | SilentStep
-    | CensorStep
-    | SlowStep
-    | FloodStep
-    | TwoTalesStep
-    | CorruptDiskStep
-    | SkewStep
-    | BrokerRestartStep
-    | BrokerOutageStep,
-    Field(discriminator="kind"),
-]

@@ -17,7 +17,12 @@ from scenarios.model.units import (
 
 # Whoever does this has lied or may have forgotten a vote, and counts as faulty for the life of the network.
 _BYZANTINE = ("equivocate", "silent", "censor", "slow", "flood", "corrupt-disk")
-TWO_TALES = "two-tales"  # The only one that is done by a party's client and not by its node.
+# These are done by a party's client; its node is correct.
+TWO_TALES = "two-tales"
+BAD_SHARE, WITHHOLD_SHARE, INCONSISTENT_SHARES = "bad-share", "withhold-share", "inconsistent-shares"
+TWO_VALUES, WRONG_TOTAL, WITHHOLD_TOTAL = "two-values", "wrong-total", "withhold-total"
+LIES = (BAD_SHARE, WITHHOLD_SHARE, INCONSISTENT_SHARES, TWO_VALUES, WRONG_TOTAL, WITHHOLD_TOTAL)
+CLIENT_KINDS = (TWO_TALES, *LIES)
 _INSTANT = ("corrupt-disk", "broker-restart")
 
 

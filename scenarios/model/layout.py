@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from scenarios.model.aggregate_steps import AggregateStep
+from scenarios.model.any_fault import FAULTS
 from scenarios.model.consent_steps import ConsentStep, RevokeStep
 from scenarios.model.disclosure_steps import DiscloseStep, RequestStep
 from scenarios.model.document import (
@@ -39,31 +40,10 @@ from scenarios.model.expectations import (
     StallRule,
     ViewChangesRule,
 )
-from scenarios.model.fault_steps import (
-    BrokerOutageStep,
-    BrokerRestartStep,
-    CensorStep,
-    CorruptDiskStep,
-    CrashStep,
-    DelayStep,
-    DisconnectStep,
-    DuplicateStep,
-    EquivocateStep,
-    FaultStep,
-    FloodStep,
-    LossStep,
-    PartitionStep,
-    PauseStep,
-    ReorderStep,
-    RestartStep,
-    SilentStep,
-    SkewStep,
-    SlowStep,
-    TwoTalesStep,
-)
+from scenarios.model.fault_steps import FaultStep
 from scenarios.model.not_yet import STEP_KEYS
 from scenarios.model.purge_steps import PurgeStep
-from scenarios.model.seal_steps import OpenStep, SealSpec
+from scenarios.model.seal_steps import ChallengeStep, OpenStep, SealSpec
 from scenarios.model.source import Path, Source, text_of
 from scenarios.model.starts import Trigger
 from scenarios.model.steps import LoadStep, RandomReaders, ReplayStep, SendStep
@@ -79,29 +59,9 @@ STEPS: dict[str, type[Strict]] = {
     "revoke": RevokeStep,
     "aggregate": AggregateStep,
     "open": OpenStep,
+    "challenge": ChallengeStep,
     "purge": PurgeStep,
     "fault": FaultStep,
-}
-FAULTS: dict[str, type[Strict]] = {
-    "crash": CrashStep,
-    "restart": RestartStep,
-    "pause": PauseStep,
-    "disconnect": DisconnectStep,
-    "partition": PartitionStep,
-    "delay": DelayStep,
-    "loss": LossStep,
-    "duplicate": DuplicateStep,
-    "reorder": ReorderStep,
-    "equivocate": EquivocateStep,
-    "silent": SilentStep,
-    "censor": CensorStep,
-    "slow": SlowStep,
-    "flood": FloodStep,
-    "two-tales": TwoTalesStep,
-    "corrupt-disk": CorruptDiskStep,
-    "skew": SkewStep,
-    "broker-restart": BrokerRestartStep,
-    "broker-outage": BrokerOutageStep,
 }
 CHECKS: dict[str, type[Strict]] = {
     "agreement": AgreementRule,

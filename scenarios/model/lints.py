@@ -125,6 +125,7 @@ def _waits_in_vain(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator
         return  # How many records a round takes depends on who drops out.
     acts = len(scenario.asked) + len(scenario.owners_words) + len(scenario.purges)
     acts += sum(len(step.openers) * (1 + len(sends)) for step in scenario.openings)
+    acts += len(scenario.challenges) * len(sends)
     erased = sum(bool(send.keep) for send in sends) + len(scenario.purges)
     receipts = erased * len(scenario.parties)  # At most: many payloads go into one.
     most = 1 + len(sends) + acts + receipts + 2 * len(scenario.disclosures)

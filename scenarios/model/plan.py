@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 from node.envelopes.rule import FREE
+from scenarios.model.lies import misdealt
 from scenarios.model.objects import Writes
 from scenarios.model.payloads import FILLER, drawn_range, encoded_size
 from scenarios.model.scenario import Load, Scenario, Send
@@ -27,7 +28,7 @@ class PlannedSend:
 
     After `keep` blocks every node erases it; 0 is never. `redisclose` is the rule for its readers. Under a
     `seal` more parties may read it later. `deceived` are those readers who are told something else, because a
-    fault makes the sender a liar.
+    fault makes the sender a liar. So are `misdealt` those openers whose share meets no hash.
     """
 
     id: str
@@ -41,6 +42,7 @@ class PlannedSend:
     trigger: Place | None = None  # From which `at_ms` counts, in place of the genesis.
     seal: str = ""
     writes: Writes | None = None
+    misdealt: tuple[str, ...] = ()
 
 
 def plan(scenario: Scenario) -> tuple[PlannedSend, ...]:
@@ -61,7 +63,11 @@ def plan(scenario: Scenario) -> tuple[PlannedSend, ...]:
             where = (aggregate.record_of(name), aggregate.at_ms, name, readers)
             sends.append(PlannedSend(*where, {aggregate.field: value}, trigger=aggregate.trigger))
     told = [
-        replace(send, deceived=deceived(send.sender, send.at_ms, send.readers, scenario.faults))
+        replace(
+            send,
+            deceived=deceived(send.sender, send.at_ms, send.readers, scenario.faults),
+            misdealt=misdealt(send.sender, send.at_ms, scenario.seal(send.seal), scenario.faults),
+        )
         for send in sends
     ]
     return tuple(sorted(told, key=order_of))

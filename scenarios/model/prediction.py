@@ -17,6 +17,7 @@ from node.envelopes.fields import Path, flatten
 from scenarios.model.aggregates import Aggregate
 from scenarios.model.consents import bound, made
 from scenarios.model.disclosures import Disclose
+from scenarios.model.lies import withholds
 from scenarios.model.plan import PlannedSend
 from scenarios.model.scenario import END, Scenario
 from scenarios.model.seals import Until, unsealed_to
@@ -60,7 +61,8 @@ def predicted(scenario: Scenario, sends: Iterable[PlannedSend], until: Until = E
     """
     by_tx = shown_by_tx(each for each in scenario.disclosures if until == END or each.at_ms < until)
     spoken_of = {*by_tx, *(word.tx for word in scenario.owners_words)}
-    totals = tuple(_total_row(scenario, step) for step in scenario.aggregates) if until == END else ()
+    announced = [step for step in scenario.aggregates if not withholds(scenario, step)]
+    totals = tuple(_total_row(scenario, step) for step in announced) if until == END else ()
     return totals + tuple(
         Row(send.id, _cells(scenario, send, by_tx.get(send.id, ()), spoken_of, until)) for send in sends
     )
@@ -84,7 +86,10 @@ def _cells(
 
 
 def _total_row(scenario: Scenario, step: Aggregate) -> Row:
-    """Of a total: those who contribute learn it and the coordinator, if all of them stay to the end."""
+    """Of a total: those who contribute learn it and the coordinator, if all of them stay to the end.
+
+    Who is blamed for its shares before the coordinator goes on is left out, which only the run can tell.
+    """
     able = {step.coordinator, *step.contributors, *step.readers}
     unread = _CIPHERTEXT if scenario.payload == "on_chain" else _COMMITMENT
     cells = {
@@ -132,7 +137,7 @@ def _cell(
         return Cell(_READS, _UNSEALED)
     shown = [each for each in disclosures if column in each.receivers]
     if not shown and (seal := scenario.seal(send.seal)) is not None:
-        if column in seal.openers:
+        if column in seal.openers and column not in send.misdealt:
             return Cell(_COULD if seal.threshold == 1 else _TOGETHER, _OPENER)
         if column in seal.then_to:
             late = send.at_ms >= seal.opens_at_ms

@@ -122,6 +122,11 @@ def _known_aggregate(identifier: str, info: ValidationInfo) -> str:
     return identifier
 
 
+def _known_to_be_lied_about(identifier: str, info: ValidationInfo) -> str:
+    known = _known(info)
+    return identifier if known and identifier in known.aggregates else _known_transaction(identifier, info)
+
+
 def _identifier(identifier: str) -> str:
     if reason := wrong_with_identifier(identifier):
         raise refusal("E-NAME", reason)
@@ -132,6 +137,7 @@ PartyName = Annotated[str, AfterValidator(_one_party)]
 PartyPattern = Annotated[str, AfterValidator(_some_parties)]
 TransactionName = Annotated[str, AfterValidator(_known_transaction)]
 AggregateName = Annotated[str, AfterValidator(_known_aggregate)]
+BlamedName = Annotated[str, AfterValidator(_known_to_be_lied_about)]
 RefusedName = Annotated[str, AfterValidator(_known_to_be_refused)]
 FaultName = Annotated[str, AfterValidator(_known_fault)]
 NodePattern = Annotated[str, AfterValidator(_node_or_selector)]

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from node.text import did_you_mean
+from scenarios.model.any_fault import FAULTS
 from scenarios.model.excerpts import Excerpts
 from scenarios.model.layout import (
     CHECKS,
-    FAULTS,
     STEPS,
     is_fault,
     is_private,

@@ -10,6 +10,7 @@ from node.envelopes.object_write import OBJECT_FIELD
 from node.envelopes.transaction import SLOT_BUCKETS
 from scenarios.model.aggregate_steps import AggregateStep
 from scenarios.model.aggregates import Aggregate, aggregate_of, check_aggregates
+from scenarios.model.challenges import Challenging, challenge_of, check_challenges
 from scenarios.model.complaints import Complaints
 from scenarios.model.conditions import conditions_of
 from scenarios.model.consent_resolving import check_consents
@@ -22,7 +23,7 @@ from scenarios.model.document import ScenarioDocument
 from scenarios.model.expectation_resolving import ExpectationResolver
 from scenarios.model.fault_resolving import FaultResolver
 from scenarios.model.fault_steps import FaultStep
-from scenarios.model.faults import TWO_TALES
+from scenarios.model.faults import CLIENT_KINDS, TWO_TALES
 from scenarios.model.names import expand, meant, wrong_with_identifier
 from scenarios.model.objects import DEFAULT_CHECK, writes_of
 from scenarios.model.payloads import FILLER, PayloadError, check_payload, telling_words
@@ -31,7 +32,7 @@ from scenarios.model.problems import Problem
 from scenarios.model.purge_steps import PurgeStep
 from scenarios.model.purges import Erase, check_purges, erase_of
 from scenarios.model.scenario import Fault, Load, Party, Replay, Scenario, Send, Step
-from scenarios.model.seal_steps import OpenStep
+from scenarios.model.seal_steps import ChallengeStep, OpenStep
 from scenarios.model.seals import Opening, check_openings, opening_of, seals_of
 from scenarios.model.source import Path, Source
 from scenarios.model.starts import comes_before, start_of
@@ -49,6 +50,7 @@ AnyStep = (
     | RevokeStep
     | AggregateStep
     | OpenStep
+    | ChallengeStep
     | PurgeStep
     | FaultStep
 )
@@ -95,6 +97,8 @@ class _Resolver:
         self._check_tales(steps)
         openings = {index: step for index, step in enumerate(steps) if isinstance(step, Opening)}
         check_openings(openings, self._seals, self.complaints)
+        challenges = {index: step for index, step in enumerate(steps) if isinstance(step, Challenging)}
+        check_challenges(challenges, self._seals, self.complaints)
         return Scenario(
             file=self._source.file,
             name=document.name,
@@ -147,6 +151,8 @@ class _Resolver:
             return owners_word(step, line, self._names)
         if isinstance(step, OpenStep):
             return opening_of(step, line, self._names)
+        if isinstance(step, ChallengeStep):
+            return challenge_of(step, line)
         if isinstance(step, SendStep):
             named = dict.fromkeys((*meant(step.to or (), self._names), *self._always_to))
             readers = tuple(name for name in named if name != step.as_)
@@ -275,19 +281,25 @@ class _Resolver:
                 self.complaints.at(place, "E-VALUE", f"{step.tx} is not sent before this replay")
 
     def _check_tales(self, steps: Sequence[Step]) -> None:
-        """Whom a lying sender deceives follows from the times of the file."""
-        liars = {
-            name
-            for step in steps
-            if isinstance(step, Fault) and step.kind == TWO_TALES
-            for name in step.nodes
-        }
+        """Whom a lying client deceives follows from the times of the file."""
+        kinds: dict[str, set[str]] = {}
+        for step in steps:
+            if isinstance(step, Fault) and step.kind in CLIENT_KINDS:
+                for name in step.nodes:
+                    kinds.setdefault(name, set()).add(step.kind)
+        tellers = {name for name, told in kinds.items() if TWO_TALES in told}
         for index, step in enumerate(steps):
-            if isinstance(step, Send | Load) and step.trigger is not None:
-                senders = {step.sender} if isinstance(step, Send) else set(step.senders)
-                if lying := sorted(liars & senders):
-                    message = f"{lying[0]} tells two tales at times; what it sends is due at a time, too"
-                    self.complaints.at(("steps", index, "at"), "E-VALUE", message)
+            if not isinstance(step, Send | Load | Aggregate) or step.trigger is None:
+                continue
+            if isinstance(step, Aggregate):
+                lying = sorted(set(kinds) & {step.coordinator, *step.contributors})
+                what = "lies"
+            else:
+                lying = sorted(tellers & ({step.sender} if isinstance(step, Send) else set(step.senders)))
+                what = "tells two tales"
+            if lying:
+                message = f"{lying[0]} {what} at times; what it sends is due at a time, too"
+                self.complaints.at(("steps", index, "at"), "E-VALUE", message)
 
     def _check_identifiers(self, steps: Sequence[Step]) -> None:
         """An id is its author's free choice and stands in every log: no place for a private value."""

@@ -10,6 +10,7 @@ from consensus.quorum import max_faulty, quorum
 from node.envelopes.rule import FREE
 from node.seals.seal import Seal
 from scenarios.model.aggregates import Aggregate
+from scenarios.model.challenges import Challenging
 from scenarios.model.conditions import NetworkConditions
 from scenarios.model.consents import OwnersWord
 from scenarios.model.disclosures import Ask, Disclose
@@ -50,6 +51,7 @@ __all__ = [
     "AtHeight",
     "AtView",
     "Blamed",
+    "Challenging",
     "Denied",
     "Disclose",
     "Erase",
@@ -172,7 +174,7 @@ class Replay:
         return ()
 
 
-Step = Send | Load | Replay | Disclose | Ask | OwnersWord | Erase | Opening | Aggregate | Fault
+Step = Send | Load | Replay | Disclose | Ask | OwnersWord | Erase | Opening | Challenging | Aggregate | Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +253,12 @@ class Scenario:
     def openings(self) -> tuple[Opening, ...]:
         """The steps that open a seal, in the order of time."""
         found = [step for step in self.steps if isinstance(step, Opening)]
+        return tuple(sorted(found, key=lambda step: step.at_ms))
+
+    @property
+    def challenges(self) -> tuple[Challenging, ...]:
+        """The steps that challenge an opener, in the order of time."""
+        found = [step for step in self.steps if isinstance(step, Challenging)]
         return tuple(sorted(found, key=lambda step: step.at_ms))
 
     def seal(self, name: str) -> Seal | None:

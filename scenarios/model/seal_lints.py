@@ -14,7 +14,9 @@ from scenarios.model.wording import listed
 
 def seal_lints(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator[Warning]:
     """Every warning about the seals of a scenario and what is sent under them."""
-    last_ms = max((step.at_ms for step in (*scenario.workload, *scenario.openings)), default=0)
+    last_ms = max(
+        (step.at_ms for step in (*scenario.workload, *scenario.openings, *scenario.challenges)), default=0
+    )
     for seal in scenario.seals:
         line = scenario.lines.get(f"seals.{seal.name}", 0)
         under = [send for send in sends if send.seal == seal.name]

@@ -10,7 +10,7 @@ from node.envelopes.shares import MAX_OPENERS
 from node.seals.seal import MAX_LATER_READERS
 from node.text import did_you_mean
 from scenarios.model.names import wrong_with_name
-from scenarios.model.references import Identifier, Known, SomeParties
+from scenarios.model.references import Identifier, Known, PartyName, SomeParties
 from scenarios.model.strict import Strict
 from scenarios.model.values import Duration, refusal
 from scenarios.model.wording import listed, shown
@@ -58,3 +58,19 @@ class OpenStep(Strict):
     expect: Literal["refused"] | None = Field(
         default=None, description="refused: the request must have no effect, as one before opens_at"
     )
+
+
+class ChallengeStep(Strict):
+    """A party says on the record that an opener's shares are missing or unreadable.
+
+    The opener answers with a release within some blocks, or is named.
+    """
+
+    do: Literal["challenge"]
+    id: Identifier = Field(
+        default="", description="its name; by default challenge-N, N its place among the steps"
+    )
+    at: Duration = Field(default=0, description="when, counted from the genesis; the seal must be open")
+    seal: SealName = Field(description="which seal")
+    as_: PartyName = Field(alias="as", description="who lacks the shares")
+    of: PartyName = Field(description="the opener that owes them")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from node.envelopes.shares import MAX_OPENERS
 from node.seals.seal import MAX_LATER_READERS, Seal
 from scenarios.model.complaints import Complaints
+from scenarios.model.lies import opener_lies
 from scenarios.model.names import meant
 from scenarios.model.seal_steps import OpenStep, SealSpec
 from scenarios.model.source import Path
@@ -86,8 +87,11 @@ def check_openings(openings: Mapping[int, Opening], seals: Sequence[Seal], compl
             complaints.at(("steps", index, "as"), "E-NOT-OPENER", message)
 
 
-def asking(scenario: Scenario, seal: Seal, until: Until) -> list[str]:
-    """The openers that ask in time by the steps, in the order of the seal, before the moment `until`."""
+def asking(scenario: Scenario, seal: Seal, until: Until, *, honest: bool = False) -> list[str]:
+    """The openers that ask in time by the steps, in the order of the seal, before the moment `until`.
+
+    With `honest` those alone that also give a good share then.
+    """
     asked = {
         name
         for opening in scenario.openings
@@ -95,6 +99,7 @@ def asking(scenario: Scenario, seal: Seal, until: Until) -> list[str]:
         and opening.at_ms >= seal.opens_at_ms
         and (until == "end" or opening.at_ms < until)
         for name in opening.openers
+        if not honest or opener_lies(scenario, opening, name) is None
     }
     return [name for name in seal.openers if name in asked]
 
@@ -104,4 +109,5 @@ def unsealed_to(scenario: Scenario, send: PlannedSend, until: Until = "end") -> 
     seal = scenario.seal(send.seal)
     if seal is None or send.at_ms >= seal.opens_at_ms:
         return ()
-    return seal.then_to if len(asking(scenario, seal, until)) >= seal.threshold else ()
+    giving = set(asking(scenario, seal, until, honest=True)).difference(send.misdealt)
+    return seal.then_to if len(giving) >= seal.threshold else ()

@@ -8,9 +8,9 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, WithJsonSchema, mode
 
 from node.envelopes.rule import Redisclose
 from scenarios.model.aggregate_steps import AggregateStep
+from scenarios.model.any_fault import AnyFault
 from scenarios.model.consent_steps import ConsentStep, RevokeStep
 from scenarios.model.disclosure_steps import DiscloseStep, RequestStep
-from scenarios.model.fault_steps import AnyFault
 from scenarios.model.purge_steps import PurgeStep
 from scenarios.model.references import (
     Identifier,
@@ -20,7 +20,7 @@ from scenarios.model.references import (
     SomeParties,
     TransactionName,
 )
-from scenarios.model.seal_steps import OpenStep, SealName
+from scenarios.model.seal_steps import ChallengeStep, OpenStep, SealName
 from scenarios.model.starts import WHEN, Start
 from scenarios.model.strict import Strict
 from scenarios.model.units import Rate
@@ -216,6 +216,7 @@ Step = Annotated[
     | RevokeStep
     | AggregateStep
     | OpenStep
+    | ChallengeStep
     | PurgeStep
     | AnyFault,
     Field(discriminator="do"),

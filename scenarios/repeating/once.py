@@ -16,6 +16,7 @@ from node.private_files import make_private_folder, replace_private
 from scenarios.judging import PREDICTED
 from scenarios.model.loading import parse_scenario
 from scenarios.model.scenario import Scenario
+from scenarios.named_liars import named_in_words
 from scenarios.operating import Options
 from scenarios.proved_liars import liar_in_words
 from scenarios.repeating.damage import Damage, damaging
@@ -142,6 +143,7 @@ def broken_by(judged: Judged, frozen_by: str) -> list[Broken]:
         found.append(Broken("canary scan", f"{leaks} secrets found"))
     found += [Broken("key-free replay", each) for each in document["replayed"]["differing"][:1]]
     found += [Broken("framed", liar_in_words(each)) for each in document["framed"][:1]]
+    found += [Broken("framed", named_in_words(each)) for each in document["named_in_vain"][:1]]
     for unsure, result in ((False, "broken"), (True, "unconfirmed")):
         found += [
             Broken(each.check, each.detail, each.line, -1 if each.check == PREDICTED else place, unsure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from scenarios.named_liars import named_in_words
 from scenarios.proved_liars import liar_in_words
 from scenarios.report.elements import Cell, Html, Row, bullets, element, join, lines, paragraphs, table, text
 from scenarios.report.material import Material
@@ -34,6 +35,7 @@ def verdict(material: Material) -> Html:
     replay = f" K{replayed_in(document)[1:]}." if "replayed" in document else ""  # Older runs have none.
     reasons += state_checks_in(document)
     reasons += [f"{liar_in_words(liar)}." for liar in document.get("liars", ())]
+    reasons += [f"{named_in_words(each)}." for each in document.get("named", ())]
     parts = [
         badge,
         paragraphs(f"{_sentence(material)} {leaks}{replay}", f"{counted_in(document)}: {facts_of(document)}"),

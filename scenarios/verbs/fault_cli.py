@@ -18,8 +18,8 @@ from node.text import clean, plain
 from node.verbs.completion import node_names, run_numbers, run_of
 from scenarios.faults.record import FaultRecord, read
 from scenarios.mailbox import Mailbox
-from scenarios.model.faults import TWO_TALES
-from scenarios.model.layout import FAULTS
+from scenarios.model.any_fault import FAULTS
+from scenarios.model.faults import CLIENT_KINDS
 from scenarios.model.names import SELECTORS
 from scenarios.why.wording import seconds
 
@@ -28,7 +28,9 @@ LIST, HEAL = "list", "heal"
 
 
 def _kinds(incomplete: str) -> list[str]:
-    return [kind for kind in (*FAULTS, LIST, HEAL) if kind.startswith(incomplete) and kind != TWO_TALES]
+    return [
+        kind for kind in (*FAULTS, LIST, HEAL) if kind.startswith(incomplete) and kind not in CLIENT_KINDS
+    ]
 
 
 def _fault_ids(context: typer.Context, incomplete: str) -> list[str]:

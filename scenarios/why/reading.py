@@ -21,6 +21,7 @@ from scenarios.faults import record as fault_record
 from scenarios.kept import kept_scenario
 from scenarios.mailbox import Mailbox
 from scenarios.model.plan import PlannedSend, plan
+from scenarios.named_liars import named_in_words
 from scenarios.proved_liars import liar_in_words, proved_liars
 from scenarios.why.known import Ended, Known, NodeKnown, Submitted
 from scenarios.why.sealed import under_seals
@@ -145,6 +146,7 @@ def _unmet(document: Mapping[str, Any]) -> Iterable[str]:
         yield f"canary scan  {found} secrets found"
     yield from (f"key-free replay  {each}" for each in document.get("replayed", {}).get("differing", []))
     yield from (f"framed  {liar_in_words(each)}" for each in document.get("framed", []))
+    yield from (f"framed  {named_in_words(each)}" for each in document.get("named_in_vain", []))
 
 
 def _verdict(folder: RunFolder) -> dict[str, Any]:

@@ -121,7 +121,9 @@ def test_p49_a_proof_against_who_did_not_lie_on_purpose_fails_the_run(
     evidence = tales(tmp_path)
     sent = evidence.sent["deal"]
     sent.planned = dataclasses.replace(sent.planned, deceived=())
-    assert [liar.sender for liar in framed(evidence.liars, {sent.tx: sent.planned})] == ["alice"]
+    assert [liar.party for liar in framed(evidence.liars, {sent.tx: sent.planned}, evidence.scenario)] == [
+        "alice"
+    ]
     monkeypatch.setattr(
         verdict, "plan_differences", lambda evidence: []
     )  # That erin reads less fails it, too.
