@@ -112,6 +112,8 @@ def test_p42_a_carrier_that_would_outlive_what_it_shows_is_erased_with_it(world:
     deed = msgspec.structs.replace(made.record.act.deed, tx=sealed.transaction.id)
     record, carrier = by.act(deed), made.carrier
     due = world.height("ann") + 4
+    if when == "before it is due":
+        said_of_another(world, by, deed)
     if when != "before it is due":
         grow_to(world, due)
     if when == "after a restart":
@@ -124,11 +126,18 @@ def test_p42_a_carrier_that_would_outlive_what_it_shows_is_erased_with_it(world:
     grow_to(world, max(due, world.height("ann") + 1))
     world.run_until(lambda: not any(running.node.has_idle_work for running in world.up.values()))
     assert not blobs(world) & {sealed.transaction.id.hex(), carrier.transaction.id.hex()}
-    # What somebody else says of his own payload, or says of another's, erases nothing.
-    other = sealed_for(NETWORK, DEAL, seed="of dan", sender="dan", to=("eve",), valid=(1, 49))
-    world.settle([world.submit(other)])
-    lie = by.act(msgspec.structs.replace(deed, carrier=other.transaction.id))
+    if when != "before it is due":
+        said_of_another(world, by, deed)
+    grow_to(world, world.height("ann") + 1)
+    assert OF_DAN.transaction.id.hex() in blobs(world)
+
+
+OF_DAN = sealed_for(NETWORK, DEAL, seed="of dan", sender="dan", to=("eve",), valid=(1, 49))
+
+
+def said_of_another(world: World, by: Author, deed: Disclosure) -> None:
+    """A record that names another's payload as its carrier: it must not have that erased."""
+    world.settle([world.submit(OF_DAN)])
+    lie = by.act(msgspec.structs.replace(deed, carrier=OF_DAN.transaction.id))
     world.publish(world.topics.transactions, encode(TransactionPacket(lie, None)))
     world.settle([lie.id])
-    grow_to(world, world.height("ann") + 1)
-    assert other.transaction.id.hex() in blobs(world)
