@@ -13,9 +13,10 @@ from scenarios.checkers.reading import (
     Vote,
     block_votes,
     commit_votes,
+    packed,
     prepared_votes,
 )
-from scenarios.checkers.signing import signed_bytes
+from scenarios.checkers.signing import signed_body
 
 # Heights behind the highest executed that are still looked at; then they are forgotten.
 KEPT_WINDOWS = 4
@@ -38,14 +39,14 @@ class Agreement:
         self.highest_certified = 0  # Of all blocks that a quorum voted for.
 
     def voted(
-        self, vote: Vote, signature: bytes, at_us: int, *, sender_correct: bool, signed: bytes | None = None
+        self, vote: Vote, signature: bytes, at_us: int, *, sender_correct: bool, body: bytes | None = None
     ) -> bool:
         """Somebody shows a vote. Whether it is one: its author is a voter who really signed it.
 
-        `signed` is what is signed of it, if that is known already.
+        `body` is the vote as it is encoded, if that is known already.
         """
         facts = self._facts
-        sequence, author = vote.sequence, vote.author
+        kind, _, _, sequence, _, author = vote
         if not 0 <= author < facts.n or sequence <= self._top - KEPT_WINDOWS * facts.window:
             return False
         cast = vote[:5]
@@ -55,15 +56,16 @@ class Agreement:
         bits, bit = at_height.get(cast, 0), 1 << author
         if bits & bit:
             return True
-        signed = signed_bytes(facts.network_id, vote.array) if signed is None else signed
-        if not facts.check(author, signature, signed):
+        if body is None:
+            body = packed(vote.array)
+        if not facts.check(author, signature, signed_body(facts.network_id, kind, body)):
             if sender_correct:
                 facts.broken("I2", f"a correct replica shows a vote that nobody signed: {vote}", at_us)
             return False
         at_height[cast] = bits = bits | bit
-        if vote.kind == COMMIT:
+        if kind == COMMIT:
             self._committed(vote, bits, at_us)
-        elif vote.kind == BLOCK_VOTE and bits.bit_count() >= facts.quorum:
+        elif kind == BLOCK_VOTE and bits.bit_count() >= facts.quorum:
             self._block_certified(vote, at_us)
         return True
 
@@ -93,8 +95,8 @@ class Agreement:
 
     def against_lock(self, vote: Vote, at_us: int) -> None:
         """A correct replica votes: not for another digest where a decision may be hidden (I3)."""
-        if vote.kind in (PRE_PREPARE, PREPARE, COMMIT):
-            for view, digest in self._locks.get(vote.sequence, ()):
+        if vote[0] in (PRE_PREPARE, PREPARE, COMMIT):
+            for view, digest in self._locks.get(vote[3], ()):
                 self._facts.checked["I3"] += 1
                 if vote.view > view and vote.digest != digest:
                     self._facts.broken("I3", f"hidden commit of view {view}: {vote}", at_us, vote.author)
@@ -103,7 +105,7 @@ class Agreement:
         """A correct replica votes: not further than a window above what can be stable anywhere (R11, I12)."""
         facts = self._facts
         facts.checked["I12"] += 1
-        if vote.sequence > self.highest_certified + facts.window:
+        if vote[3] > self.highest_certified + facts.window:
             facts.broken("I12", f"a vote above the high watermark: {vote}", at_us, vote.author)
 
     def certificate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from scenarios.checkers import signing
 from scenarios.checkers.accusations import Accusations
@@ -27,8 +28,11 @@ from scenarios.checkers.reading import (
 )
 
 EVIDENCE_RECORD = 10
-PACKETS_KNOWN = 1 << 14
+# So many packets for each voter are known at least: what is under way, several times over.
+PACKETS_KNOWN_EACH, PACKETS_KNOWN = 1 << 7, 1 << 10
 LEDGER_RECORDS = (BODIES_RECORD, BLOCK_RECORD)
+VOTES_RECORDED = frozenset((VOTE_RECORD, PROPOSAL_RECORD))
+DRIVER_RECORDS = (*LEDGER_RECORDS, EVIDENCE_RECORD)
 
 
 class Checkers:
@@ -55,7 +59,12 @@ class Checkers:
         self.agreement = Agreement(self.facts)
         self._promises = {replica: Promises(self.facts, replica) for replica in range(len(public_keys))}
         self._secrets = [secret for secret in secrets if secret]
+        # In two generations; what is not looked at any more is soon let go, and its memory used again.
         self._known: dict[bytes, Said | None] = {}
+        self._known_before: dict[bytes, Said | None] = {}
+        self._most_known = max(PACKETS_KNOWN, PACKETS_KNOWN_EACH * n)
+        # Of these the packets that count when they are heard, None for the others.
+        self._counting: dict[bytes, Said | None] = {}
         self._up: dict[int, int] = {}  # Replica: when it came up.
         self._accusations = Accusations(self.facts, self.agreement)
         self._public_state = PublicState(self.facts)
@@ -72,9 +81,14 @@ class Checkers:
     def _read(self, data: bytes) -> Said | None:
         if data in self._known:
             return self._known[data]
-        if len(self._known) >= PACKETS_KNOWN:
+        if len(self._known) >= self._most_known:
+            self._known_before = dict(self._known)
             self._known.clear()
-        said = self._known[data] = said_in(data)
+            self._counting.clear()
+        said = self._known_before.get(data) or said_in(data)
+        self._known[data] = said
+        counts = said is not None and (said.cast or said.kind == NEW_VIEW)
+        self._counting[data] = said if counts else None
         return said
 
     # What the world tells.
@@ -100,25 +114,37 @@ class Checkers:
 
     def delivered_all(self, at_us: int, replica: int, packets: Sequence[bytes]) -> None:
         """A replica hears several things at once."""
-        known, promises = self._known, self._promises[replica]
-        heard, faulty = promises.heard, self.facts.faulty
-        said: Said | None
+        promises, faulty = self._promises[replica], self.facts.faulty
+        heard = promises.heard
+        if faulty and self.facts.is_correct(replica):
+            for data in packets:
+                said = self._known.get(data) or self._read(data)
+                if said is not None:
+                    if said.cast:
+                        promises.counts(said)
+                    elif said.kind == NEW_VIEW:
+                        promises.hears(said)
+                    if said.author in faulty:
+                        self._accusations.hears(at_us, promises, replica, said)
+            return
+        # The same where nobody can be accused: most packets change nothing.
+        counting: dict[bytes, Any] = self._counting
         for data in packets:
-            said = known.get(data) or self._read(data)
+            said = counting.get(data, data)
+            if said is data:
+                self._read(data)
+                said = counting[data]
             if said is None:
                 continue
             cast = said.cast
             if cast:
-                # The same as Promises.counts, for the most frequent packets without a call.
-                height = said.height
-                at_height = heard.get(height)
+                # The same as Promises.counts, without a call.
+                at_height = heard.get(said.height)
                 if at_height is None:
-                    at_height = heard[height] = {}
+                    at_height = heard[said.height] = {}
                 at_height[cast] = at_height.get(cast, 0) | said.bit
-            elif said.kind == NEW_VIEW:
+            else:
                 promises.hears(said)
-            if faulty and said.author in faulty and self.facts.is_correct(replica):
-                self._accusations.hears(at_us, promises, replica, said)
 
     def persisted(self, at_us: int, replica: int, body: bytes) -> None:
         """A replica appended a record."""
@@ -131,7 +157,7 @@ class Checkers:
             kind = body[1]
             if self._secrets:
                 self._no_secret(body, at_us, replica)
-            if kind in (VOTE_RECORD, PROPOSAL_RECORD):
+            if kind in VOTES_RECORDED:
                 # A vote is recorded as it is sent; a proposal as it is sent, behind the kind of the record.
                 packet = body if kind == VOTE_RECORD else body[2:]
                 said = known.get(packet) or self._read(packet)
@@ -139,7 +165,7 @@ class Checkers:
                 promises.wrote(said)
             elif kind in JUDGED_RECORDS:
                 promises.persisted(unpack(body))
-            elif self.facts.is_correct(replica):
+            elif kind in DRIVER_RECORDS and self.facts.is_correct(replica):
                 if kind == EVIDENCE_RECORD:
                     self._accusations.accuses(at_us, replica, unpack(body)[1])
                 elif kind in LEDGER_RECORDS and of_a_ledger(body):
@@ -153,19 +179,21 @@ class Checkers:
         """Somebody, faulty or not, releases a packet."""
         if self._secrets:
             self._no_secret(data, at_us, replica)
-        correct = self.facts.is_correct(replica)
-        said = self._read(data)
+        facts = self.facts
+        correct = facts.correct[replica] if replica < facts.n else replica not in facts.faulty
+        said = self._known.get(data) or self._read(data)
         if said is None:
             self._other_packet(at_us, data, correct=correct)
             return
         if said.vote is not None:
-            signed = signing.signed_body(self.facts.network_id, said.kind, said.body)
             real = self.agreement.voted(
-                said.vote, said.signature, at_us, sender_correct=correct, signed=signed
+                said.vote, said.signature, at_us, sender_correct=correct, body=said.body
             )
-            if correct and said.author == replica and real:
+            if correct and real and said.author == replica:
                 self.agreement.against_lock(said.vote, at_us)
                 self.agreement.within_window(said.vote, at_us)
+                self._promises[replica].says(said, at_us)
+                return
         elif said.kind == VIEW_CHANGE and len(said.array) == 6:
             self.agreement.quoted(said.array, at_us, sender_correct=correct)
         elif said.kind == NEW_VIEW and len(said.array) == 6:

@@ -17,7 +17,6 @@ from scenarios.checkers.reading import (
     VIEW_CHANGE,
     Said,
     Vote,
-    cast_of,
     of_signed,
     said_by,
 )
@@ -29,6 +28,7 @@ JUDGED_RECORDS = frozenset((CERTIFIED_RECORD, PREPARED_RECORD, VIEW_CHANGE_RECOR
 KEPT_WINDOWS = 4
 Name = tuple[Any, ...]
 NONE: Mapping[Name, bytes] = {}
+NOBODY: Mapping[bytes, int] = {}
 
 
 def null_digest(sequence: int) -> bytes:
@@ -78,7 +78,9 @@ class Promises:
         """A record other than a vote or a proposal was appended."""
         kind = record[0]
         if kind == CERTIFIED_RECORD:
-            self.certified = max(self.certified, record[1][1])
+            height = record[1][1]
+            if height > self.certified:
+                self.certified = height
         elif kind == PREPARED_RECORD:
             _, view, sequence, digest, *_ = record[1]
             self._written.append((sequence, ("prepared", view, sequence), digest))
@@ -98,24 +100,27 @@ class Promises:
 
         It counts its own words once they cannot be lost, sent or not.
         """
-        self._written.append((said.height, said.name, said.body))
-        if said.author == self._replica and said.cast:
+        self._written.append(said.entry)
+        if said.cast and said.author == self._replica:
             self.counts(said)
 
     def counts(self, said: Said) -> None:
         """It may count this pre-prepare or prepare from now on."""
-        at_height = self.heard.setdefault(said.height, {})
+        at_height = self.heard.get(said.height)
+        if at_height is None:
+            at_height = self.heard[said.height] = {}
         at_height[said.cast] = at_height.get(said.cast, 0) | said.bit
 
     def flushed(self) -> None:
         """All that was appended is durable."""
-        durable = self._durable
-        for height, name, content in self._written:
-            at_height = durable.get(height)
-            if at_height is None:
-                at_height = durable[height] = {}
-            at_height[name] = content
-        self._written.clear()
+        if self._written:
+            durable = self._durable
+            for height, name, content in self._written:
+                at_height = durable.get(height)
+                if at_height is None:
+                    at_height = durable[height] = {}
+                at_height[name] = content
+            self._written.clear()
         self._certified_for_good = self.certified
 
     def stopped(self, how: str) -> None:
@@ -147,83 +152,79 @@ class Promises:
 
     def says(self, said: Said, at_us: int) -> None:
         """It releases a message of its own."""
-        facts, array, vote = self._facts, said.array, said.vote
-        name, content, height = said.name, said.body, said.height
+        height, name, content = said.entry
         if not name:
             return
-        facts.checked["I4"] += 1
+        facts = self._facts
+        checked = facts.checked
+        checked["I4"] += 1
         at_height = self._said.get(height)
         if at_height is None:
             at_height = self._said[height] = {}
         before = at_height.get(name)
-        repeated = before is not None
-        at_height[name] = before or content
-        if repeated and before != content:
+        if before is None:
+            at_height[name] = content
+        elif before != content:
             facts.broken("I4", f"a second content for {name}", at_us, self._replica)
-        facts.checked["I6"] += 1
+        checked["I6"] += 1
         if self._durable.get(height, NONE).get(name) != content:
             facts.broken("I6", f"{name} is sent and not durable", at_us, self._replica)
-        if repeated:
+        if before is not None:
             return
-        if vote is not None:
-            self._votes(vote, at_us)
+        if said.vote is not None:
+            self._votes(said, said.vote, at_us)
         elif said.kind == VIEW_CHANGE:
-            self._changes_view(array, at_us)
+            self._changes_view(said.array, at_us)
         else:
-            self._begins_view(array, at_us)
+            self._begins_view(said.array, at_us)
 
-    def _votes(self, vote: Vote, at_us: int) -> None:
+    def _votes(self, said: Said, vote: Vote, at_us: int) -> None:
         facts = self._facts
-        if vote.author >= facts.n:
+        kind, _, view, sequence, digest, author = vote
+        if author >= facts.n:
             facts.broken("I5", "a follower votes", at_us, self._replica)
-        if vote.kind == BLOCK_VOTE:
+        if kind == BLOCK_VOTE:
             return
         facts.checked["I5"] += 1
-        if vote.view < self._promised:
+        if view < self._promised:
             facts.broken("I5", f"R12: a vote in a view that was left: {vote}", at_us, self._replica)
-        if vote.view > 0 and vote.view not in self._begun:
+        if view > 0 and view not in self._begun:
             facts.broken("I5", f"a vote in a view that did not begin: {vote}", at_us, self._replica)
-        if vote.view < self._view:
+        if view < self._view:
             facts.broken("I5", f"the view decreases: {vote}", at_us, self._replica)
-        self._view = vote.view
-        primary = vote.view % facts.n
-        if vote.kind == PRE_PREPARE:
-            if vote.author != primary:
+        self._view = view
+        primary = view % facts.n
+        if kind == PRE_PREPARE:
+            if author != primary:
                 facts.broken("I5", f"a proposal by a backup: {vote}", at_us, self._replica)
-            renewal = self._begun.get(vote.view, {}).get(vote.sequence, vote.digest)
-            if renewal != vote.digest:
+            renewal = self._begun.get(view, {}).get(sequence, digest)
+            if renewal != digest:
                 facts.broken("I5", f"R17: not what the new view renews: {vote}", at_us, self._replica)
-        elif vote.kind == PREPARE:
-            if vote.author == primary:
+        elif kind == PREPARE:
+            if author == primary:
                 facts.broken("I5", f"R5: the primary prepares: {vote}", at_us, self._replica)
-            if not self._proposed(vote, primary):
+            if not self._proposed(said, vote, primary):
                 facts.broken("I5", f"a prepare without its pre-prepare: {vote}", at_us, self._replica)
-        elif vote.kind == COMMIT:
-            self._commits(vote, primary, at_us)
+        elif kind == COMMIT:
+            self._commits(said, vote, primary, at_us)
 
-    def _proposed(self, vote: Vote, primary: int) -> bool:
+    def _proposed(self, said: Said, vote: Vote, primary: int) -> bool:
         """Whether the primary of the vote's view proposed this digest to it."""
-        begun = self._begun.get(vote.view)
+        begun = self._begun.get(vote[2])
         if begun is not None and vote.sequence in begun:
             return begun[vote.sequence] == vote.digest
-        return bool(self._heard(PRE_PREPARE, vote) >> primary & 1)
+        return bool(self.heard.get(said.height, NOBODY).get(said.casts[0], 0) >> primary & 1)
 
-    def _heard(self, kind: int, vote: Vote) -> int:
-        """From whom it heard votes of this kind, for what another vote is for."""
-        at_height = self.heard.get(vote.sequence)
-        if at_height is None:
-            return 0
-        return at_height.get(cast_of(kind, vote.epoch, vote.view, vote.sequence, vote.digest), 0)
-
-    def _commits(self, vote: Vote, primary: int, at_us: int) -> None:
+    def _commits(self, said: Said, vote: Vote, primary: int, at_us: int) -> None:
         facts = self._facts
-        prepares = self._heard(PREPARE, vote) & ~(1 << primary)
-        if not self._proposed(vote, primary) or prepares.bit_count() < facts.quorum - 1:
+        _, _, view, sequence, digest, _ = vote
+        prepares = self.heard.get(sequence, NOBODY).get(said.casts[1], 0) & ~(1 << primary)
+        if not self._proposed(said, vote, primary) or prepares.bit_count() < facts.quorum - 1:
             facts.broken("I5", f"R6: a commit without being prepared: {vote}", at_us, self._replica)
-        durable = self._durable.get(vote.sequence, NONE)
-        if durable.get(("prepared", vote.view, vote.sequence)) != vote.digest:
+        durable = self._durable.get(sequence, NONE)
+        if durable.get(("prepared", view, sequence)) != digest:
             facts.broken("I6", f"R13: a commit whose proof is not durable: {vote}", at_us, self._replica)
-        self._committed[vote.sequence] = max(vote.view, self._committed.get(vote.sequence, -1))
+        self._committed[sequence] = max(view, self._committed.get(sequence, -1))
 
     def _changes_view(self, array: list[Any], at_us: int) -> None:
         facts = self._facts

@@ -6,6 +6,7 @@ meaning for a checker: replicas drop it, and nothing follows from it.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgpack
@@ -51,7 +52,9 @@ class Said:
 
     `name` is what it is about: two different ones of one name contradict each other. `body` is what they say,
     as it is signed. `cast` names what a pre-prepare or prepare is a vote for, whoever casts it; it is empty
-    for everything else. `bit` stands for the author of a vote, `height` is 0 for what is no vote.
+    for everything else. `bit` stands for the author of a vote, `height` is 0 for what is no vote; `casts` are
+    the pre-prepare and the prepare for what a vote other than a block vote is for. `entry` is height, name
+    and body.
     """
 
     __slots__ = (
@@ -61,6 +64,8 @@ class Said:
         "bit",
         "body",
         "cast",
+        "casts",
+        "entry",
         "height",
         "kind",
         "name",
@@ -74,20 +79,23 @@ class Said:
         self.signature = signature
         self.array = array
         self.batch = batch
-        self.body = packed(array)
+        self.body = body = packed(array)
         self.vote = vote = vote_of(array)
-        self.name: tuple[Any, ...] = ()
-        self.cast = b""
-        self.bit = 0
-        self.height = 0
+        self.cast, self.casts = b"", NO_CASTS
+        name: tuple[Any, ...] = ()
+        self.bit = height = 0
         if vote is not None:
-            self.name = vote[:4]
-            self.height = vote.sequence
+            name = vote[:4]
+            height = vote[3]
             self.bit = 1 << author if 0 <= author < MOST_MEMBERS else 0
-            if kind in (PREPARE, PRE_PREPARE):
-                self.cast = cast_of(*vote[:5])
+            if kind != BLOCK_VOTE:
+                self.casts = casts = casts_of(*vote[1:5])
+                if kind != COMMIT:
+                    self.cast = casts[kind == PREPARE]
         elif kind in (VIEW_CHANGE, NEW_VIEW):
-            self.name = (kind, array[1], array[2])
+            name = (kind, array[1], array[2])
+        self.name, self.height = name, height
+        self.entry = (height, name, body)
 
 
 def cast_of(kind: int, epoch: int, view: int, sequence: int, digest: bytes) -> bytes:
@@ -95,9 +103,22 @@ def cast_of(kind: int, epoch: int, view: int, sequence: int, digest: bytes) -> b
     return b"%d %d %d %d " % (kind, epoch, view, sequence) + digest
 
 
+@lru_cache(maxsize=4096)
+def casts_of(epoch: int, view: int, sequence: int, digest: bytes) -> tuple[bytes, bytes]:
+    """The names of a pre-prepare and of a prepare for the same."""
+    return (
+        cast_of(PRE_PREPARE, epoch, view, sequence, digest),
+        cast_of(PREPARE, epoch, view, sequence, digest),
+    )
+
+
+NO_CASTS = (b"", b"")
+
+
 def packed(value: Any) -> bytes:
     """The encoding of a value."""
-    return bytes(_pack(value))
+    encoded: bytes = _pack(value)
+    return encoded
 
 
 _pack = msgpack.Packer(use_bin_type=True).pack
@@ -145,7 +166,7 @@ def said_by(array: Any, signature: Any, batch: list[Any] | None = None) -> Said 
 def vote_of(array: list[Any]) -> Vote | None:
     """The vote that an array is, or None."""
     if array[0] in (PRE_PREPARE, PREPARE, COMMIT) and len(array) == 6:
-        return Vote(*array)
+        return tuple.__new__(Vote, array)  # The same as Vote(*array), which is not made in C.
     if array[0] == BLOCK_VOTE and len(array) == 5:
         return Vote(BLOCK_VOTE, array[1], 0, array[2], array[3], array[4])
     return None

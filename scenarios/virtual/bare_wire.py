@@ -37,7 +37,8 @@ KINDS: dict[type, int] = {
     Fetch: FETCH,
     FetchRequests: FETCH_REQUESTS,
 }
-KNOWN_PACKETS = 1 << 14
+# So many packets for each replica are known at least: what is under way, several times over.
+KNOWN_PACKETS_EACH, KNOWN_PACKETS = 1 << 7, 1 << 10
 FOR_EVER = 1 << 62
 
 
@@ -74,25 +75,29 @@ class Known(msgspec.Struct, gc=False):
 
 
 class Wire:
-    """Knows packets: bounded, in two generations."""
+    """Knows packets: bounded, in two generations, so that the memory of what is past is soon used again."""
 
-    __slots__ = ("_made", "_network_id", "_new", "_old", "_signatures", "at_once")
+    __slots__ = ("_made", "_made_before", "_most", "_network_id", "_new", "_old", "_signatures", "at_once")
 
     def __init__(self, network_id: bytes, signatures: Signatures) -> None:
         self._network_id = network_id
+        self._most = max(KNOWN_PACKETS, KNOWN_PACKETS_EACH * signatures.replicas)
         self._signatures = signatures
         self._new: dict[bytes, Known] = {}
         self.at_once = self._new.get  # The quickest way to what is known already.
         self._old: dict[bytes, Known] = {}
-        self._made: dict[bytes, ReplicaMessage] = {}  # By signature, what was signed in this world.
+        # By signature, what was signed in this world, in two generations too.
+        self._made: dict[bytes, ReplicaMessage] = {}
+        self._made_before: dict[bytes, ReplicaMessage] = {}
 
     def sign(self, replica: int, message: ReplicaMessage) -> bytes:
         """A replica's signature under a message; it is charged."""
         signatures, made = self._signatures, self._made
         signature = signatures.sign(replica, signed_bytes(self._network_id, message))
         if message.replica == replica and signatures.mode != REAL:
-            if len(made) >= KNOWN_PACKETS:
-                made.clear()
+            if len(made) >= self._most:
+                self._made_before, made = made, {}
+                self._made = made
             made[signature] = message
         return signature
 
@@ -101,7 +106,7 @@ class Wire:
         known = self._new.get(data)
         if known is None:
             known = self._old.get(data) or self._read(data)
-            if len(self._new) >= KNOWN_PACKETS:
+            if len(self._new) >= self._most:
                 self._old = dict(self._new)
                 self._new.clear()
             self._new[data] = known
@@ -109,7 +114,7 @@ class Wire:
 
     def check(self, message: ReplicaMessage, signature: bytes) -> bool:
         """Whether the replica that a message names signed it so. Nobody is charged."""
-        if self._made.get(signature) == message:
+        if (self._made.get(signature) or self._made_before.get(signature)) == message:
             return True  # A signature that its own key made here holds; to verify it would say the same.
         return self._signatures.check(message.replica, signature, signed_bytes(self._network_id, message))
 

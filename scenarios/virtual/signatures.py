@@ -76,6 +76,11 @@ class Signatures:
         self._raw = [key.public.raw for key in keys]
         self._secrets = [key.secret_bytes() for key in keys] if mode == MODELLED else []
 
+    @property
+    def replicas(self) -> int:
+        """How many there are."""
+        return len(self._keys)
+
     def sign(self, replica: int, message: bytes) -> bytes:
         """A replica's signature; its host is charged."""
         self.charged_us += self.sign_us
