@@ -270,6 +270,7 @@ class Replica:
         state = self._state
         state.now_ms = now_ms
         if request.id not in state.requests and request.valid_until > state.executed:
+            is_oldest = not state.orderable
             state.requests[request.id] = Pending(request, now_ms)
             if request.valid_from <= state.executed + 1:
                 state.orderable[request.id] = now_ms
@@ -278,8 +279,11 @@ class Replica:
             if request.id not in state.proposed:
                 state.waiting[request.id] = None
             wanted = state.wanted.pop(request.id, None)
-            if wanted is None or wanted not in state.wanted.values():
-                self._follow_up()  # New, or the last body that a sequence number waited for.
+            if wanted is None:
+                if is_oldest or not self._only_waits():
+                    self._follow_up()
+            elif wanted not in state.wanted.values():
+                self._follow_up()  # The last body that a sequence number waited for.
         return self._take_output()
 
     def executed(
@@ -372,12 +376,38 @@ class Replica:
         self._state.rearm = False
         timers.arm(self._state)
 
+    def _only_waits(self) -> bool:
+        """Whether following up would do nothing, since nobody waits for time to pass or for more requests.
+
+        A backup has no use for another request but to time it, and the oldest one is timed already.
+        """
+        state = self._state
+        settings, slots = state.settings, state.slots
+        return (
+            settings.replica != state.view % settings.n
+            and state.active
+            and not (state.rearm or state.unproven)
+            and state.relay_at is not None
+            and state.propose_at is None
+            and state.recheck_at is None
+            and ((slot := slots.get(state.accepted + 1)) is None or slot.pre_prepare is None)
+            and ((slot := slots.get(state.executed + 1)) is None or slot.certificate is None)
+        )
+
     def go_on(self) -> None:
         """The same without timing: whoever took a packet does that once, in the end."""
         state = self._state
-        ordering.advance(state)
-        ordering.propose(state)
-        execution.execute_ready(state)
+        settings, slots = state.settings, state.slots
+        if state.accepted + 1 in slots:
+            ordering.advance(state)
+        else:
+            state.recheck_at = None  # All that advancing does then.
+        if state.waiting and settings.replica == state.view % settings.n:
+            ordering.propose(state)
+        else:
+            state.propose_at = None  # All that proposing does then.
+        if state.executed + 1 in slots:
+            execution.execute_ready(state)
         state.rearm = True
 
     def _take_output(self) -> Output:

@@ -79,6 +79,7 @@ class State:
     ) -> None:
         self.settings = settings
         self.sign = sign
+        self.voter = settings.votes
         self.quorum = quorum(settings.n)
         self.weak_quorum = weak_quorum(settings.n)
         self.prepares_needed = prepares_needed(settings.n)
@@ -166,12 +167,12 @@ class State:
     @property
     def speaks(self) -> bool:
         """Whether this replica may vote at all, in whatever view."""
-        return self.settings.votes and not self.halted and self.silent_until is None
+        return self.voter and not self.halted and self.silent_until is None
 
     @property
     def takes_part(self) -> bool:
         """Whether this replica casts votes in the current view (R12)."""
-        return self.active and self.speaks
+        return self.active and self.voter and not self.halted and self.silent_until is None
 
     @property
     def high_watermark(self) -> int:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from consensus import checkpoints, ordering
 from consensus.messages import Signed
-from consensus.slot import VoteSet
+from consensus.slot import Slot, VoteSet
 from consensus.state import State
 from consensus.votes import BlockVote, Commit, Prepare
 
@@ -40,12 +40,15 @@ def take_votes(state: State, packets: Iterable[Signed], replica: Stepped) -> Non
     slots, block_votes, own_blocks, claims = state.slots, state.block_votes, state.own_blocks, state.claims
     view, low, executed, fetches = state.voting_view, state.low_watermark, state.executed, state.fetch_at
     primary = view % n
+    slot: Slot | None
     votes: VoteSet | None
     for packet in packets:
         vote: Any = packet.message
         kind, author, sequence = type(vote), vote.replica, vote.sequence
         votes = None
-        if kind is BlockVote:
+        if vote.epoch != epoch or author >= n or author == own:
+            pass
+        elif kind is BlockVote:
             digest = vote.block
             if sequence > executed:
                 # A hint that others are ahead, unless it is known and acted upon already.
@@ -53,18 +56,16 @@ def take_votes(state: State, packets: Iterable[Signed], replica: Stepped) -> Non
                     votes = block_votes.get(sequence)
             elif sequence in own_blocks:
                 votes = block_votes.get(sequence)
-            elif vote.epoch == epoch and author < n:
+            else:
                 state.idle_votes += 1  # Its certificate is complete.
                 continue
-        elif sequence > low and vote.view == view:
+        elif vote.view == view and sequence > low and (slot := slots.get(sequence)) is not None:
             digest = vote.digest
-            slot = slots.get(sequence)
-            if slot is not None:
-                if kind is Commit:
-                    votes = slot.commits
-                elif kind is Prepare and author != primary:
-                    votes = slot.prepares
-        if votes is not None and author < n and author != own and vote.epoch == epoch:
+            if kind is Commit:
+                votes = slot.commits
+            elif author != primary:
+                votes = slot.prepares
+        if votes is not None:
             bit = 1 << author
             voted = votes.voted
             if not voted & bit:

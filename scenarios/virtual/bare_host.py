@@ -346,9 +346,11 @@ class BareHost:
                     bodies += self._fresh_bodies(record.proposal.batch.requests)  # type: ignore[union-attr]
                 body = encode(record)
                 bodies.append(body)
-                about.append(height_of(record))
                 if kind is VoteRecord:
+                    about.append(record.vote.sequence)  # type: ignore[union-attr]
                     votes[record.signature] = body  # type: ignore[union-attr]
+                else:
+                    about.append(height_of(record))
         if bodies:
             self._seat.append(*bodies)
             self._seat.flush_records()

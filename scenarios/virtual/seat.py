@@ -55,6 +55,8 @@ class Seat:
         self.signatures: Signatures = world.signatures
         self.wire: Wire = world.wire
         self.know: Callable[[bytes], Known] = world.wire.know
+        # This replica's signature under a message.
+        self.sign: Callable[[ReplicaMessage], bytes] = partial(world.wire.sign, replica_id)
         self.broadcast = self.topics.broadcast(replica_id)
         self.records = Records()
         self.happened: Counter[str] = Counter()
@@ -73,13 +75,12 @@ class Seat:
         self.crash_torn = False
         self.height = 0
 
-    def sign(self, message: ReplicaMessage) -> bytes:
-        """This replica's signature under a message."""
-        return self.wire.sign(self.replica_id, message)
-
     def send(self, topic: str, data: bytes) -> None:
         """Hand a packet to the network: for the own broadcast topic, an inbox, or the transactions."""
-        self.effect()
+        if self.crash_at is None:
+            self.effects += 1
+        else:
+            self.effect()
         self.world.sent(self, topic, data)
 
     def hears(self, packets: Sequence[bytes]) -> None:
@@ -90,7 +91,11 @@ class Seat:
         """Append records to the bare journal, one effect each: a crash may come before any of them."""
         first = self.effects
         self.effects = first + len(bodies)
-        if self.crash_at is not None and first <= self.crash_at < self.effects:
+        if self.crash_at is None:
+            self.records.extend(bodies)
+            self.world.note_persisted(self, bodies)
+            return
+        if first <= self.crash_at < self.effects:
             # Half a record is none.
             bodies = bodies[: self.crash_at - first]
             self.records.extend(bodies)

@@ -156,9 +156,10 @@ class Stepping:
 
     def note_persisted(self, seat: Seat, bodies: Sequence[bytes]) -> None:
         """A place appended records to its journal."""
-        self._trace.add_all(b"p", self.now_us, seat.place, bodies)
+        now_us = self.now_us
+        self._trace.add_all(b"p", now_us, seat.place, bodies)
         for call in self.watching.persisted:
-            call(self.now_us, seat.replica_id, bodies)
+            call(now_us, seat.replica_id, bodies)
 
     def _tick(self, seat: Seat) -> None:
         host, now_ms = seat.host, self.clock_ms(seat)

@@ -297,13 +297,13 @@ class World(Stepping):
 
     def sent(self, seat: Seat, topic: str, data: bytes) -> None:
         """A place hands a packet to the network. It leaves when what led to it is computed."""
-        to = self._inboxes.get(topic)
-        self.trace(b"s", self.now_us, seat.place, data)
+        to, now_us = self._inboxes.get(topic), self.now_us
+        self.trace(b"s", now_us, seat.place, data)
         for call in self.watching.sent:
-            call(self.now_us, seat.replica_id, to, data)
+            call(now_us, seat.replica_id, to, data)
         for carry in self.carrying:
-            carry(self.now_us, topic, data)
-        leaves_us = self.now_us + self.signatures.charged_us
+            carry(now_us, topic, data)
+        leaves_us = now_us + self.signatures.charged_us
         if to is not None:
             for place in self._places[to]:
                 if place != seat.place:

@@ -216,8 +216,8 @@ VIEW_MISTAKES = (
         (
             Change(
                 STATE,
-                "return self.settings.votes and not self.halted and self.silent_until is None",
-                "return self.settings.votes and not self.halted",
+                "return self.voter and not self.halted and self.silent_until is None",
+                "return self.voter and not self.halted",
             ),
         ),
         LOST_DISK_TEST,
