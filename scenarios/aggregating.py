@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from node.aggregation.contributor import Contributor, Verdict
+from node.aggregation.contributor import Contributor
 from node.aggregation.coordinator import Announce, Coordinator
-from node.aggregation.envelopes import NO_CARRIER, seal_total
+from node.aggregation.envelopes import seal_total
 from node.aggregation.following import LedgerFollower
+from node.aggregation.played import Played, RoundLog, carried
 from node.aggregation.rounds import DONE, Round
 from node.aggregation.seats import Seat, Seats
 from node.chain.act import ActTransaction
-from node.chain.round_deeds import RoundStart, RoundValue
+from node.chain.round_deeds import RoundStart
 from node.delivery.outgoing import submit
 from node.duration import seconds_text
 from node.errors import PrivityError
@@ -28,25 +29,11 @@ if TYPE_CHECKING:
     from scenarios.operating import Operator
 
 
-@dataclass(slots=True)
-class Summed:
-    """What became of one aggregate. `blamed` has by party and by finder why; `carrier` brought the total."""
+@dataclass(slots=True, kw_only=True)
+class Summed(Played):
+    """What became of one aggregate."""
 
     step: Aggregate
-    round: Round | None = None
-    carrier: bytes = b""
-    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
-    blamed: dict[str, dict[str, str]] = field(default_factory=dict)
-
-    @property
-    def done(self) -> bool:
-        """Whether there is a total, and nobody in it says that it is wrong."""
-        return self.round is not None and self.round.phase == DONE and not self.wrong
-
-    @property
-    def wrong(self) -> list[str]:
-        """The contributors that found the total wrong."""
-        return [name for name, verdict in self.verdicts.items() if verdict is Verdict.WRONG]
 
     @property
     def outcome(self) -> str:
@@ -70,7 +57,7 @@ class Aggregating:
     async def play(self, step: Aggregate, within_s: float, due_ms: int) -> None:
         """Play one round from its start to its end, or for so long."""
         operator = self._operator
-        summed = self.summed[step.id] = Summed(step)
+        summed = self.summed[step.id] = Summed(step=step)
         planned = {send.sender: send for send in operator.planned if send.id in step.transactions}
         # Whose own node is away keeps no value and takes no part.
         up = set(await operator.statuses())
@@ -91,16 +78,16 @@ class Aggregating:
             self._seat(coordinator),
             [self._seat(each) for each in contributors],
             playing.carry,
-            playing.say,
+            playing.log.say,
             playing.sending,
         )
-        summed.round = await seats.play(within_s)
-        summed.verdicts = {
-            name: verdict for name, verdict in seats.verdicts().items() if verdict is not Verdict.OPEN
-        }
+        at = await seats.play(within_s)
+        summed.end(at, seats.verdicts())
         if keeping:
             await operator.sending.confirm([step.record_of(name) for name in keeping])
         self._tell(summed, due_ms)
+        playing.log.end()
+        operator.events.emit("step.done", id=step.id, ok=summed.done)
 
     def _seat(self, machine: Contributor | Coordinator) -> Seat:
         operator = self._operator
@@ -109,7 +96,7 @@ class Aggregating:
 
     def _tell(self, summed: Summed, due_ms: int) -> None:
         operator, step, at = self._operator, summed.step, summed.round
-        events, mark = operator.events, "✓" if summed.done else "✗" if summed.wrong else "no total"
+        mark = "✓" if summed.done else "✗" if summed.wrong else "no total"
         blocks = "" if at is None else blocks_text((at.height, at.last_height))
         who = f"{step.coordinator} <- {len(step.contributors)} parties"
         operator.say("step", done_line(seconds_text(due_ms), "aggregate", step.id, who, blocks, mark))
@@ -118,15 +105,8 @@ class Aggregating:
             operator.saw_height(at.last_height)
             for name, why in at.dropped().items():
                 operator.say("step", f"{'':>5}  absent    {name}: {why}")
-                events.emit("agg.absent", "warn", id=step.id, party=name, reason_code=why)
-            if at.ended:
-                events.emit("agg.end", "warn", id=step.id, tx=at.id, reason_code=at.ended)
-        for name, verdict in summed.verdicts.items():
-            events.emit("agg.result", id=step.id, party=name, ok=verdict is Verdict.RIGHT)
-        for liar, found in summed.blamed.items():
-            why = next(iter(found.values()))
+        for liar, why in summed.first_blames().items():
             operator.say("step", f"{'':>5}  blamed    {liar}: {why}")
-        events.emit("step.done", id=step.id, ok=summed.done)
 
 
 class _Playing:
@@ -142,6 +122,7 @@ class _Playing:
         self._operator = operator
         self._summed = summed
         self._machines: list[Contributor | Coordinator] = [coordinator, *contributors]
+        self.log = RoundLog(operator.events, summed.step.id, summed)
 
     def sending(self, act: ActTransaction) -> None:
         """Note what is about to be published, and every secret that there is by now."""
@@ -153,35 +134,19 @@ class _Playing:
             name, to = f"{step.id}-round", deed.contributors
             label = Label(name, act.id.hex(), author, to, operator.since_ms(), RECORD)
             operator.folder.add_transaction(label)
-            operator.events.emit("agg.start", id=step.id, tx=act.id, party=author, need=len(to))
-        if isinstance(deed, RoundValue):
-            operator.events.emit("agg.contribute", id=step.id, tx=act.id, party=author)
-
-    def say(self, event: str, facts: Mapping[str, str]) -> None:
-        """Hear what happens in the round."""
-        if event == "agg.blame":
-            found = self._summed.blamed.setdefault(facts["party"], {})
-            found.setdefault(facts["by"], facts["why"])
-            self._operator.events.emit(
-                "agg.blame",
-                "warn",
-                id=self._summed.step.id,
-                party=facts["party"],
-                from_=facts["by"],
-                reason_code=facts["why"],
-            )
+        self.log.sending(act)
 
     async def carry(self, thing: Announce, at: Round, up: Sequence[str]) -> bytes:
-        """Send the total to all in it; off chain, if not all of their nodes take it, to those that are up."""
-        for readers in dict.fromkeys((thing.present, tuple(up))):
-            try:
-                return await self._send(thing, at, readers)
-            except PrivityError as error:
-                if error.code != "E-RECEIPTS":
-                    raise
-                said = f"       total     {self._summed.step.id}: {error.why}   {error.code}"
-                self._operator.say("step", said)
-        return NO_CARRIER
+        """Send the total; the id of what brings it, or NO_CARRIER. A try that failed is told."""
+
+        async def send_to(readers: Sequence[str]) -> bytes:
+            return await self._send(thing, at, readers)
+
+        return await carried(send_to, thing.present, up, self._refused)
+
+    def _refused(self, error: PrivityError) -> None:
+        line = f"       total     {self._summed.step.id}: {error.why}   {error.code}"
+        self._operator.say("step", line)
 
     async def _send(self, thing: Announce, at: Round, present: Sequence[str]) -> bytes:
         operator, step = self._operator, self._summed.step

@@ -10,7 +10,7 @@ It stands in a valid block all the same: blocks are judged by other things.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from hmac import compare_digest
 
@@ -45,6 +45,12 @@ JOINING, DEALING, SENDING, RELEASING, DONE, ENDED = (
     "ended",
 )
 _STAGE_OF = {JOINING: JOINED, DEALING: DEALT, SENDING: PRESENT}
+_STRANGER = {
+    JOINING: "not a contributor",
+    DEALING: "not a member of the round",
+    SENDING: "not a member of the round",
+    RELEASING: "not present",
+}
 _NEXT = {JOINING: DEALING, DEALING: SENDING, SENDING: RELEASING}
 
 
@@ -210,13 +216,18 @@ class Rounds:
         return given_away([*earlier, frozenset(present)])
 
 
-def _join(at: Round, author: str, deed: RoundJoin) -> str:
-    if author not in at.start.contributors:
-        return "not a contributor"
-    if author in at.joined:
+def _out_of_turn(at: Round, author: str, whose: Container[str], done: Container[str], phase: str) -> str:
+    """Why a deed that each of these does once, in one phase, has no effect now; or nothing."""
+    if author not in whose:
+        return _STRANGER[phase]
+    if author in done:
         return "done before"
-    if at.phase != JOINING:
-        return "too late"
+    return "" if at.phase == phase else "too late"
+
+
+def _join(at: Round, author: str, deed: RoundJoin) -> str:
+    if reason := _out_of_turn(at, author, at.start.contributors, at.joined, JOINING):
+        return reason
     keys = {key for each in at.joined.values() for key in (each.mask_key, each.share_key)}
     if keys & {deed.mask_key, deed.share_key} or at.start.share_key in (deed.mask_key, deed.share_key):
         return "a key of somebody else"
@@ -225,14 +236,10 @@ def _join(at: Round, author: str, deed: RoundJoin) -> str:
 
 
 def _deal(at: Round, author: str, deed: RoundDeal) -> str:
-    if author not in at.members:
-        return "not a member of the round"
-    if author in at.deals:
-        if deed != at.deals[author]:
+    if reason := _out_of_turn(at, author, at.members, at.deals, DEALING):
+        if at.deals.get(author, deed) != deed:
             at.blamed.setdefault(author, "dealt shares twice")
-        return "done before"
-    if at.phase != DEALING:
-        return "too late"
+        return reason
     if len(deed.boxes) != len(at.members):
         return "not a share for each member"
     at.deals[author] = deed
@@ -240,25 +247,17 @@ def _deal(at: Round, author: str, deed: RoundDeal) -> str:
 
 
 def _value(at: Round, author: str, deed: RoundValue) -> str:
-    if author not in at.dealers:
-        return "not a member of the round"
-    if author in at.values:
-        if deed != at.values[author]:
+    if reason := _out_of_turn(at, author, at.dealers, at.values, SENDING):
+        if at.values.get(author, deed) != deed:
             at.blamed.setdefault(author, "sent two values")
-        return "done before"
-    if at.phase != SENDING:
-        return "too late"
+        return reason
     at.values[author] = deed
     return ""
 
 
 def _release(at: Round, author: str, deed: RoundRelease) -> str:
-    if author not in at.present:
-        return "not present"
-    if author in at.releases:
-        return "done before"
-    if at.phase != RELEASING:
-        return "too late"
+    if reason := _out_of_turn(at, author, at.present, at.releases, RELEASING):
+        return reason
     if len(deed.wraps) != len(at.audience):
         return "not for all of them"
     at.releases[author] = deed

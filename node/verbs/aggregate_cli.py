@@ -151,7 +151,7 @@ def _lines(told: Told) -> list[str]:
             f"✗ no total   {at.ended or f'not over: {at.phase}'}   block {at.height}-{at.last_height}"
         )
     lines += [f"  absent     {name}: {why}" for name, why in at.dropped().items()]
-    lines += [f"  blamed     {name}: {why}" for name, why in told.blamed.items()]
+    lines += [f"  blamed     {name}: {why}" for name, why in told.first_blames().items()]
     lines.append(f"  who learns {wanted.coordinator} and those in it; everybody else has a hash")
     lines.append("  no promise that a value is true: one out of range shows in a dispute alone")
     shown = f"privity show tx {wanted.label} --as {wanted.coordinator} · " if told.carrier else ""
@@ -173,7 +173,7 @@ def _document(reading: RunReading, told: Told) -> dict[str, Any]:
         "ended": None if at is None else at.ended or None,
         "present": [] if at is None else list(at.present),
         "absent": {} if at is None else at.dropped(),
-        "blamed": dict(told.blamed),
+        "blamed": told.first_blames(),
         "found_wrong_by": told.wrong,
         "carrier": told.carrier.hex() or None,
     }

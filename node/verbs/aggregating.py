@@ -6,16 +6,17 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from node.aggregation.contributor import Contributor, Verdict
+from node.aggregation.contributor import Contributor
 from node.aggregation.coordinator import Announce, Coordinator
-from node.aggregation.envelopes import NO_CARRIER, seal_total
+from node.aggregation.envelopes import seal_total
 from node.aggregation.following import LedgerFollower
-from node.aggregation.rounds import DONE, Round
+from node.aggregation.played import Played, RoundLog, carried
+from node.aggregation.rounds import Round
 from node.aggregation.seats import Seat, Seats
 from node.chain.act import ActTransaction
-from node.chain.round_deeds import RoundStart, RoundValue
+from node.chain.round_deeds import RoundStart
 from node.client import Client
 from node.delivery.outgoing import submit
 from node.errors import PrivityError
@@ -46,31 +47,17 @@ class Wanted:
         return f"{self.label}-{name}"
 
 
-@dataclass(slots=True)
-class Told:
-    """What became of it. `blamed` says by party why; `carrier` brought the total."""
+@dataclass(slots=True, kw_only=True)
+class Told(Played):
+    """What became of it."""
 
     wanted: Wanted
-    round: Round | None = None
-    carrier: bytes = b""
-    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
-    blamed: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def wrong(self) -> list[str]:
-        """The contributors that found the total wrong."""
-        return [name for name, verdict in self.verdicts.items() if verdict is Verdict.WRONG]
-
-    @property
-    def done(self) -> bool:
-        """Whether there is a total, and nobody in it says that it is wrong."""
-        return self.round is not None and self.round.phase == DONE and not self.wrong
 
 
 async def aggregate(reading: RunReading, wanted: Wanted, timeout_s: float = WAIT_S) -> Told:
     """Play a round. Raises PrivityError: E-NOT-RUNNING, E-BROKER, E-KEYS."""
     keys = {name: reading.keys(name) for name in (wanted.coordinator, *wanted.values)}
-    told = Told(wanted)
+    told = Told(wanted=wanted)
     async with connected(reading) as client:
         statuses = await client.statuses([(name, each.signing) for name, each in keys.items()], 2.0)
         here = [name for name in wanted.values if name in statuses]
@@ -97,28 +84,16 @@ async def aggregate(reading: RunReading, wanted: Wanted, timeout_s: float = WAIT
             seat(coordinator),
             [seat(each) for each in contributors],
             playing.carry,
-            playing.say,
+            playing.log.say,
             playing.sending,
         )
         try:
-            told.round = await seats.play(timeout_s)
-            verdicts = seats.verdicts().items()
-            told.verdicts = {name: each for name, each in verdicts if each is not Verdict.OPEN}
-            _log_end(log, told)
+            at = await seats.play(timeout_s)
+            told.end(at, seats.verdicts())
+            playing.log.end()
         finally:
             log.close()
     return told
-
-
-def _log_end(log: EventLog, told: Told) -> None:
-    at, label = told.round, told.wanted.label
-    for name, verdict in told.verdicts.items():
-        log.emit("agg.result", id=label, party=name, ok=verdict is Verdict.RIGHT)
-    if at is not None:
-        for name, why in at.dropped().items():
-            log.emit("agg.absent", "warn", id=label, party=name, reason_code=why)
-        if at.ended:
-            log.emit("agg.end", "warn", id=label, tx=at.id, reason_code=at.ended)
 
 
 async def _keep(reading: RunReading, wanted: Wanted, name: str) -> bytes | None:
@@ -142,36 +117,22 @@ class _Playing:
         self._reading = reading
         self._client = client
         self._told = told
-        self._log = log
+        self.log = RoundLog(log, told.wanted.label, told)
 
     def sending(self, act: ActTransaction) -> None:
-        deed, author, wanted = act.act.deed, act.act.sender, self._told.wanted
+        """Note what is about to be published."""
+        deed, author = act.act.deed, act.act.sender
         if isinstance(deed, RoundStart):
-            self._remember(f"{wanted.label}-round", act.id, author, deed.contributors, RECORD)
-            self._log.emit("agg.start", id=wanted.label, tx=act.id, party=author, need=len(wanted.values))
-        if isinstance(deed, RoundValue):
-            self._log.emit("agg.contribute", id=wanted.label, tx=act.id, party=author)
-
-    def say(self, event: str, facts: Mapping[str, str]) -> None:
-        if event == "agg.blame":
-            self._told.blamed.setdefault(facts["party"], facts["why"])
-            self._log.emit(
-                "agg.blame",
-                "warn",
-                id=self._told.wanted.label,
-                party=facts["party"],
-                from_=facts["by"],
-                reason_code=facts["why"],
-            )
+            self._remember(f"{self._told.wanted.label}-round", act.id, author, deed.contributors, RECORD)
+        self.log.sending(act)
 
     async def carry(self, thing: Announce, at: Round, up: Sequence[str]) -> bytes:
-        for present in dict.fromkeys((thing.present, tuple(up))):
-            try:
-                return await self._send(thing, at, present)
-            except PrivityError as error:
-                if error.code != "E-RECEIPTS":
-                    raise
-        return NO_CARRIER
+        """Send the total; the id of what brings it, or NO_CARRIER."""
+
+        async def send_to(readers: Sequence[str]) -> bytes:
+            return await self._send(thing, at, readers)
+
+        return await carried(send_to, thing.present, up, lambda error: None)
 
     async def _send(self, thing: Announce, at: Round, present: Sequence[str]) -> bytes:
         reading, wanted = self._reading, self._told.wanted
