@@ -34,9 +34,10 @@ from node.objects.private_objects import Decided, PrivateObjects
 from node.private_view import Looked, PrivateView
 from node.reporting import Reporter
 from node.sender_evidence import SenderEvidence
+from node.share_evidence import LIES_OF_SENDERS, ShareEvidence
 from node.state_check.checker import StateChecker
 from node.state_check.packets import StateEnvelope
-from node.wire import Packet, TransactionPacket
+from node.wire import Packet, ShareProofPacket, TransactionPacket
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,9 @@ class PrivateBusiness:
         self.view = PrivateView(network, store, keys.wrapping, body, disclosures, objects, name, seals)
         self._blamed = SenderEvidence(
             network, name, folder, report, lambda identifier: store.transaction(identifier) is not None
+        )
+        self._shares = ShareEvidence(
+            network, name, keys.wrapping, folder, store, answers, seals, report, send
         )
         self.deliveries: Deliveries | None = None  # Only with off-chain payloads.
         if network.off_chain:
@@ -162,6 +166,8 @@ class PrivateBusiness:
         elif isinstance(packet, SealedPurgeReceipt | PurgeReceiptTaken) and self._network.off_chain:
             if reason := self._purge_receipts.take(packet, self._now_ms()):
                 self._report.drop(reason)
+        elif isinstance(packet, ShareProofPacket):
+            self._shares.take(packet.proof)
         elif isinstance(packet, DeliveryPacket) and self.deliveries is not None:
             self.deliveries.take(packet, self._now_ms())
         else:
@@ -201,6 +207,7 @@ class PrivateBusiness:
             self._purge_receipts.ordered(act.sender, act.deed, self._now_ms())
         elif isinstance(act.deed, Release) and self._ledger.seals.of(act.deed.tx) is not None:
             self.view.released(act.deed.tx)
+            self._shares.released(identifier)
 
     def _tell_of_seals(self, identifier: bytes, act: Act, height: int) -> None:
         """What became of a request to open, or of a release: the same on every node."""
@@ -255,7 +262,7 @@ class PrivateBusiness:
     @property
     def busy(self) -> bool:
         """Whether payloads, writes or records of disclosures wait for `work`."""
-        return self.view.busy or self.view.objects.busy or self._breaches.busy
+        return self.view.busy or self._shares.busy or self.view.objects.busy or self._breaches.busy
 
     @property
     def checks_states(self) -> bool:
@@ -278,6 +285,9 @@ class PrivateBusiness:
         for looked in found:
             if looked.proof is not None:
                 self._blamed.found(looked.proof)
+            if looked.reason in LIES_OF_SENDERS:
+                self._shares.dealt(looked.id)
+        self._shares.look(limit)
         self.view.record(found)
         decided = self.view.objects.settle()
         for one in found:

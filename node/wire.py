@@ -44,6 +44,7 @@ from node.chain.block import BlockHeader
 from node.consortium import ConsortiumTransaction, Network
 from node.delivery.packets import DeliveryPacket
 from node.envelopes.transaction import Blob, PrivateTransaction
+from node.seals.share_proof import ShareProof
 from node.state_check.packets import StateEnvelope
 
 Meta = msgspec.Meta
@@ -109,6 +110,12 @@ class EvidencePacket(Wire, frozen=True, tag=8):
     evidence: Evidence
 
 
+class ShareProofPacket(Wire, frozen=True, tag=9):
+    """A proof that a party lied about a share of a seal, passed on. It holds by itself, as evidence does."""
+
+    proof: ShareProof
+
+
 Packet = (
     Signed
     | Proposal
@@ -118,6 +125,7 @@ Packet = (
     | SignedInquiry
     | Inclusion
     | EvidencePacket
+    | ShareProofPacket
     | DeliveryPacket
     | StateEnvelope
 )

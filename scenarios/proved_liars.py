@@ -8,7 +8,8 @@ from typing import Any
 
 from node.consortium import Network
 from node.run_folder import RunFolder
-from node.sender_evidence import judge_bytes, kept_proofs, lie_in_words
+from node.sender_evidence import judge_bytes, kept_proofs
+from node.share_evidence import any_lie_in_words, kept_share_proofs
 from scenarios.model.lies import may_be_blamed
 from scenarios.model.plan import PlannedSend
 from scenarios.model.scenario import Scenario
@@ -35,6 +36,8 @@ def proved_liars(folder: RunFolder, network: Network, names: Iterable[str]) -> l
             blamed = judge_bytes(network, data)
             if blamed is not None:
                 found.setdefault((blamed.sender, blamed.tx), {})[name] = blamed.lie
+        for lie in kept_share_proofs(network, folder.node(name)):
+            found.setdefault((lie.party, lie.tx), {})[name] = lie.lie
     return [ProvedLiar(tx, sender, lies) for (sender, tx), lies in found.items()]
 
 
@@ -51,6 +54,6 @@ def framed(
 
 def liar_in_words(liar: Mapping[str, Any]) -> str:
     """One line of the verdict, from the document of a liar."""
-    lies = dict.fromkeys(lie_in_words(lie) for lie in liar["proofs"].values())
+    lies = dict.fromkeys(any_lie_in_words(lie) for lie in liar["proofs"].values())
     by = ", ".join(liar["proofs"])
     return f"{liar['party']} is proved a liar about {liar['id']}: {'; '.join(lies)}   proof at {by}"

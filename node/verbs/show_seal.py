@@ -12,6 +12,7 @@ from node.errors import PrivityError
 from node.run_reading import Found, RunReading
 from node.seals.opening import find_seal
 from node.seals.unsealing import open_sealed
+from node.share_evidence import any_lie_in_words, kept_share_proofs
 from node.text import clean
 from node.verbs.page import labelled, with_right
 
@@ -38,6 +39,11 @@ def view_seal(reading: RunReading, name: str, seen_as: str | None) -> dict[str, 
         "requests": [
             {"by": each.author, "height": each.at[0], "refused": each.refused or None}
             for each in state.requests
+        ],
+        "proved": [
+            {"party": each.party, "tx": each.tx.hex(), "lie": each.lie}
+            for each in kept_share_proofs(reading.network, node.folder)
+            if each.tx in state.bids
         ],
         "payloads": [_payload(reading, node, state, bid, seen_as) for bid in state.bids.values()],
         "gave": state.gave(),
@@ -141,6 +147,11 @@ def seal_lines(document: dict[str, Any]) -> list[str]:
         if each["kept_back"] and {*each["kept_back"]} >= keepers - {each["sender"]}:
             kept = f"{each['sender']} kept {clean(each['name'])} back: no keeper had it when the seal opened"
             lines.append(labelled("named", kept))
+    names = {each["tx"]: clean(each["name"]) for each in document["payloads"]}
+    lines += [
+        labelled("proved", f"{each['party']} {any_lie_in_words(each['lie'])}, of {names[each['tx']]}")
+        for each in document["proved"]
+    ]
     lines += [
         labelled("named", f"{name} has not released all its shares") for name in document["withholding"]
     ]

@@ -58,6 +58,7 @@ from node.envelopes.object_write import writing
 from node.envelopes.payload import SIZE_BUCKETS, Payload, size_bucket
 from node.envelopes.rule import FORBIDDEN, with_rule
 from node.envelopes.sender_proof import SenderProof, encode_proof
+from node.seals.share_proof import ShareProof, Shown, encode_share_proof
 from node.state_check.packets import StateEnvelope, StateRoots, StateWrite, StateWrites
 from node.wire import (
     CommittedBatch,
@@ -65,6 +66,7 @@ from node.wire import (
     Frame,
     Inclusion,
     Inquiry,
+    ShareProofPacket,
     SignedInquiry,
     TransactionPacket,
 )
@@ -131,6 +133,12 @@ def acted(deed: Deed) -> TransactionPacket:
     return TransactionPacket(ActTransaction(act, SIGNATURE), None)
 
 
+SHOWN = Shown(1, DIGEST, bytes(16))
+SHARE_PROOFS = [
+    ShareProof(SEALED.transaction, acted(Release(DIGEST, (bytes(96),))).transaction, (), (), (SHOWN,)),
+    ShareProof(SEALED.transaction, None, SEALED.blob.slots, (bytes(96),) * 2, (SHOWN,)),
+    ShareProof(SEALED.transaction, None, (), (), (SHOWN, Shown(2, HASH, bytes(16)))),
+]
 PACKETS: list[bytes] = [
     encode(packet)
     for packet in (
@@ -160,6 +168,7 @@ PACKETS: list[bytes] = [
             Evidence("E1", 1, 1, 2, *(signed(Prepare(0, 1, 2, each, 1)) for each in (DIGEST, HASH)))
         ),
         EvidencePacket(Evidence("E3", 2, 1, 0, signed(CHANGE), None)),
+        *map(ShareProofPacket, SHARE_PROOFS),
         *map(acted, (*ROUND_DEEDS, *DEEDS)),
     )
 ]
@@ -198,6 +207,7 @@ PROOFS = [
     encode_proof(SenderProof(SEALED.transaction, SEALED.blob, SEALED.content_key, reader))
     for reader in (None, DIGEST)
 ]
+SHARE_PROOF_BYTES = [encode_share_proof(each) for each in SHARE_PROOFS]
 # Leaves that mean something to Privity itself, beside those of a user.
 RESERVED = [
     content_of(Payload.build({"amount": 7} | fields, lambda size: (bytes(range(13)) * size)[:size]))

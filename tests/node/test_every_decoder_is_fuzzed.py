@@ -26,6 +26,7 @@ TRIED = {
     ("envelopes/payload.py", "_Content"): "payload",
     ("envelopes/disclosure.py", "Package"): "package",
     ("envelopes/sender_proof.py", "SenderProof"): "sender proof",
+    ("seals/share_proof.py", "ShareProof"): "share proof",
     ("delivery/receipts.py", "SignedReceipt"): "receipt",
     ("delivery/receipts.py", "Receipts"): "receipts",
     ("erasing/purging.py", "SignedPurgedHere"): "purged here",

@@ -26,6 +26,7 @@ from node.envelopes.payload import Payload
 from node.envelopes.rule import rule_leaf, rule_of
 from node.envelopes.sender_proof import decode_proof
 from node.envelopes.transaction import decode_blob
+from node.seals.share_proof import decode_share_proof
 from node.state_check.packets import decode_message
 from node.wire import decode_frame, decode_packet
 from tests.node.network_of_nodes import ready
@@ -42,6 +43,7 @@ from tests.node.peer_bytes import (
     RECEIPTS,
     RELEASED,
     RESERVED,
+    SHARE_PROOF_BYTES,
     STATE_MESSAGES,
     TRANSACTIONS,
     content_of,
@@ -69,6 +71,7 @@ DECODERS: dict[str, tuple[Callable[[bytes], object], list[bytes]]] = {
     "receipts": (lambda data: decode(Receipts, data, RECEIPTS_LIMIT), RECEIPTS),
     "purged here": (lambda data: decode(SignedPurgedHere, data, RECEIPTS_LIMIT), [encode(PURGED_HERE)]),
     "sender proof": (decode_proof, PROOFS),
+    "share proof": (decode_share_proof, SHARE_PROOF_BYTES),
     "release": (lambda data: decode(Released, data, RELEASE_LIMIT), RELEASED),
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from node.faults.lying_rounds import LyingContributor, LyingCoordinator
-from scenarios import lying_shares, unsealing
+from scenarios import lying_shares, sending, unsealing
 from scenarios.judging import Evidence, incidents, judge, predicted, summed, vacuous
 from scenarios.model.checking import render_check
 from scenarios.model.lints import lints
@@ -46,8 +46,11 @@ CHALLENGE = """\
   - {at: 7s, do: load, id: traffic, as: ann, to: [buyer], count: 22, rate: 10/s}
 """
 BY_ALL = "[ann, bob, cyd, dan, eve]"
+EVERYBODY_ELSE = "[buyer, bob, notary, auditor, clerk]"
 LIES = {
     "withhold-share": (SEALS + CHALLENGE, "notary", "bid", "[buyer]", ""),
+    "bad-share": (SEALS, "auditor", "bid", "[buyer, ann, bob, notary, clerk]", ""),
+    "inconsistent-shares under a seal": (SEALS, "ann", "bid", EVERYBODY_ELSE, ""),
     "two-values": (ROUND, "bob", "sum", "[ann, cyd, dan, eve]", ""),
     "inconsistent-shares": (ROUND, "bob", "sum", "[ann, cyd, dan, eve]", ""),
     "wrong-total": (ROUND, "house", "sum", BY_ALL, ""),
@@ -57,7 +60,7 @@ LIES = {
 
 def text(kind: str, expect: str = "") -> str:
     body, who, tx, by, _ = LIES[kind]
-    steps = body.replace("FAULT", f"kind: {kind}, nodes: [{who}]")
+    steps = body.replace("FAULT", f"kind: {kind.split()[0]}, nodes: [{who}]")
     return f"{steps}expect:\n" + (expect or f"  - {{check: blamed, who: {who}, tx: {tx}, by: {by}}}\n")
 
 
@@ -76,8 +79,10 @@ def test_p50_p51_exactly_the_liar_is_blamed(tmp_path: Path, kind: str) -> None:
     assert evidence.fault("lie").touched == 1 and evidence.honest == list(evidence.network.names)  # type: ignore[union-attr]
     verdict = document(evidence)
     assert (verdict["verdict"], verdict["framed"], verdict["named_in_vain"]) == ("pass", [], [])
-    assert {(each["party"], each["id"]) for each in verdict["named"]} == {(who, tx)}
-    assert any(line.startswith(f"! {who} is named about {tx}: ") for line in in_words(verdict, [], [], ""))
+    told = [*verdict["named"], *verdict["liars"]]
+    assert {(each["party"], each["id"]) for each in told} == {(who, tx)}
+    said = (f"! {who} is named about {tx}: ", f"! {who} is proved a liar about {tx}: ")
+    assert any(line.startswith(said) for line in in_words(verdict, [], [], ""))
 
 
 @pytest.mark.parametrize("kind", LIES)
@@ -110,6 +115,8 @@ def test_p51_somebody_else_who_is_blamed_breaks_the_rule(tmp_path: Path) -> None
 
 WITHOUT_EFFECT = {
     "withhold-share": (unsealing, "opener_lies", lambda scenario, step, name: None),
+    "bad-share": (unsealing, "opener_lies", lambda scenario, step, name: None),
+    "inconsistent-shares under a seal": (sending, "misdeal", lambda run, send, honest, seal: honest),
     "two-values": (lying_shares, "_CONTRIBUTORS", {"two-values": LyingContributor}),
     "inconsistent-shares": (lying_shares, "_CONTRIBUTORS", {"inconsistent-shares": LyingContributor}),
     "wrong-total": (lying_shares, "_COORDINATORS", {"wrong-total": LyingCoordinator}),
@@ -125,7 +132,7 @@ def test_a_lie_that_is_not_told_is_vacuous(
     monkeypatch.setattr(*WITHOUT_EFFECT[kind])
     evidence = evidence_of(tmp_path, text(kind))
     assert [record.id for record, _ in vacuous(evidence)] == ["lie"]
-    assert one(evidence).result == "broken" and evidence.named == []
+    assert one(evidence).result == "broken" and evidence.named == [] and evidence.liars == []
     assert document(evidence)["verdict"] == "fail"
 
 
