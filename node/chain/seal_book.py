@@ -7,6 +7,7 @@ its transactions are worth (R33): what is refused has its place on the ledger, a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -18,11 +19,14 @@ from node.seals.seal import Seal
 ANSWER_BLOCKS = 20
 """Within so many blocks after a challenge an opener answers with a release, or is named."""
 EARLY, NOT_AN_OPENER, NO_SUCH_SEAL = "too early", "not an opener", "no such seal"
-NOT_ASKED_BEFORE, NOT_UNDER_IT, OF_OTHER_SIZE = (
+NOT_ASKED_BEFORE, NOT_UNDER_IT, OF_OTHER_SIZE, TOO_MANY = (
     "no request before it",
     "not under this seal, or late",
     "not one share for each reader",
+    "said too often",
 )
+MOST_RELEASES = 16
+"""Of one payload by one opener: each reader tries all of them, each time that one comes."""
 
 Place = tuple[int, int]
 """Height and position in the block: chain order."""
@@ -89,6 +93,7 @@ class SealState:
     bids: dict[bytes, Bid] = field(default_factory=dict)
     releases: list[Released] = field(default_factory=list)
     challenges: list[Challenged] = field(default_factory=list)
+    said: Counter[tuple[bytes, str]] = field(default_factory=Counter)  # Releases by payload and opener.
 
     def released(self, tx: bytes, until: int | None = None) -> list[Released]:
         """The releases for this payload that count, in chain order, up to this height."""
@@ -227,4 +232,8 @@ class SealBook:
             refused = NOT_UNDER_IT
         elif deed.wraps and len(deed.wraps) != len(state.seal.then_to):
             refused = OF_OTHER_SIZE
+        elif state.said[deed.tx, author] >= MOST_RELEASES:
+            refused = TOO_MANY
+        else:
+            state.said[deed.tx, author] += 1
         state.releases.append(Released(identifier, deed.tx, author, at, time_ms, deed.wraps, refused))

@@ -202,6 +202,7 @@ _REASONS = (
     "no request before it",
     "not under this seal, or late",
     "not one share for each reader",
+    "said too often",
     "mandatory_reader",
     "malformed fields",
     "mandatory reader left out",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 
 from node.canonical import encode
 from node.state_check import checker
+from node.state_check.history import History
 from node.state_check.packets import StateEnvelope, StateRoots, StateWrite, StateWrites
 from node.state_check.sealing import open_message, seal_message
 from tests.node.network_of_nodes import PARTIES, RULES, World, ready
@@ -123,3 +125,43 @@ def test_p37_a_liar_fills_no_disk_with_differences(tmp_path: Path, monkeypatch: 
         kept = (tmp_path / "dan" / checker.DIVERGENCES).read_text().splitlines()
         assert len(kept) == 3
         assert len([each for each in told(world, "dan") if each[0] == "state.diverged"]) == 6
+
+
+def test_p37_roots_over_the_same_history_look_different_each_time() -> None:
+    """Roots are salted: from one nobody can tell whether a later one is over the same, or over nothing."""
+    nothing, salts = History([], ("ann", "bob")), (b"a" * 16, b"b" * 16)
+    roots = {root for salt in salts for root in nothing.roots(NETWORK.id, salt, [4, 8])}
+    assert len(roots) == 4
+    assert nothing.roots(bytes(32), salts[0], [4]) != nothing.roots(NETWORK.id, salts[0], [4])
+
+
+def lie_about(height: int, number: int) -> bytes:
+    """Another root of cyd's for dan, of a check at this height; each number is another one."""
+    root = StateRoots(height, b"s" * 16, 0, height, (number.to_bytes(32, "big"),))
+    return encode(seal_message(NETWORK, PARTIES["cyd"], "cyd", "dan", root))
+
+
+def test_p37_questions_without_end_are_not_kept_and_not_answered_without_end(tmp_path: Path) -> None:
+    """Of checks to come so many of one peer wait; of one check so many are answered; old ones are dropped."""
+    with ready(tmp_path, NETWORK) as world:
+        ahead = [world.hand("dan", lie_about(50 * EVERY, number)) for number in range(12)]
+        assert sum(ahead, Counter()) == {"over limit": 12 - checker.MOST_WAITING}
+        assert world.hand("dan", lie_about(2000 * EVERY, 1)) == {"validity": 1}  # Nobody is there for long.
+    with ready(tmp_path / "again", NETWORK) as world:
+        while world.height("ann") < EVERY:
+            write(world, world.height("ann"))
+        world.run(500)
+        at_rest(world)
+        world.said.clear()
+        before = world.reasons("dan")["over limit"]
+        for number in range(checker.MOST_ROUNDS + 6):
+            assert not world.hand("dan", lie_about(EVERY, number))
+            at_rest(world)
+        mine = world.topics.inbox_of(2)
+        answers = [to for _, to, packet in world.said if to == mine and isinstance(packet, StateEnvelope)]
+        assert len(answers) < checker.MOST_ROUNDS  # cyd's own, true root was one of them.
+        assert world.reasons("dan")["over limit"] - before >= 6
+        while world.height("ann") < 6 * EVERY:
+            tx = send(world, ["bob"], seed=world.height("ann"), valid=(world.height("ann"), 49))
+            world.settle([tx])
+        assert world.hand("dan", lie_about(EVERY, 999)) == {"validity": 1}

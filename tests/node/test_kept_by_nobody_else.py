@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from consensus.messages import FetchRequests, Signed
 from node.canonical import encode
@@ -13,6 +14,7 @@ from node.delivery.packets import BlobAnswer
 from node.delivery.receipts import bundle
 from node.envelopes.content_key import ContentKey
 from node.envelopes.transaction import encode_blob
+from node.node import Node
 from node.wire import TransactionPacket, signed_bytes
 from tests.node.network_of_nodes import PARTIES, founded, ready, sealed_for
 from tests.node.off_chain_world import REPLY_TO, blob_folder, off_chain, order, outgoing, state
@@ -101,3 +103,24 @@ def test_p42_a_block_that_orders_it_again_brings_no_erased_blob_back(tmp_path: P
         waiting = node._mempool.get(tx)
         assert waiting is not None and waiting.blob is None
         assert not (world.home("cyd") / "blobs" / tx.hex()).exists()
+
+
+def test_p42_what_was_erased_before_anybody_looked_at_it_is_in_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node so busy with blocks that a payload falls due before it is looked at: its bytes are let go."""
+    network = founded()
+    with ready(tmp_path, network) as world:
+        monkeypatch.setattr(Node, "has_idle_work", property(lambda node: False))
+        tx = world.submit(sealed_for(network, {"amount": 7}, keep=1))
+        world.settle([tx])
+        view = world.node("bob").private_view
+        assert tx in view._fresh and view._fresh_bytes > 0
+        world.settle(world.send(1, seed="one"))
+        assert tx not in view._fresh and view._fresh_bytes == sum(
+            len(waiting.blob or b"") for waiting, _ in view._fresh.values()
+        )
+        monkeypatch.undo()
+        world.settle(world.send(1, seed="two"))
+        world.run_until(lambda: not world.node("bob").has_idle_work)
+        assert state(world, "bob", tx) == PURGED

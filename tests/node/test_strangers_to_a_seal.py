@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from node.chain.deeds import Release
-from node.chain.seal_book import NOT_AN_OPENER, OF_OTHER_SIZE
+from node.chain.seal_book import MOST_RELEASES, NOT_AN_OPENER, OF_OTHER_SIZE, TOO_MANY
 from node.chain.store import DELIVERED, SEALED
 from node.envelopes.envelope import Unreadable
 from node.envelopes.shares import Share
@@ -79,3 +79,21 @@ def test_p50_equal_shares_have_different_hashes() -> None:
     value, owner = bytes(32), bytes(32)
     assert Share(1, value, b"a" * 16).commitment(owner) != Share(1, value, b"b" * 16).commitment(owner)
     assert Share(1, value, b"a" * 16).commitment(owner) != Share(2, value, b"a" * 16).commitment(owner)
+
+
+def test_p50_an_opener_that_says_junk_again_and_again_costs_no_more_for_it(tmp_path: Path) -> None:
+    """So many of its releases are tried, and no more; of other payloads and openers as many as before."""
+    with ready(tmp_path, NETWORK) as world:
+        sealed, other = bid(world, "bob", 3), bid(world, "eve", 4)
+        wait_for_opening(world)
+        ask(world, "cyd")
+        tx = sealed.transaction.id
+        for number in range(MOST_RELEASES + 2):
+            submit(world, author("dan", seed=number).act(Release(tx, (bytes([number]) * 96,) * 3)))
+        refused = [each.refused for each in book(world, "ann").releases]
+        assert refused == [""] * MOST_RELEASES + [TOO_MANY] * 2
+        assert len(world.node("ann").ledger.seals.releases_of(tx)) == MOST_RELEASES
+        give(world, [other], "cyd", "dan")
+        assert states(world, other)["ann"] == DELIVERED
+        give(world, [sealed], "cyd", "dan")  # Dan cannot make up for it any more: a challenge names it.
+        assert states(world, sealed)["ann"] == SEALED
