@@ -22,10 +22,11 @@ from node.delivery.deliveries import Deliveries
 from node.delivery.packets import DeliveryPacket, PurgeReceiptTaken, SealedPurgeReceipt
 from node.disclosure.breaches import Breaches
 from node.disclosure.disclosures import NO_CONSENT, Disclosures
-from node.envelopes.disclosure import Part
+from node.envelopes.disclosure import Part, package_in
 from node.envelopes.envelope import NotAParty, Unreadable, unseal
 from node.envelopes.keys import PartyKeys
-from node.envelopes.rule import rule_of_payload
+from node.envelopes.payload import Payload
+from node.envelopes.rule import rule_alone, rule_of_payload
 from node.envelopes.transaction import PrivateTransaction, check_blob, decode_blob, encode_blob
 from node.erasing.purging import PurgeReceipts
 from node.erasing.retention import OPENED, Retention
@@ -84,7 +85,7 @@ class PrivateBusiness:
         self._now_ms = now_ms
         body, standing = answers.body, self._standing
         disclosures = Disclosures(network, store, name, answers.private, standing)
-        self._breaches = Breaches(network, store, standing, folder, answers.ordered, self._rule, report)
+        self._breaches = Breaches(network, store, standing, folder, answers.ordered, self._rule_of, report)
         objects = PrivateObjects(network, store, keys.signing, body, self._height)
         seals = self._ledger.seals
         self.view = PrivateView(network, store, keys.wrapping, body, disclosures, objects, name, seals)
@@ -336,14 +337,28 @@ class PrivateBusiness:
 
     def _rule(self, identifier: bytes) -> Part | None:
         """What this party can prove of the rule of a content that it reads."""
+        payload = self._opened(identifier)
+        return None if payload is None else rule_of_payload(payload)
+
+    def _rule_of(self, deed: Disclosure) -> Part | None:
+        """What it can prove of the rule of what a record is about: as its reader, or as who was shown it."""
+        if (rule := self._rule(deed.tx)) is not None:
+            return rule
+        carrier = self._opened(deed.carrier)
+        try:
+            package = None if carrier is None else package_in(carrier.fields())
+        except DecodeError:
+            return None
+        return None if package is None else rule_alone(package.opening)
+
+    def _opened(self, identifier: bytes) -> Payload | None:
         transaction, encoded = self._answers.private(identifier), self._store.get_blob(identifier)
         if transaction is None or encoded is None:
             return None
         try:
-            opened = unseal(transaction, decode_blob(encoded), self._wrapping)
+            return unseal(transaction, decode_blob(encoded), self._wrapping).payload
         except (NotAParty, Unreadable, DecodeError):
             return None
-        return rule_of_payload(opened.payload)
 
     def _forget(self, identifier: bytes) -> bool:
         """Drop what else there is of a payload that is erased; whether its blob was among it."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from node.delivery.packets import BlobDelivery, delivery_bytes
 from node.envelopes.envelope import Sealed
+from node.envelopes.rule import with_rule
 from node.faults.two_tales import TwoTales, other_tale, tell_two_tales
 from node.topics import Topics
 from node.wire import TransactionPacket, encode
@@ -23,7 +24,7 @@ def lie(run: Operator, send: PlannedSend, honest: Sealed) -> Sealed:
     Gives what is to be ordered. What the two tales are made of is searched for like every secret.
     """
     keys = run.keys[send.sender]
-    fields = other_tale(dict(send.fields)) | {CANARY_FIELD: run.entropy(16)}
+    fields = with_rule(other_tale(dict(send.fields)), send.redisclose) | {CANARY_FIELD: run.entropy(16)}
     whom = [run.keys[name].wrapping.public for name in send.deceived]
     tales = tell_two_tales(honest, fields, whom, keys.signing, run.entropy)
     run.secrets.add_sealed(tales.other, frozenset((send.sender, *send.deceived)))

@@ -20,6 +20,7 @@ from node.consortium import Consortium, Member, Network, Policy, Rules
 from node.driver import Driver
 from node.envelopes.envelope import Sealed, seal
 from node.envelopes.keys import PartyKeys, WrappingPublicKey
+from node.envelopes.rule import FREE, with_rule
 from node.process_identity import process_started
 from node.run_folder import Label, RunFolder
 from node.wire import AnyTransaction
@@ -67,7 +68,7 @@ class LiveRun:
         """A transaction of this network; `also` are further keys that nobody speaks of."""
         readers = [self.keys[name].wrapping.public for name in (sender, *to)]
         return seal(
-            fields,
+            with_rule(fields, FREE),
             readers=[*readers, *also],
             network=self.network.id,
             sender=sender,

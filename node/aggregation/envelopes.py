@@ -23,6 +23,7 @@ from node.consortium import Network
 from node.envelopes.entropy import Entropy
 from node.envelopes.envelope import NotAParty, Opened, Sealed, Unreadable, seal, unseal
 from node.envelopes.keys import PartyKeys, WrappingKey
+from node.envelopes.rule import FREE, with_rule
 from node.envelopes.transaction import PrivateTransaction, decode_blob
 from node.errors import PrivityError
 
@@ -52,7 +53,7 @@ def seal_total(
 ) -> Sealed:
     """The envelope, for these readers. `beside` are fields of a run's own, like its canary."""
     return seal(
-        fields_of(thing) | dict(beside or {}),
+        with_rule(fields_of(thing) | dict(beside or {}), FREE),
         readers=[network.wrapping_keys[name] for name in (coordinator, *readers)],
         network=network.id,
         sender=coordinator,

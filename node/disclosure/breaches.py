@@ -70,8 +70,8 @@ def proved_breach(proof: BreachProof, network: Network, standing: Standing, plac
 class Breaches:
     """The proofs that one node makes and keeps: a file each, named after the record.
 
-    `body` gives an ordered transaction, `rule` what this party can prove of a content's rule. Raises OSError
-    when the disk refuses.
+    `body` gives an ordered transaction, `rule` what this party can prove of the rule of what a record is
+    about. Raises OSError when the disk refuses.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Breaches:
         standing: Standing,
         folder: Path,
         body: Callable[[bytes], AnyTransaction | None],
-        rule: Callable[[bytes], Part | None],
+        rule: Callable[[Disclosure], Part | None],
         report: Reporter,
     ) -> None:
         self._network = network
@@ -108,7 +108,7 @@ class Breaches:
         for _ in range(min(limit, len(self._waiting))):
             record = self._body(self._waiting[0])
             if isinstance(record, ActTransaction):
-                rule = self._rule(record.act.deed.tx) if isinstance(record.act.deed, Disclosure) else None
+                rule = self._rule(record.act.deed) if isinstance(record.act.deed, Disclosure) else None
                 self._examine(record, rule)
             self._waiting.popleft()
 

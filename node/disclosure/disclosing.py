@@ -176,8 +176,8 @@ def _whom(
         raise PrivityError(
             "E-VALUE",
             "names cannot be hidden for this transaction",
-            why="it was sent as free to show on, and only a rule has the salt that hides names",
-            next="leave hidden out, or send with redisclose: with-consent",
+            why="its sender sealed no rule with it, and only a rule has the salt that hides names",
+            next="leave hidden out",
             exit_code=WRONG_USAGE,
         )
     return (), tuple(sorted(hidden_name(tx, leaf, name) for name in different))

@@ -3,7 +3,8 @@
 A package names its transaction and opens a part of it, or the whole. A part is leaves with their salts, their
 places and the hashes beside their ways to the root: nothing in it helps to guess another field, or tells how
 many there are beyond the size of the tree. The whole opens the number of leaves and the padding too, so that
-nothing can be left out of it. No content key is handed over (P47).
+nothing can be left out of it. No content key is handed over (P47). A part always opens the owner's rule on
+showing it on; one from which the rule was cut is refused, so a receiver knows its terms or takes nothing.
 
 It travels as the only field `_disclosure` of a private transaction, its carrier, and names the discloser, its
 receivers and the carrier's nonce. A receiver refuses what another party sends on, what was made for somebody
@@ -50,6 +51,8 @@ from node.errors import PrivityError
 
 PACKAGE_FIELD = "_disclosure"
 RULE_FIELD = "_redisclose"
+NO_TERMS = "shown without its terms"
+"""Why a part is refused that does not open the owner's rule on showing it on: it has been cut out."""
 RECEIVERS_LIMIT = SLOT_BUCKETS[-1] - 1
 _VERSION = 1
 
@@ -119,8 +122,8 @@ def pack(
 ) -> Package:
     """A package that opens the payload of this header, or the fields named (`a.b`, `list[0]`, a whole map).
 
-    Raises PrivityError: E-FIELD if there is no such field, E-LIMIT for too many receivers. Both tell the
-    place in `fields` and not the name.
+    Raises PrivityError: E-FIELD if there is no such field, or its sender stated no rule, so that nobody would
+    take a part of it; E-LIMIT for too many receivers. They tell the place in `fields` and not the name.
     """
     assert len(nonce) == NONCE_BYTES
     if not 1 <= len(set(receivers)) <= RECEIVERS_LIMIT:
@@ -131,7 +134,8 @@ def pack(
     if fields is None:
         opening = Whole(payload.salt, payload.leaves, payload.padding)
     else:
-        nodes, places = payload.nodes(), _with_rule(payload, select(payload.leaves, fields))
+        chosen = select(payload.leaves, fields)
+        nodes, places = payload.nodes(), sorted({*chosen, _rule_place(payload)})
         leaves = tuple((place, payload.leaves[place]) for place in places)
         opening = Part(payload.count_hash(), len(nodes), leaves, TREE.beside(nodes, places))
     return Package(
@@ -145,10 +149,17 @@ def pack(
     )
 
 
-def _with_rule(payload: Payload, places: Sequence[int]) -> list[int]:
-    """These places and that of the owner's rule, which whoever is shown anything must know too."""
-    rule = [place for place, leaf in enumerate(payload.leaves) if leaf.path == (RULE_FIELD,)]
-    return sorted({*places, *rule})
+def _rule_place(payload: Payload) -> int:
+    """The place of the owner's rule, which whoever is shown anything must know too."""
+    for place, leaf in enumerate(payload.leaves):
+        if leaf.path == (RULE_FIELD,):
+            return place
+    raise PrivityError(
+        "E-FIELD",
+        "this can be shown as a whole only",
+        why="its sender sealed no rule with it, and no receiver takes a part that shows none",
+        next="leave the fields out to show all of it",
+    )
 
 
 def select(leaves: Sequence[Leaf], fields: Sequence[str]) -> list[int]:
@@ -202,7 +213,14 @@ def check(package: Package, header: PublicHeader, carrier: CoreHeader, receiver:
     `header` is that of the transaction on the receiver's own ledger whose id the package names, `carrier`
     that of the private transaction which brought it; both were ordered. Never raises.
     """
-    return unfit(package, header, carrier, receiver) or opened(package, header)
+    found = unfit(package, header, carrier, receiver) or opened(package, header)
+    if isinstance(found, Shown) and not found.whole and not _says_rule(found.leaves):
+        return NO_TERMS
+    return found
+
+
+def _says_rule(leaves: Sequence[Leaf]) -> bool:
+    return any(leaf.path == (RULE_FIELD,) for leaf in leaves)
 
 
 def unfit(package: Package, header: PublicHeader, carrier: CoreHeader, receiver: str) -> str | None:

@@ -1,8 +1,9 @@
 """Whether readers may show a content to others: the owner's rule, told to readers and to nobody else.
 
 It travels as a leaf of its own beside the fields, `_redisclose`, under the same commitment: whoever reads
-the content, or is shown any of it by an honest client, reads the rule with it, and can prove it. A content
-without that leaf is free. The owner is the sender.
+the content, or is shown any of it, reads the rule with it, and can prove it. Also what is free says so: a
+part without that leaf is one from which somebody cut it, and receivers refuse it. A whole without it, which
+shows that there is none, is free. The owner is the sender.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ _DOMAIN = b"privity/v1/consent-to\0"
 
 
 def with_rule(fields: Mapping[str, object], rule: str) -> dict[str, object]:
-    """The fields to seal: the rule beside them, unless it is free."""
+    """The fields to seal: the rule beside them, also where it is free, so that its absence tells of a cut."""
     assert rule in RULES, rule
-    return dict(fields) if rule == FREE else {**fields, RULE_FIELD: rule}
+    return {**fields, RULE_FIELD: rule}
 
 
 def rule_leaf(leaves: Iterable[Leaf]) -> Leaf | None:

@@ -212,6 +212,7 @@ _REASONS = (
     "new view contradicts what was executed",
     "new view is overdue",
     "no consent",
+    "shown without its terms",
     "no receipts",
     "no state checks here",
     "not a party",

@@ -17,7 +17,7 @@ from node.run_folder import LATEST, RunFolder
 from node.run_reading import RunReading
 from node.verbs.completion import node_names, run_numbers, transaction_names
 from node.verbs.disclose_cli import show_result
-from node.verbs.disclosing import Done, Held, author, check_words, hold, record
+from node.verbs.disclosing import Done, Held, author, check_words, hold, ordered, record
 from node.verbs.run_client import connected, refuse_stopped
 
 CONSENT_SCHEMA = "privity.consent/1"
@@ -148,15 +148,15 @@ def _own(
         raise PrivityError("E-PARTY", f"{owner} is its owner", where=option, exit_code=WRONG_USAGE)
     check_stated(reason)
     refuse_stopped(reading)
-    held = hold(reading, tx, owner, reading.keys(owner))
-    if held.transaction.header.core.sender != owner:
-        sender = held.transaction.header.core.sender
+    found, transaction, _ = ordered(reading, tx, owner)
+    if (sender := transaction.header.core.sender) != owner:
         raise PrivityError(
             "E-CONSENT",
-            f"{owner} did not send {held.found.name}, so it has no say in it",
+            f"{owner} did not send {found.name}, so it has no say in it",
             next=f"{sender} has: it is the owner, and so may consent, revoke and purge",
             exit_code=NOT_ALLOWED,
         )
+    held = hold(reading, tx, owner, reading.keys(owner))
     check_words(held, reason)
     return reading, held, parties
 

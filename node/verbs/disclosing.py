@@ -75,7 +75,7 @@ def hold(reading: RunReading, tx: str, name: str, keys: PartyKeys) -> Held:
     if blob is None and (due := due_heights(node).get(found.id)) is not None:
         raise PrivityError(
             "E-ERASED",
-            f"{name} has erased {found.name}, so it cannot show it",
+            f"{name} has erased {found.name}, so nothing can be done with it",
             why=f"its sender asked every node to erase it at block {due[0]}",
             next=f"privity show tx {found.name}",
             exit_code=NOT_ALLOWED,
@@ -109,7 +109,9 @@ def hold(reading: RunReading, tx: str, name: str, keys: PartyKeys) -> Held:
 
 def check_words(held: Held, reason: str) -> None:
     """Refuse a reason that gives a private value away. Raises PrivityError E-PRIVATE."""
-    if any(word.lower() in reason.lower() for word in public_words(held.opened.payload.fields())):
+    fields = held.opened.payload.fields()
+    said = {name: value for name, value in fields.items() if not name.startswith("_")}
+    if any(word.lower() in reason.lower() for word in public_words(said)):
         raise PrivityError(
             "E-PRIVATE",
             "a value of the payload is part of the reason",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from node.envelopes.disclosure import RECEIVERS_LIMIT
-from node.envelopes.rule import FORBIDDEN, FREE
+from node.envelopes.rule import FORBIDDEN
 from scenarios.model.complaints import Complaints
 from scenarios.model.consents import OwnersWord
 from scenarios.model.payloads import telling_words
@@ -40,9 +40,6 @@ def check_consents(
         if step.agreed and send.redisclose == FORBIDDEN:
             message = f"no reader may show {step.tx} to anybody (redisclose: forbidden); its sender can"
             complaints.at((*place, "tx"), "E-CONSENT", message)
-        if step.hidden and send.redisclose == FREE:
-            message = f"{step.tx} is free to show on, and only a rule has the salt that hides names"
-            complaints.at((*place, "whom"), "E-VALUE", message)
         if any(word in step.reason for word in telling_words(send.fields)):
             message = "this reason holds a value of the payload, and everybody can read it"
             complaints.at((*place, "reason"), "E-PRIVATE", message)

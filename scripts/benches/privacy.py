@@ -30,6 +30,7 @@ from node.disclosure.disclosing import Author, disclose
 from node.envelopes.disclosure import Shown, check, package_in
 from node.envelopes.envelope import Sealed, readers_of, seal, unseal
 from node.envelopes.keys import PartyKeys
+from node.envelopes.rule import FREE, with_rule
 
 TURNS = 15
 READERS, SIZE = 16, 4096
@@ -104,7 +105,8 @@ def consortium() -> tuple[Network, dict[str, PartyKeys]]:
 def payload() -> dict[str, object]:
     """Fields whose plaintext fills a bucket of 4 KiB."""
     room = SIZE - 600
-    return {f"field-{number}": os.urandom(room // LEAVES) for number in range(LEAVES - 1)} | {"price": 800}
+    names = [f"field-{number}" for number in range(LEAVES - 2)]  # The rule and the price are two more.
+    return {name: os.urandom(room // LEAVES) for name in names} | {"price": 800}
 
 
 def results(arguments: list[str]) -> list[dict[str, Any]]:
@@ -114,7 +116,7 @@ def results(arguments: list[str]) -> list[dict[str, Any]]:
 
     def sealing() -> Sealed:
         return seal(
-            fields,
+            with_rule(fields, FREE),
             readers=[each.wrapping.public for each in keys.values()],
             network=network.id,
             sender="p00",

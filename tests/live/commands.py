@@ -220,14 +220,14 @@ def opened(folder: RunFolder) -> tuple[dict[str, set[str]], RunSecrets]:
 
 
 def content(folder: RunFolder, label: str, party: str) -> dict[str, Any]:
-    """What the party reads of a transaction, with its own key from its own folder; without the canary."""
+    """What the party reads of a transaction, with its own key, from its own folder: what its sender said."""
     reading = RunReading(folder)
     identifier, node = reading.find(label).id, reading.node(party)
     blob = node.blob(identifier)
     assert blob is not None
     transaction = node.transactions[identifier].transaction
     fields = unseal(transaction, blob, reading.keys(party).wrapping).payload.fields()
-    return {name: value for name, value in fields.items() if name != "_canary"}
+    return {name: value for name, value in fields.items() if not name.startswith("_")}
 
 
 def planned(folder: RunFolder) -> dict[str, set[str]]:

@@ -25,8 +25,10 @@ from consensus.votes import BlockVote, Commit, Prepare, PrePrepare
 from node.canonical import encode
 from node.chain.store import PAYLOAD_STATES, PENDING, Store
 from node.consortium import Consortium, Member, Network, Policy, Rules
+from node.envelopes.disclosure import RULE_FIELD
 from node.envelopes.envelope import Sealed, seal
 from node.envelopes.keys import PartyKeys
+from node.envelopes.rule import FREE
 from node.logs.events import Event, EventLog
 from node.node import Node
 from node.topics import Topics
@@ -81,7 +83,7 @@ def sealed_for(
 ) -> Sealed:
     """A transaction of that network."""
     return seal(
-        fields,
+        {RULE_FIELD: FREE, **fields},
         readers=[PARTIES[name].wrapping.public for name in (sender, *to)],
         network=network.id,
         sender=sender,

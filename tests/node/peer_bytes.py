@@ -56,7 +56,7 @@ from node.delivery.packets import (
 from node.envelopes.disclosure import PACKAGE_FIELD, pack
 from node.envelopes.object_write import writing
 from node.envelopes.payload import SIZE_BUCKETS, Payload, size_bucket
-from node.envelopes.rule import FORBIDDEN, with_rule
+from node.envelopes.rule import FORBIDDEN, FREE, with_rule
 from node.envelopes.sender_proof import SenderProof, encode_proof
 from node.seals.share_proof import ShareProof, Shown, encode_share_proof
 from node.state_check.packets import StateEnvelope, StateRoots, StateWrite, StateWrites
@@ -186,7 +186,9 @@ CONTENTS = [
     for fields in ({"amount": 7}, {"a": [1, 2, {"b": None, "c": b"x"}], "d": {"e": 1.5, "f": "text"}})
 ]
 # What only a malicious reader can hand on, or show to a judge.
-OPENED_PAYLOAD = Payload.build({"amount": 7, "note": "text"}, lambda size: (bytes(range(11)) * size)[:size])
+OPENED_PAYLOAD = Payload.build(
+    with_rule({"amount": 7, "note": "text"}, FREE), lambda size: (bytes(range(11)) * size)[:size]
+)
 PACKAGES = [
     encode(
         pack(

@@ -32,7 +32,7 @@ from node.envelopes.rule import (
 from node.errors import PrivityError
 from tests.node.network_of_nodes import PARTIES, World, founded, ready, sealed_for
 from tests.node.off_chain_world import off_chain, send
-from tests.node.test_disclosure_on_the_ledger import author, showing, submit, submit_act, told
+from tests.node.test_disclosure_on_the_ledger import author, hand, holdings, showing, submit, submit_act, told
 from tests.node.test_off_chain_access import answers, ask
 
 NETWORK = founded(voters=4, followers=1)
@@ -136,6 +136,19 @@ def test_p47_a_breach_is_refused_and_proved(world: World) -> None:
         assert not isinstance(shown, str) and [leaf.path for leaf in shown.leaves] == [("_redisclose",)]
 
 
+def test_p47_a_record_after_its_carrier_proves_the_breach_too(world: World) -> None:
+    """Who breaks the rule chooses the order; the receiver goes back to what it refused, also restarted."""
+    sealed = sent(world)
+    made = showing(sealed, "amount")
+    world.settle([world.submit(made.carrier)])
+    assert not proofs(world, "eve")
+    world.stop("eve")
+    world.start("eve")
+    world.settle([submit_act(world, made.record)])
+    world.run_until(lambda: not any(running.node.has_idle_work for running in world.up.values()))
+    assert [len(proofs(world, name)) for name in NETWORK.names] == [1, 1, 0, 0, 1]
+
+
 def test_p47_with_consent_it_is_taken_and_nobody_is_accused(world: World) -> None:
     sealed = sent(world)
     agree(world, sealed, "eve", hidden=True)
@@ -144,8 +157,8 @@ def test_p47_with_consent_it_is_taken_and_nobody_is_accused(world: World) -> Non
     assert not any(proofs(world, name) for name in NETWORK.names)
 
 
-def test_p47_a_part_without_its_rule_is_still_proved_by_readers(world: World) -> None:
-    """Who is shown a part from which the rule was cut cannot tell; who reads the whole can."""
+def test_p47_a_part_without_its_rule_is_refused_and_still_proved_by_readers(world: World) -> None:
+    """P45: who is shown a part from which the rule was cut takes nothing; who reads the whole proves more."""
     sealed = sent(world)
     made = showing(sealed, "amount")
     opening = made.package.opening
@@ -154,8 +167,61 @@ def test_p47_a_part_without_its_rule_is_still_proved_by_readers(world: World) ->
     bare = Part(opening.count_hash, opening.size, (opening.leaves[1],), TREE.beside(nodes, (place,)))
     assert opening.leaves[1][1].path == ("amount",)
     submit(world, _with_opening(made, bare))
-    assert told(world, "eve") == [(True, "")]
+    assert told(world, "eve") == [(False, "shown_without_its_terms")]
     assert [len(proofs(world, name)) for name in ("ann", "bob", "eve")] == [1, 1, 0]
+    assert not holdings(world, "eve", "shown")
+
+
+def test_p45_terms_are_cut_by_nobody_even_where_a_consent_stands(world: World) -> None:
+    """A modified client may show it, and still not without what the receiver is bound by."""
+    sealed = sent(world)
+    agree(world, sealed, "eve")
+    made = showing(sealed, "amount")
+    opening = made.package.opening
+    assert isinstance(opening, Part)
+    (place, leaf) = opening.leaves[1]
+    beside = TREE.beside(sealed.payload.nodes(), (place,))
+    submit(world, _with_opening(made, Part(opening.count_hash, opening.size, ((place, leaf),), beside)))
+    submit(world, showing(sealed, "amount", seed="honest"))
+    assert told(world, "eve") == [(False, "shown_without_its_terms"), (True, "")]
+
+
+def test_p46_a_consent_is_for_whom_it_names_and_not_used_again(world: World) -> None:
+    """The very act, handed in once more after its revocation, is not ordered; a new one by its owner is."""
+    sealed = sent(world)
+    tx = sealed.transaction.id
+    act = consent(author("ann", seed="once"), tx, sealed.payload, ["eve"], "agreed", 0, hidden=True)
+    world.settle([submit_act(world, act)])
+    assert may(world, sealed, "bob", ["eve"]) and not may(world, sealed, "bob", ["cyd"])
+    withdraw(world, sealed, "eve", hidden=True)
+    assert hand(world, act) == {"already executed": 1}
+    submit_act(world, act)
+    agree(world, sealed, "cyd")  # Something is ordered after it.
+    acts = [each for each, _ in read_node(world.home("dan"), NETWORK).acts()]
+    assert [each.id for each in acts].count(act.id) == 1
+    assert not may(world, sealed, "bob", ["eve"]) and may(world, sealed, "bob", ["cyd"])
+
+
+def test_p46_a_hidden_consent_fits_one_transaction_and_links_none(world: World) -> None:
+    """Names hidden in one are nobody's in another, also where its owner copies them there by mistake."""
+    one, other = sent(world), sent(world, FORBIDDEN)
+    third = sealed_for(NETWORK, with_rule(DEAL, WITH_CONSENT), seed="third")
+    world.settle([world.submit(third)])
+    agree(world, one, "eve", hidden=True)
+    (act,) = [act for _, act in read_node(world.home("dan"), NETWORK).acts()]
+    assert isinstance(act.deed, Consent)
+    hidden = act.deed.hidden
+    copied = author("ann", seed="copied").act(Consent(third.transaction.id, (), hidden, 0, "agreed"))
+    world.settle([submit_act(world, copied)])
+    assert may(world, one, "bob", ["eve"]) and not may(world, third, "bob", ["eve"])
+    leaves = [rule_leaf(sealed.payload.leaves) for sealed in (one, other, third)]
+    names = {
+        hidden_name(tx, leaf, "eve")
+        for leaf in leaves
+        if leaf is not None
+        for tx in (one.transaction.id, other.transaction.id, third.transaction.id)
+    }
+    assert len(names) == 9 and hidden[0] in names, "for each transaction, under each salt, another one"
 
 
 def _with_opening(made: Disclosing, opening: Part | Whole) -> Disclosing:
@@ -235,6 +301,16 @@ def test_who_is_hidden_is_recognised_by_readers_alone(world: World) -> None:
     assert act.deed.hidden == (hidden_name(tx, leaf, "eve"),)
     guesses = {hidden_name(tx, msgspec.structs.replace(leaf, salt=bytes(16)), name) for name in NETWORK.names}
     assert act.deed.hidden[0] not in guesses
+
+
+def test_also_what_is_free_can_be_withdrawn_from_somebody_hidden(world: World) -> None:
+    """Its rule says free, and has a salt like any other; the breach is then proved with it."""
+    sealed = sent(world, FREE)
+    withdraw(world, sealed, "eve", hidden=True)
+    assert not may(world, sealed, "bob", ["eve"]) and may(world, sealed, "bob", ["cyd"])
+    submit(world, showing(sealed, "amount"))
+    assert told(world, "eve") == [(False, "no_consent")]
+    assert [len(proofs(world, name)) for name in NETWORK.names] == [1, 1, 0, 0, 1]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from node.canonical import DecodeError, encode
 from node.envelopes.disclosure import (
+    NO_TERMS,
     PACKAGE_FIELD,
     Package,
     Part,
@@ -21,16 +22,20 @@ from node.envelopes.disclosure import (
     Whole,
     carried,
     check,
+    opened,
     pack,
     package_in,
 )
 from node.envelopes.envelope import Sealed
 from node.envelopes.merkle import Tree
-from node.envelopes.payload import Leaf
+from node.envelopes.payload import TREE, Leaf
+from node.envelopes.rule import FREE, RULES, rule_alone, with_rule
 from node.errors import PrivityError
 from tests.node.small_consortium import seal_with_nonce, send
 
-DEAL = {"price": 800, "good": "steel", "terms": {"days": 30, "parts": [1, 2]}, "_canary": b"c" * 16}
+SAID = {"price": 800, "good": "steel", "terms": {"days": 30, "parts": [1, 2]}, "_canary": b"c" * 16}
+DEAL = with_rule(SAID, FREE)
+RULE = {("_redisclose",): FREE}
 SEALED = send(DEAL, to=("bob",))
 HEADER = SEALED.transaction.header
 NONCE = bytes(range(16))
@@ -69,16 +74,16 @@ def opening(package: Package, **changes: Any) -> Package:
 
 def test_chosen_fields_are_shown_and_no_others() -> None:
     """A name stands for the leaves below it; the canary is nobody's field."""
-    assert shown(packed("price")) == {("price",): 800}
-    assert shown(packed("terms", "good")) == {
+    assert shown(packed("price")) == RULE | {("price",): 800}
+    assert shown(packed("terms", "good")) == RULE | {
         ("good",): "steel",
         ("terms", "days"): 30,
         ("terms", "parts", 0): 1,
         ("terms", "parts", 1): 2,
     }
-    assert shown(packed("terms.parts[1]")) == {("terms", "parts", 1): 2}
+    assert shown(packed("terms.parts[1]")) == RULE | {("terms", "parts", 1): 2}
     found = judged(packed())
-    assert isinstance(found, Shown) and found.whole and len(found.leaves) == 6
+    assert isinstance(found, Shown) and found.whole and len(found.leaves) == 7
     assert not judged(packed("price", "good", "terms")).whole  # type: ignore[union-attr]
 
 
@@ -95,13 +100,13 @@ def test_a_part_holds_nothing_of_the_other_fields() -> None:
     part = packed("price")
     data = encode(part)
     for leaf in SEALED.payload.leaves:
-        if leaf.path != ("price",):
+        if leaf.path not in (("price",), ("_redisclose",)):
             assert leaf.salt not in data
             assert encode(leaf.path[0]) not in data
     assert SEALED.content_key not in data and SEALED.payload.salt not in data
     assert isinstance(part.opening, Part) and part.opening.count_hash == SEALED.payload.count_hash()
-    # The same size, the same bytes beside it in kind: five fields and eight are told apart by nothing.
-    more = send({**DEAL, "x": 1, "y": 2}, to=("bob",))
+    # The same size, the same bytes beside it in kind: four fields and five are told apart by nothing.
+    more = send({**DEAL, "x": 1}, to=("bob",))
     other = packed("price", sealed=more).opening
     assert isinstance(other, Part) and len(encode(other)) == len(encode(part.opening))
 
@@ -110,7 +115,7 @@ def test_a_hidden_number_is_not_found_by_guessing() -> None:
     """P02: with all that the part shows, no guess of the price gives a hash beside it."""
     part = packed("good").opening
     assert isinstance(part, Part)
-    ((_, leaf),) = part.leaves
+    leaf = next(leaf for _, leaf in part.leaves if leaf.path == ("good",))
     salts = [leaf.salt, bytes(16), part.count_hash[:16], HEADER.core.nonce]
     seen = set(part.beside)
     for price in range(2000):
@@ -185,6 +190,41 @@ def test_the_whole_of_one_that_was_made_shorter_is_no_whole() -> None:
         )
 
 
+def without(part: Part, path: str, sealed: Sealed = SEALED) -> Part:
+    """A part from which a modified client, which has the whole, cut one leaf; its proof is still good."""
+    leaves = tuple((place, leaf) for place, leaf in part.leaves if leaf.path != (path,))
+    assert len(leaves) == len(part.leaves) - 1
+    beside = TREE.beside(sealed.payload.nodes(), [place for place, _ in leaves])
+    return Part(part.count_hash, part.size, leaves, beside)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_p45_terms_cannot_be_cut_out_of_a_part(rule: str) -> None:
+    """Whatever the rule says, a part that does not open it is refused, also where it is free."""
+    sealed = send(with_rule(SAID, rule), to=("bob",))
+    core = carrier(packed("price", "good", sealed=sealed)).transaction.header.core
+    honest = packed("price", "good", sealed=sealed)
+    cut = msgspec.structs.replace(honest, opening=without(_part(honest), "_redisclose", sealed))
+    shorter = msgspec.structs.replace(honest, opening=without(_part(honest), "good", sealed))
+    header = sealed.transaction.header
+    assert isinstance(opened(cut, header), Shown), "its hashes are right: only the terms are missing"
+    assert check(cut, header, core, "carol") == NO_TERMS
+    assert isinstance(check(shorter, header, core, "carol"), Shown)
+    alone = rule_alone(_part(honest))
+    assert alone is not None and [leaf.value for _, leaf in alone.leaves] == [rule]
+
+
+def test_without_a_rule_only_the_whole_can_be_shown() -> None:
+    """A client of another make sealed none: the whole proves that there is none, a part could not."""
+    sealed = send(SAID, to=("bob",))
+    with pytest.raises(PrivityError, match="E-FIELD"):
+        packed("price", sealed=sealed)
+    whole = packed(sealed=sealed)
+    core = carrier(whole).transaction.header.core
+    found = check(whole, sealed.transaction.header, core, "carol")
+    assert isinstance(found, Shown) and found.whole and len(found.leaves) == 6
+
+
 def test_it_is_for_its_receivers_and_from_its_discloser() -> None:
     """P46: made for carol, it is refused by dave, from bob, and in a second carrier."""
     package = packed("price")
@@ -237,7 +277,7 @@ def test_several_leaves_have_one_proof(data: st.DataObject, size: int) -> None:
 
 def test_many_fields_fit() -> None:
     """A hundred of two hundred and fifty-six leaves: one proof, not a hundred."""
-    sealed = send({f"f{i:03}": i for i in range(256)}, to=("bob",))
-    package = packed(*[f"f{i:03}" for i in range(0, 256, 2)], sealed=sealed)
+    sealed = send(with_rule({f"f{i:03}": i for i in range(255)}, FREE), to=("bob",))
+    package = packed(*[f"f{i:03}" for i in range(1, 255, 2)], sealed=sealed)
     assert isinstance(package.opening, Part) and len(package.opening.beside) == 128
     assert len(encode(package)) < 9000 < 128 * 8 * 32

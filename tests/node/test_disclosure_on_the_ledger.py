@@ -168,8 +168,8 @@ def in_carrier(
 def _altered(disclosing: Disclosing) -> Disclosing:
     opening = disclosing.package.opening
     assert isinstance(opening, Part)
-    ((place, leaf),) = opening.leaves
-    leaves = ((place, msgspec.structs.replace(leaf, value=801)),)
+    *rule, (place, leaf) = opening.leaves
+    leaves = (*rule, (place, msgspec.structs.replace(leaf, value=801)))
     lie = msgspec.structs.replace(disclosing.package, opening=msgspec.structs.replace(opening, leaves=leaves))
     return Disclosing(disclosing.carrier, disclosing.record, lie)
 

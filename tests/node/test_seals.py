@@ -19,7 +19,9 @@ from node.chain.store import DELIVERED, MISSING, NOT_PARTY, REFUSED, SEALED, UNR
 from node.consortium import Network, Policy
 from node.disclosure.disclosing import Author, disclose
 from node.envelopes.content_key import ContentKey
-from node.envelopes.envelope import NotAParty, Sealed, Unreadable, open_with, unseal
+from node.envelopes.disclosure import RULE_FIELD
+from node.envelopes.envelope import NotAParty, Opened, Sealed, Unreadable, open_with, unseal
+from node.envelopes.rule import FREE
 from node.envelopes.shares import Share, combine, open_from_opener, open_from_sender, split
 from node.envelopes.transaction import core_digest, owner_of
 from node.seals.opening import challenge, release, request_opening
@@ -127,6 +129,13 @@ def book(world: World, name: str, seal: str = "tender") -> SealState:
     return world.node(name).ledger.seals.states[seal]
 
 
+def said(opened: Opened) -> dict[str, Any]:
+    """The fields that were said, without the rule beside them."""
+    fields = opened.payload.fields()
+    assert fields.pop(RULE_FIELD) == FREE
+    return fields
+
+
 def opened_by(world: World, name: str, sealed: Sealed) -> dict[str, Any]:
     """What this party reads with its own key, its own disk and its own ledger."""
     node = read_node(world.home(name), world.network)
@@ -136,7 +145,7 @@ def opened_by(world: World, name: str, sealed: Sealed) -> dict[str, Any]:
     found = open_sealed(
         world.network, sealed.transaction, blob, name, PARTIES[name].wrapping, node.seals.releases_of(tx)
     )
-    return found.opened.payload.fields()
+    return said(found.opened)
 
 
 def test_k_openers_open_it_to_those_it_is_for_and_to_nobody_else(world: World) -> None:
@@ -210,7 +219,7 @@ def test_p50_no_party_reads_a_bid_before_the_opening_nor_all_but_one_opener(
             assert not ContentKey(combine(few)).meets(transaction.header.core.key_commit)
             with pytest.raises(Unreadable):
                 open_with(transaction, blob, combine(few))
-        assert open_with(transaction, blob, combine(held)).payload.fields() == {"price": 398500}
+        assert said(open_with(transaction, blob, combine(held))) == {"price": 398500}
         assert all(share.commitment(owner) in transaction.header.core.seal.commitments for share in held)
 
 
@@ -424,7 +433,7 @@ def test_an_opener_alone_reads_where_one_is_enough(tmp_path: Path) -> None:
     with ready(tmp_path, network) as world:
         sealed = bid(world, "bob", 3)
         share = own_share(network, sealed.transaction, sealed.blob, "cyd", PARTIES["cyd"].wrapping)
-        assert open_with(sealed.transaction, sealed.blob, share.value).payload.fields() == {"price": 3}
+        assert said(open_with(sealed.transaction, sealed.blob, share.value)) == {"price": 3}
         wait_for_opening(world)
         ask(world, "cyd")
         give(world, [sealed], "cyd")

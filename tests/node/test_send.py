@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from node.envelopes.disclosure import RULE_FIELD
 from node.envelopes.envelope import NotAParty, unseal
+from node.envelopes.rule import FREE
 from node.envelopes.transaction import PrivateTransaction
 from node.errors import NOT_REACHABLE, UNCONFIRMED, WRONG_USAGE
 from node.run_reading import RunReading
@@ -26,14 +28,16 @@ TO_CITY = ("send", "--as", "acme", "--to", "city")
 
 
 def content(run: LiveRun, label: str, party: str) -> dict[str, object]:
-    """What a party reads in a transaction, from its own folder with its own key."""
+    """What a party reads in a transaction, from its own folder with its own key; its rule is not counted."""
     reading = RunReading(run.folder)
     found = reading.find(label)
     wait_until(lambda: found.id in run.ledger(party))
     node = RunReading(run.folder).node(party)
     transaction, blob = node.transactions[found.id].transaction, node.blob(found.id)
     assert isinstance(transaction, PrivateTransaction) and blob is not None
-    return unseal(transaction, blob, run.keys[party].wrapping).payload.fields()
+    fields = unseal(transaction, blob, run.keys[party].wrapping).payload.fields()
+    assert fields.pop(RULE_FIELD) == FREE
+    return fields
 
 
 def test_what_a_user_sees(live: LiveRun, privity: Privity) -> None:
