@@ -354,6 +354,14 @@ class Store:
                         gained.add(bytes.fromhex(entry["tx"]))
         return gained
 
+    def erased_unsaid(self) -> set[bytes]:
+        """Whose blob was noted as erased, and is not in the index as purged. Reads the list.
+
+        A power cut can take a block that the notes speak of, and the index is made anew without it.
+        """
+        gone = self.ever_held() - {identifier for identifier, what in self.holds() if what == "blob"}
+        return {each for each in gone if (row := self.transaction(each)) is None or row.payload != PURGED}
+
     def note_holdings(self, entries: Sequence[dict[str, object]]) -> None:
         """Append what this node gained or erased: digests, time and height, never the thing itself."""
         if entries:

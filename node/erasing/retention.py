@@ -48,6 +48,7 @@ class Retention:
         self._standing = standing
         self._receipts = receipts
         self._off_chain = off_chain
+        self._unsaid: set[bytes] = set()  # Erased here by a block that a power cut took: it comes again.
         self._forget = forget
         self._store = store
         self._mempool = mempool
@@ -63,6 +64,8 @@ class Retention:
         if due := self._due():
             # The index may have lost what was noted of a purge, and with it that a receipt is due.
             self._purge(due, self._store.holds(), self._store.ever_held())
+        if self._off_chain:  # Where only who held it signs.
+            self._unsaid = self._store.erased_unsaid()
 
     def order(self, tx: bytes, author: str, height: int) -> None:
         """A purge is on the ledger: the sender's word makes the payload, and what carries it, due now."""
@@ -101,7 +104,7 @@ class Retention:
     def purge(self) -> None:
         """Erase what the block executed a moment ago made due."""
         due = self._due()
-        self._purge(due, {(row.id, "key") for row in due if row.payload in OPENED})
+        self._purge(due, {(row.id, "key") for row in due if row.payload in OPENED}, self._unsaid)
 
     def _due(self) -> Sequence[TransactionRow]:
         """What is due now, and with it what carries it: a carrier that says it is kept for longer is not."""

@@ -52,8 +52,10 @@ def run_seed(seed: int, home: Path, *, signatures: str = "cached") -> Result:
     document = json.loads(verdict.read_bytes()) if verdict is not None and verdict.exists() else {}
     broken, unseen = outcome.broken, ""
     diverged = False
-    if damage is not None and document and is_damaged(RunFolder(Path(outcome.run_dir)), damage):
-        diverged = True
+    # A crash may have made the index anew since, which heals the damage: what was told counts all the same.
+    if damage is not None and document:
+        diverged = bool(document.get("divergences")) or is_damaged(RunFolder(Path(outcome.run_dir)), damage)
+    if diverged:
         unseen, broken = _divergence(scenario.damaged, document, broken)
     result = _judged(scenario, broken, document, outcome.seconds, unseen)
     result = msgspec.structs.replace(result, diverged=diverged and not unseen)

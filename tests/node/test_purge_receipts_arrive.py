@@ -110,6 +110,27 @@ def test_p43_a_crash_of_who_gives_it_before_it_is_acknowledged(world: World, pow
     assert owed(world) == [] and len(said(world, SealedPurgeReceipt)) == 2
 
 
+@pytest.mark.parametrize("sender", ["eve", "ann"])
+def test_p43_a_power_cut_that_takes_the_block_of_the_purge_loses_no_receipt(
+    tmp_path: Path, sender: str
+) -> None:
+    """Erased and noted; the block is gone, the index with it: executed again, nothing is left to erase."""
+    with ready(tmp_path, off_chain(4, followers=1)) as world:
+        tx = send(world, ["eve"] if sender == "ann" else ["bob"], sender=sender)
+        world.settle([tx])
+        world.run(2000)
+        purge(world, tx, by=sender)
+        height = world.node("eve").ledger.height
+        assert owed(world, "eve") == [tx]
+        world.crash("eve", power_cut=True)
+        world.start("eve")
+        assert world.node("eve").ledger.height < height and owed(world, "eve") == []
+        world.settle()
+        world.run(LONGEST_MS)
+        given = {name for _, name in read_purge_receipts(world.home(sender), world.network)}
+        assert "eve" in given and owed(world, "eve") == []
+
+
 def test_p43_a_crash_of_the_sender_between_having_it_and_saying_so(world: World) -> None:
     """It keeps the receipt, and acknowledges it when it hears it the next time."""
     tx = ordered(world)
