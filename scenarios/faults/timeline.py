@@ -95,11 +95,6 @@ class Timeline:
         records = [record for record in self.records.values() if record.active and record.kind in kinds]
         return {name for record in records for name in record.nodes}
 
-    @property
-    def broker_down(self) -> bool:
-        """Whether a fault keeps the broker down."""
-        return any(record.active and record.kind in BROKER_KINDS for record in self.records.values())
-
     async def play(self, faults: Iterable[Fault]) -> None:
         """Let each fault begin when it is due, and heal. Returns when all that heal have healed."""
         faults = list(faults)

@@ -241,17 +241,6 @@ class Network:
         self._taps.append(tap)
         self._prepare()
 
-    def untap(self, tap: Tap) -> None:
-        """Take it away again."""
-        self._taps.remove(tap)
-        self._prepare()
-
-    def set_links(self, links: Links) -> None:
-        """Other links from now on, for as many places."""
-        assert len(links.table) >= len(self.inboxes)
-        self._links = links
-        self._prepare()
-
     def heal(self, *, taps: bool = True) -> None:
         """End every partition and rule, and let links lose, double and hold back nothing any more."""
         self._rules.clear()

@@ -18,8 +18,8 @@ from node.node import Node
 from node.wire import TransactionPacket, signed_bytes
 from tests.node.network_of_nodes import PARTIES, founded, ready, sealed_for
 from tests.node.off_chain_world import REPLY_TO, blob_folder, off_chain, order, outgoing, state
-from tests.node.test_seals import NETWORK as SEALED_NETWORK
-from tests.node.test_seals import sealed_bid
+from tests.node.sealed_world import NETWORK as SEALED_NETWORK
+from tests.node.sealed_world import sealed_bid
 
 
 def test_p31_what_lies_under_a_seal_is_kept_and_receipted_by_its_keepers_alone(tmp_path: Path) -> None:

@@ -30,8 +30,7 @@ from node.seals.unsealing import own_share
 from node.share_evidence import FOLDER, kept_share_proofs
 from node.wire import ShareProofPacket
 from tests.node.network_of_nodes import PARTIES, World, ready
-from tests.node.small_consortium import seeded
-from tests.node.test_seals import (
+from tests.node.sealed_world import (
     NETWORK,
     TENDER,
     ask,
@@ -45,6 +44,7 @@ from tests.node.test_seals import (
     submit,
     wait_for_opening,
 )
+from tests.node.small_consortium import seeded
 
 
 @pytest.fixture

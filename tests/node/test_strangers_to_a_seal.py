@@ -16,7 +16,7 @@ from node.envelopes.transaction import Blob, core_digest, owner_of, slots_hash
 from node.seals.opening import release
 from node.seals.unsealing import own_share
 from tests.node.network_of_nodes import PARTIES, ready
-from tests.node.test_seals import (
+from tests.node.sealed_world import (
     NETWORK,
     ask,
     author,

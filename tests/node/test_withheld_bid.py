@@ -12,7 +12,7 @@ from node.run_reading import RunReading
 from node.verbs.show_seal import seal_lines, view_seal
 from tests.node.network_of_nodes import ready
 from tests.node.off_chain_world import hand_over, order, outgoing, state
-from tests.node.test_seals import NETWORK, ask, bid, give, rest, sealed_bid, wait_for_opening
+from tests.node.sealed_world import NETWORK, ask, bid, give, rest, sealed_bid, wait_for_opening
 
 
 def shown(run: RunFolder, seen_as: str | None = None) -> list[str]:
