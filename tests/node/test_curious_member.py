@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from node.canonical import encode
+from node.envelopes.envelope import unseal
 from node.state_check import checker
 from node.state_check.history import History
 from node.state_check.packets import StateEnvelope, StateRoots, StateWrite, StateWrites
@@ -165,3 +166,23 @@ def test_p37_questions_without_end_are_not_kept_and_not_answered_without_end(tmp
             tx = send(world, ["bob"], seed=world.height("ann"), valid=(world.height("ann"), 49))
             world.settle([tx])
         assert world.hand("dan", lie_about(EVERY, 999)) == {"validity": 1}
+
+
+def test_p10_no_two_envelopes_of_state_checks_share_a_key() -> None:
+    """What each is sealed with follows from its content and receiver: other ones, another key."""
+    messages = [
+        StateRoots(height, salt, 0, height, (root,))
+        for height in (4, 8)
+        for salt in (b"a" * 16, b"b" * 16)
+        for root in (bytes(32), b"r" * 32)
+    ]
+    keys, nonces, places = set(), set(), [("cyd", "dan"), ("cyd", "bob"), ("bob", "dan")]
+    for sender, receiver in places:
+        for message in messages:
+            sealed = seal_message(NETWORK, PARTIES[sender], sender, receiver, message)
+            assert seal_message(NETWORK, PARTIES[sender], sender, receiver, message) == sealed
+            opened = unseal(sealed.transaction, sealed.blob, PARTIES[receiver].wrapping)
+            keys.add(opened.content_key)
+            nonces.add(sealed.transaction.header.core.nonce)
+            assert open_message(NETWORK, PARTIES[receiver], sealed) == message
+    assert len(keys) == len(nonces) == len(places) * len(messages)
