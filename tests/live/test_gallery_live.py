@@ -11,7 +11,14 @@ pytestmark = pytest.mark.mosquitto
 
 @pytest.mark.parametrize(
     "name",
-    ["primary-crash", "equivocating-primary", "broker-outage", "late-disclosure", "right-to-be-forgotten"],
+    [
+        "primary-crash",
+        "equivocating-primary",
+        "broker-outage",
+        "late-disclosure",
+        "right-to-be-forgotten",
+        "proved-liars",
+    ],
 )
 def test_a_story_passes_live(privity: Privity, name: str) -> None:
     """The same file as in the virtual world: every expectation holds, and its faults happened."""

@@ -29,6 +29,7 @@ STORIES += (
     "whistle",
     "trade documents",
     "sealed bid tender",
+    "proved liars",
 )
 MOST_LINES = 60
 

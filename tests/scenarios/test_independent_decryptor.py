@@ -31,6 +31,7 @@ STORIES = (
     "lossy-wan",
     "mandatory-reader",
     "off-chain",
+    "proved-liars",
     "right-to-be-forgotten",
     "sealed-bid-tender",
     "trade-documents",
