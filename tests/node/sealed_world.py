@@ -15,8 +15,9 @@ from node.chain.seal_book import SealState
 from node.consortium import Network, Policy
 from node.disclosure.disclosing import Author
 from node.envelopes.content_key import ContentKey
-from node.envelopes.envelope import Sealed
+from node.envelopes.envelope import Opened, Sealed
 from node.envelopes.key_slots import make_slots
+from node.envelopes.rule import FREE, RULE_FIELD
 from node.envelopes.shares import split
 from node.envelopes.transaction import (
     Blob,
@@ -134,6 +135,13 @@ def opened_by(world: World, name: str, sealed: Sealed) -> dict[str, Any]:
         world.network, sealed.transaction, blob, name, PARTIES[name].wrapping, node.seals.releases_of(tx)
     )
     return said(found.opened)
+
+
+def said(opened: Opened) -> dict[str, Any]:
+    """The fields that were said, without the rule beside them."""
+    fields = opened.payload.fields()
+    assert fields.pop(RULE_FIELD) == FREE
+    return fields
 
 
 def lying_bid(network: Network, hashes: Any, wrap: Any = None) -> Sealed:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -17,9 +16,7 @@ from node.chain.reading import read_node
 from node.chain.store import DELIVERED, MISSING, NOT_PARTY, REFUSED, SEALED
 from node.disclosure.disclosing import disclose
 from node.envelopes.content_key import ContentKey
-from node.envelopes.disclosure import RULE_FIELD
-from node.envelopes.envelope import NotAParty, Opened, Sealed, Unreadable, open_with, unseal
-from node.envelopes.rule import FREE
+from node.envelopes.envelope import NotAParty, Sealed, Unreadable, open_with, unseal
 from node.envelopes.shares import combine, open_from_opener, open_from_sender
 from node.envelopes.transaction import core_digest, owner_of
 from node.seals.opening import release
@@ -44,6 +41,7 @@ from tests.node.sealed_world import (
     opened_by,
     publish,
     rest,
+    said,
     sealed_bid,
     states,
     submit,
@@ -56,13 +54,6 @@ def world(tmp_path: Path) -> Iterator[World]:
     """Four voters and two followers, eve and fay, at height 1."""
     with ready(tmp_path, NETWORK) as world:
         yield world
-
-
-def said(opened: Opened) -> dict[str, Any]:
-    """The fields that were said, without the rule beside them."""
-    fields = opened.payload.fields()
-    assert fields.pop(RULE_FIELD) == FREE
-    return fields
 
 
 def test_k_openers_open_it_to_those_it_is_for_and_to_nobody_else(world: World) -> None:
