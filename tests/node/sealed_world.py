@@ -125,6 +125,13 @@ def book(world: World, name: str, seal: str = "tender") -> SealState:
     return world.node(name).ledger.seals.states[seal]
 
 
+def said(opened: Opened) -> dict[str, Any]:
+    """The fields that were said, without the rule beside them."""
+    fields = opened.payload.fields()
+    assert fields.pop(RULE_FIELD) == FREE
+    return fields
+
+
 def opened_by(world: World, name: str, sealed: Sealed) -> dict[str, Any]:
     """What this party reads with its own key, its own disk and its own ledger."""
     node = read_node(world.home(name), world.network)
