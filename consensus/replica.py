@@ -280,7 +280,9 @@ class Replica:
                 state.waiting[request.id] = None
             wanted = state.wanted.pop(request.id, None)
             if wanted is None:
-                if is_oldest or not self._only_waits():
+                # A backup has no use for another request but to time it, and the oldest is timed already; a
+                # proposal that waits for its time is looked at with whatever comes.
+                if is_oldest or state.recheck_at is not None or state.is_primary:
                     self._follow_up()
             elif wanted not in state.wanted.values():
                 self._follow_up()  # The last body that a sequence number waited for.
@@ -375,24 +377,6 @@ class Replica:
         self.go_on()
         self._state.rearm = False
         timers.arm(self._state)
-
-    def _only_waits(self) -> bool:
-        """Whether following up would do nothing, since nobody waits for time to pass or for more requests.
-
-        A backup has no use for another request but to time it, and the oldest one is timed already.
-        """
-        state = self._state
-        settings, slots = state.settings, state.slots
-        return (
-            settings.replica != state.view % settings.n
-            and state.active
-            and not (state.rearm or state.unproven)
-            and state.relay_at is not None
-            and state.propose_at is None
-            and state.recheck_at is None
-            and ((slot := slots.get(state.accepted + 1)) is None or slot.pre_prepare is None)
-            and ((slot := slots.get(state.executed + 1)) is None or slot.certificate is None)
-        )
 
     def go_on(self) -> None:
         """The same without timing: whoever took a packet does that once, in the end."""

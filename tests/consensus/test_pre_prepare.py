@@ -262,6 +262,28 @@ def test_a_proposal_from_the_future_waits_and_is_not_refused() -> None:
     assert alone.messages(Prepare) == [prepare(1, batch)]
 
 
+def test_a_further_request_has_a_proposal_that_waits_for_its_time_looked_at() -> None:
+    """Whatever comes does, although a backup that times an older request has nothing else to do for it."""
+    alone, batch = backup(R1, R2, max_skew_ms=500), batch_of(R1, time_ms=START_MS + 501)
+    alone.receive(proposal_of(batch))
+    assert alone.messages(Prepare) == []
+    alone.now_ms += 1
+    alone.submit(R3)
+    assert alone.messages(Prepare) == [prepare(1, batch)]
+
+
+def test_a_backup_orders_requests_one_by_one_whenever_they_came() -> None:
+    """Requests after the oldest one only wait, and are as good as it for the next proposals."""
+    alone = backup(R1)
+    deadline = alone.replica.deadline_ms
+    alone.now_ms += 5
+    assert not alone.submit(R2, R3)
+    assert alone.replica.deadline_ms == deadline
+    batches = [batch_of(each, sequence=s, time_ms=START_MS + s) for s, each in enumerate((R3, R1, R2), 1)]
+    alone.receive(*map(proposal_of, batches))
+    assert alone.messages(Prepare) == [prepare(1, batch) for batch in batches]
+
+
 def test_a_proposal_ahead_by_the_permitted_skew_is_accepted() -> None:
     """The limit itself is allowed."""
     assert refusal(backup(max_skew_ms=500), batch_of(R1, time_ms=START_MS + 500)) == []

@@ -34,8 +34,8 @@ class Quiet(Alone):
     `votes` has it take several votes in one step, one by one or together.
     """
 
-    def __init__(self, replica: int = 1, n: int = 4) -> None:
-        super().__init__(replica, n)
+    def __init__(self, replica: int = 1, n: int = 4, **settings: int) -> None:
+        super().__init__(replica, n, **settings)
         self.replica = Replica(self.settings, signer(replica), quiet=True)
         self.replica.tick(self.now_ms)
 
@@ -150,3 +150,16 @@ def test_who_reads_notes_gets_one_of_each_vote() -> None:
     votes = [signed(prepare(replica, batch)) for replica in (2, 3)]
     alone.take(alone.replica.receive_votes(votes, alone.now_ms))
     assert [note.replica for note in alone.notes if note.event == "prepare"] == [None, 2, 3]
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_block_votes_that_move_the_window_have_the_primary_go_on(together: bool) -> None:
+    """A certificate is complete: what stood at the high watermark is proposed (R11)."""
+    primary = Quiet(0, window=1, block_every_ms=0, max_batch=1)
+    primary.submit(R1, R2)
+    first = primary.proposals()[0].batch
+    primary.votes(*(prepare(backup, first) for backup in (1, 2)), together=together)
+    primary.votes(*(commit(backup, first) for backup in (1, 2)), together=together)
+    assert [each.batch.requests for each in primary.proposals()] == [(R1.id,)]
+    primary.votes(*(block_vote(backup, 1, primary.blocks[1]) for backup in (1, 2)), together=together)
+    assert [each.batch.requests for each in primary.proposals()] == [(R1.id,), (R2.id,)]
