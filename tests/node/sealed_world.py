@@ -144,13 +144,6 @@ def opened_by(world: World, name: str, sealed: Sealed) -> dict[str, Any]:
     return said(found.opened)
 
 
-def said(opened: Opened) -> dict[str, Any]:
-    """The fields that were said, without the rule beside them."""
-    fields = opened.payload.fields()
-    assert fields.pop(RULE_FIELD) == FREE
-    return fields
-
-
 def lying_bid(network: Network, hashes: Any, wrap: Any = None) -> Sealed:
     """bob's bid with other hashes than those of its shares, or with other shares wrapped for the openers.
 
