@@ -10,15 +10,17 @@ import pytest
 
 from node.canonical import encode
 from node.envelopes.envelope import unseal
+from node.objects.private_objects import index_secret, object_digest
 from node.state_check import checker
 from node.state_check.history import History
 from node.state_check.packets import StateEnvelope, StateRoots, StateWrite, StateWrites
 from node.state_check.sealing import open_message, seal_message
 from tests.node.network_of_nodes import PARTIES, RULES, World, ready
-from tests.node.objects_world import at_rest, write_of
+from tests.node.objects_world import RENT, at_rest, write_of
 from tests.node.off_chain_world import hand_over, off_chain, order, outgoing, send
 
 EVERY = 4
+PAIR = ("ann", "bob")
 NETWORK = off_chain(voters=5, rules=msgspec.structs.replace(RULES, state_check=EVERY))
 
 
@@ -186,3 +188,18 @@ def test_p10_no_two_envelopes_of_state_checks_share_a_key() -> None:
             nonces.add(sealed.transaction.header.core.nonce)
             assert open_message(NETWORK, PARTIES[receiver], sealed) == message
     assert len(keys) == len(nonces) == len(places) * len(messages)
+
+
+def test_p01_a_stolen_index_does_not_tell_what_objects_are_called(tmp_path: Path) -> None:
+    """Guessing names over all audiences finds none without the party's key, nor with that of another one."""
+    with ready(tmp_path, NETWORK) as world:
+        write(world, 0)
+        objects = world.node("bob").private_view.objects
+        (row,) = objects.rows.until(99)
+        assert row.write.object == object_digest(objects.secret, PAIR, RENT)
+        others = [index_secret(NETWORK, PARTIES[name].signing) for name in ("ann", "cyd")]
+        guessed = {object_digest(secret, PAIR, RENT) for secret in (b"", bytes(32), NETWORK.id, *others)}
+        assert row.write.object not in guessed and len(guessed) == 5
+        stolen = b"".join(path.read_bytes() for path in world.home("bob").glob("index.sqlite*"))
+        assert RENT.encode() not in stolen and not any(each in stolen for each in guessed)
+        assert row.write.object in stolen
