@@ -7,7 +7,7 @@ beside it follow from it, so a release that is good for one and not for another 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from node.chain.seal_book import Released
@@ -166,28 +166,6 @@ def seal_lie(
             if share not in good and wrapped == blob.shares[share.number - 1]:
                 return "share_commitment"
     return None
-
-
-def release_lie(
-    network: Network, transaction: PrivateTransaction, release: Released, share: Share
-) -> list[str]:
-    """Those of the later readers for whom an opener wrapped something else than its share, which is shown."""
-    part, seal = transaction.header.core.seal, network.sealed_for(transaction)
-    if part is None or seal is None or release.opener not in seal.openers or not release.wraps:
-        return []
-    number, tx = seal.openers.index(release.opener) + 1, transaction.id
-    owner = owner_of(transaction.header.core)
-    if share.number != number or share.commitment(owner) != part.commitments[number - 1]:
-        return []
-    return list(_wrongly_wrapped(network, seal, release, share, tx))
-
-
-def _wrongly_wrapped(
-    network: Network, seal: Seal, release: Released, share: Share, tx: bytes
-) -> Iterator[str]:
-    for reader, wrap in zip(seal.then_to, release.wraps, strict=True):
-        if share.for_reader(network.wrapping_keys[reader], tx) != wrap:
-            yield reader
 
 
 def _as_derived(transaction: PrivateTransaction, key: ContentKey, owner: bytes, seal: Seal) -> bool:
