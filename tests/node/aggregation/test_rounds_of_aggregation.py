@@ -398,6 +398,30 @@ def test_p51_a_share_that_is_not_the_one_committed_to_is_proved_to_all() -> None
     assert table.announced.total == total_of(set(NAMES) - {"eve"})
 
 
+def test_p51_a_blame_before_the_coordinators_word_stops_no_round() -> None:
+    """What it said of the dealers has no effect once one of them is a liar; it says it again without."""
+    table = Table()
+    table.run(until=DEALING)
+    at = table.round
+    table.say("eve", _deal_with(table, "eve", fits=False))
+    blames: list[tuple[str, RoundBlame]] = []
+    for _ in range(2):  # They deal, and then look at what the others dealt.
+        for name in sorted(set(NAMES) - {"eve"}):
+            for deed in table.contributors[name].react(at):
+                if isinstance(deed, RoundBlame):
+                    blames.append((name, deed))
+                else:
+                    table.say(name, deed)
+    said = table.coordinator.react(table.rounds, at, table.now_ms)
+    (early,) = [each for each in said if isinstance(each, RoundFix)]
+    assert "eve" in early.members and blames
+    for name, blame in blames:
+        table.say(name, blame)
+    assert table.say(CLEARING, early) == "names a liar"
+    at = table.run()
+    assert at.phase == DONE and "eve" not in at.dealers
+
+
 def test_p51_shares_that_do_not_give_the_secret_name_their_dealer() -> None:
     """Each fits its commitment and no polynomial: that is seen when they are combined, by everybody."""
     table = Table()
