@@ -309,7 +309,7 @@ class Operator(ABC):
 
     async def _open(self, step: Opening, began_ms: int) -> None:
         await self.sleep_until(began_ms + step.at_ms)
-        await self.opening.play(step, self.confirm_s())
+        await self.opening.play(step, self.confirm_s(), seconds_text(began_ms + step.at_ms))
 
     async def _challenge(self, step: Challenging, began_ms: int) -> None:
         await self.sleep_until(began_ms + step.at_ms)

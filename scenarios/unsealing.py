@@ -52,8 +52,11 @@ class OpeningSeals:
         self._operator = operator
         self.attempts: dict[str, list[Attempt]] = {}  # By the id of the step.
 
-    async def play(self, step: Opening, within_s: float) -> None:
-        """Carry out one step: each opener asks, and once its request counts, releases its shares."""
+    async def play(self, step: Opening, within_s: float, at: str) -> None:
+        """Carry out one step, due `at` a time in words.
+
+        Each opener asks, and once its request counts, releases its shares.
+        """
         operator = self._operator
         seal = operator.network.seals[step.seal]
         counts: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -76,7 +79,6 @@ class OpeningSeals:
             kept = [each.opener for each in attempts if each.withheld]
             mark += f"; kept back by {', '.join(kept)}" if kept else ""
         what = f"{step.seal} by {', '.join(step.openers)}"
-        at = seconds_text(step.at_ms)
         operator.say("step", step_line(at, "open", f"{what:<37}", f"{blocks:<12} {mark}"))
         if refused:
             operator.events.emit("step.refused", "warn", id=step.id, err=sorted(refused)[0])
@@ -122,7 +124,7 @@ class OpeningSeals:
             return
         header = proofs[act.id].header
         attempt.blocks.append(header.height)
-        if header.time_ms < operator.network.created_ms + seal.opens_at_ms:
+        if not seal.is_open(header.height, header.time_ms - operator.network.created_ms):
             attempt.refused = "E-SEAL-EARLY"
         elif not counts.done():
             counts.set_result(header.height)
@@ -218,7 +220,8 @@ class OpeningSeals:
         if sent.proof is None:
             return "no certificate yet"
         seal = operator.network.seals[sent.planned.seal]
-        late = sent.proof.header.time_ms >= operator.network.created_ms + seal.opens_at_ms
+        header = sent.proof.header
+        late = seal.is_open(header.height, header.time_ms - operator.network.created_ms)
         wanted = any(
             sent.planned.id in step.transactions and getattr(step, "expect_refused", False)
             for step in operator.scenario.workload

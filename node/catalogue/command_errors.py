@@ -210,8 +210,9 @@ COMMAND_ERRORS: dict[str, Explanation] = {
     "E-SEAL-EARLY": Explanation(
         "the seal does not open yet",
         NOT_ALLOWED,
-        "A seal is open from the first committed block whose time is at or after `opens_at`. A request that\n"
-        "is ordered before has no effect, on any node. It stays on the ledger, signed by who made it.",
+        "A seal is open from the first committed block whose time, or height, is at or after `opens_at`. A\n"
+        "request that is ordered before has no effect, on any node. It stays on the ledger, signed by who\n"
+        "made it.",
     ),
     "E-SEAL-LATE": Explanation(
         "too late for this seal",

@@ -1,8 +1,9 @@
 """What the ledger says of each seal: requests to open, sealed payloads, releases, complaints.
 
-A function of the chain alone, so every node has the same: a seal is open from the first block whose time is
-at or after `opens_at`; a request before it and a payload in or after it are refused. A block stands whatever
-its transactions are worth (R33): what is refused has its place on the ledger, as evidence, and no effect.
+A function of the chain alone, so every node has the same: a seal is open from the first block whose time, or
+height, is at or after `opens_at`; a request before it and a payload in or after it are refused. A block
+stands whatever its transactions are worth (R33): what is refused has its place on the ledger, as evidence,
+and no effect.
 """
 
 from __future__ import annotations
@@ -168,7 +169,7 @@ class SealBook:
         if not self.states:
             return
         for state in self.states.values():
-            if state.opened is None and time_ms >= self._created_ms + state.seal.opens_at_ms:
+            if state.opened is None and state.seal.is_open(height, time_ms - self._created_ms):
                 state.opened = height
         for position, identifier, transaction in effective:
             at = (height, position)

@@ -12,7 +12,6 @@ from typing import TypeVar
 from node.chain.reading import NodeReading, read_node
 from node.client import Client
 from node.disclosure.disclosing import Author
-from node.duration import seconds_text
 from node.envelopes.keys import PartyKeys
 from node.errors import NOT_ALLOWED, PrivityError
 from node.run_reading import RunReading
@@ -54,7 +53,7 @@ async def open_seal(reading: RunReading, name: str, keys: PartyKeys, seal: Seal,
         proof = await record(reading, client, by, act, seal.then_to, timeout_s)
         header = proof.header
         at_ms = header.time_ms - reading.network.created_ms
-        if at_ms < seal.opens_at_ms:
+        if not seal.is_open(header.height, at_ms):
             raise _early(seal, name, at_ms, header.height)
         done = Opened(name, act.id, header.height)
         await _release(reading, client, by, seal, done, timeout_s)
@@ -99,7 +98,7 @@ async def challenge_opener(
         raise PrivityError(
             "E-SEAL-EARLY",
             f"{seal.name} is not open yet, so nobody owes a share",
-            why=f"it opens at {seconds_text(seal.opens_at_ms)}",
+            why=f"it opens at {seal.opens}",
             exit_code=NOT_ALLOWED,
         )
     lacking = lacking_of(reading.network, node, seal, name, keys.wrapping, of)
@@ -126,6 +125,7 @@ async def _until(look: Callable[[], Found | None], timeout_s: float) -> Found | 
 
 
 def _early(seal: Seal, name: str, at_ms: int, height: int) -> PrivityError:
+    now = f"block {height}" if seal.opens_at_height else f"{at_ms / 1000:.1f}s"
     others = [each for each in seal.openers if each != name]
     held = f"even then {name} holds 1 of {seal.threshold} key shares"
     if seal.threshold == 1:
@@ -136,7 +136,7 @@ def _early(seal: Seal, name: str, at_ms: int, height: int) -> PrivityError:
         held += f"; {seal.threshold - 1} of {', '.join(others)} must join"
     return PrivityError(
         "E-SEAL-EARLY",
-        f"refused: {seal.name} opens at {seconds_text(seal.opens_at_ms)}; it is {at_ms / 1000:.1f}s",
+        f"refused: {seal.name} opens at {seal.opens}; it is {now}",
         why=held,
         next=f"the attempt is on the ledger: block {height}; ask again when it is time",
         exit_code=NOT_ALLOWED,

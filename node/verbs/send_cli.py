@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from consensus.quorum import quorum
-from node.duration import parse_duration_ms, seconds_text
+from node.duration import parse_duration_ms
 from node.envelopes.object_write import check_name, writing
 from node.envelopes.rule import FORBIDDEN, FREE, WITH_CONSENT, Redisclose
 from node.envelopes.transaction import MAX_KEEP
@@ -116,7 +116,8 @@ def send_command(
         raise PrivityError(
             "E-USAGE",
             "--object and --seal exclude each other",
-            why="nobody could judge the write before the seal is opened",
+            why="nobody could judge the write before the seal is opened, and later writes would wait for it",
+            next="send it under the seal without --object, and write the object once it is open",
             exit_code=WRONG_USAGE,
         )
     if seal is not None:
@@ -221,8 +222,10 @@ def _under_seal(reading: RunReading, receipt: Receipt, seal: Seal) -> list[str]:
     proof, lines = receipt.proof, []
     if receipt.receipts:
         lines.append(_line("delivered", f"ciphertext to {', '.join(receipt.receipts)}, signed for; no key"))
-    if proof is not None and proof.header.time_ms >= reading.network.created_ms + seal.opens_at_ms:
-        text = f"refused: {seal.name} was open at {seconds_text(seal.opens_at_ms)}   E-SEAL-LATE"
+    if proof is not None and seal.is_open(
+        proof.header.height, proof.header.time_ms - reading.network.created_ms
+    ):
+        text = f"refused: {seal.name} was open at {seal.opens}   E-SEAL-LATE"
         lines.append(_line("late", text))
     return lines
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from node.chain.reading import NodeReading
 from node.chain.seal_book import EARLY, Bid, SealState
-from node.duration import seconds_text
 from node.envelopes.envelope import NotAParty, Unreadable
 from node.errors import PrivityError
 from node.run_reading import Found, RunReading
@@ -31,7 +30,9 @@ def view_seal(reading: RunReading, name: str, seen_as: str | None) -> dict[str, 
         "seal": name,
         "seen_as": seen_as,
         "height": node.height,
-        "opens_at_ms": seal.opens_at_ms,
+        "opens_at_ms": None if seal.opens_at_height else seal.opens_at_ms,
+        "opens_at_height": seal.opens_at_height or None,
+        "opens": seal.opens,
         "opened": state.opened,
         "openers": list(seal.openers),
         "threshold": seal.threshold,
@@ -125,7 +126,7 @@ def seal_lines(document: dict[str, Any]) -> list[str]:
     """The page that `show seal` prints."""
     seen = "public view" if document["seen_as"] is None else f"seen as {document['seen_as']}"
     lines = [with_right(f"seal {document['seal']}", seen)]
-    opened, opens = document["opened"], seconds_text(document["opens_at_ms"])
+    opened, opens = document["opened"], document["opens"]
     lines.append(
         labelled("opens", f"at {opens}: " + (f"open since block {opened}" if opened else "not open yet"))
     )

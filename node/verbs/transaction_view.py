@@ -11,7 +11,6 @@ from node.chain.act import Act
 from node.chain.deeds import Disclosure
 from node.chain.reading import NodeReading, Ordered, StoredBlock
 from node.disclosure.breach_reading import Breach, breaches_of
-from node.duration import seconds_text
 from node.envelopes.disclosure import Shown, check, is_said, package_in
 from node.envelopes.envelope import NotAParty, Opened, Unreadable, readers_of, unseal
 from node.envelopes.fields import Path, path_text
@@ -178,7 +177,7 @@ def _under(reading: RunReading, node: NodeReading, transaction: PrivateTransacti
         return f"{seal.name}: refused, it came too late   E-SEAL-LATE"
     gave = {each.opener for each in node.seals.releases_of(identifier) if each.wraps}
     shares = f"{len(gave)} of {seal.threshold} openers' shares are released"
-    return f"{seal.name}, opens at {seconds_text(seal.opens_at_ms)}: {shares}"
+    return f"{seal.name}, opens at {seal.opens}: {shares}"
 
 
 def _shown(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from node.seals.seal import Seal
 from scenarios.model.complaints import Complaints
 from scenarios.model.seal_steps import ChallengeStep
+from scenarios.model.seal_timing import surely_open
 from scenarios.model.units import format_duration
 from scenarios.model.wording import listed
 
@@ -53,6 +54,6 @@ def check_challenges(steps: Mapping[int, Challenging], seals: Sequence[Seal], co
             complaints.at(("steps", index, "of"), "E-NOT-OPENER", message)
         elif step.of == step.author:
             complaints.at(("steps", index, "of"), "E-VALUE", f"{step.of} owes itself no share")
-        if step.at_ms < seal.opens_at_ms:
+        if surely_open(seal, step.at_ms, None) is False:
             message = f"{seal.name} opens at {format_duration(seal.opens_at_ms)}: nobody owes a share before"
             complaints.at(("steps", index, "at"), "E-VALUE", message)

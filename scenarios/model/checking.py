@@ -28,6 +28,7 @@ from scenarios.model.scenario import (
     OwnersWord,
     Scenario,
 )
+from scenarios.model.seal_timing import comes_late
 from scenarios.model.seals import Until
 from scenarios.model.starts import order_of, start_text
 from scenarios.model.units import format_blocks, format_duration
@@ -112,9 +113,11 @@ def _before_opening(scenario: Scenario, sends: Sequence[PlannedSend], ascii: boo
     """The matrix of what lies under each seal before it may be opened."""
     lines: list[str] = []
     for seal in scenario.seals:
-        under = [send for send in sends if send.seal == seal.name and send.at_ms < seal.opens_at_ms]
+        under = [send for send in sends if send.seal == seal.name]
+        under = [send for send in under if not comes_late(scenario, seal, send, send.id)]
         if under:
-            lines += _matrix(scenario, under, ascii, seal.opens_at_ms)
+            matrix = _matrix(scenario, under, ascii, seal.opens_at_ms)
+            lines += [f"predicted, before {seal.opens}", *matrix[1:]]
     return lines
 
 
@@ -216,8 +219,7 @@ def _disclosures(scenario: Scenario) -> list[str]:
 def _openings(scenario: Scenario) -> list[str]:
     """A line for each opening and challenge, in the order of time: when, its id, who."""
     both: list[Opening | Challenging] = [*scenario.openings, *scenario.challenges]
-    steps = sorted(both, key=lambda step: step.at_ms)
-    table = [(format_duration(step.at_ms), step.id, step.describe()) for step in steps]
+    table = [(start_text(step), step.id, step.describe()) for step in sorted(both, key=order_of)]
     first = max((len(when) for when, _, _ in table), default=0)
     second = max((len(identifier) for _, identifier, _ in table), default=0)
     lines = [f"{when:>{first}}  {identifier:<{second}}  {what}" for when, identifier, what in table]

@@ -49,7 +49,9 @@ def misdealt(sender: str, at_ms: int, seal: Seal | None, faults: Iterable[Fault]
 
 
 def opener_lies(scenario: Scenario, opening: Opening, opener: str) -> Fault | None:
-    """The fault because of which this opener gives no good share in this step."""
+    """The fault because of which this opener gives no good share in this step; one at a place has none."""
+    if opening.trigger is not None:
+        return None
     return lie_of(scenario.faults, OF_OPENERS, opener, opening.at_ms)
 
 
@@ -96,6 +98,7 @@ def tells(scenario: Scenario, fault: Fault, sends: Iterable[PlannedSend]) -> boo
         or any(
             lie_of(one, OF_OPENERS, name, opening.at_ms)
             for opening in scenario.openings
+            if opening.trigger is None
             for name in opening.openers
         )
         or any(

@@ -132,6 +132,10 @@ def _waits_in_vain(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator
     for what, trigger, line in (
         *((step.id, step.trigger, step.line) for step in scenario.steps if not isinstance(step, Fault)),
         *(
+            (f"seal {seal.name}", AtHeight(seal.opens_at_height), scenario.lines.get(f"seals.{seal.name}", 0))
+            for seal in scenario.seals
+        ),
+        *(
             (rule.check, rule.at, rule.line)
             for rule in scenario.expectations
             if isinstance(rule, Readers | Denied)

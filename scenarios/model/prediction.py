@@ -20,6 +20,7 @@ from scenarios.model.disclosures import Disclose
 from scenarios.model.lies import withholds
 from scenarios.model.plan import PlannedSend
 from scenarios.model.scenario import END, Scenario
+from scenarios.model.seal_timing import comes_late
 from scenarios.model.seals import Until, unsealed_to
 
 BROKER = "broker"
@@ -140,7 +141,7 @@ def _cell(
         if column in seal.openers and column not in send.misdealt:
             return Cell(_COULD if seal.threshold == 1 else _TOGETHER, _OPENER)
         if column in seal.then_to:
-            late = send.at_ms >= seal.opens_at_ms
+            late = comes_late(scenario, seal, send, send.id)
             return Cell(_CIPHERTEXT) if late else Cell(_CIPHERTEXT, _WILL)
     if not shown:
         holds = column == BROKER or column in send.deceived or scenario.payload == "on_chain"

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from scenarios.model.plan import PlannedSend
 from scenarios.model.scenario import Scenario, Send
+from scenarios.model.seal_timing import surely_open
 from scenarios.model.seals import asking
-from scenarios.model.units import format_duration
 from scenarios.model.warnings import Warning
 from scenarios.model.wording import listed
 
@@ -20,7 +20,7 @@ def seal_lints(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator[War
     for seal in scenario.seals:
         line = scenario.lines.get(f"seals.{seal.name}", 0)
         under = [send for send in sends if send.seal == seal.name]
-        opens = format_duration(seal.opens_at_ms)
+        opens = seal.opens
         if seal.threshold == 1:
             who = listed(seal.openers, "or")
             message = f"{who} can read all under {seal.name} alone, at any time; threshold is 1"
@@ -37,7 +37,8 @@ def seal_lints(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator[War
         if scenario.always_to and under:
             message = f"{listed(scenario.always_to)} reads all under {seal.name} at once (privacy.always_to)"
             yield Warning("W-SEAL", message, line)
-        if under and seal.opens_at_ms > last_ms:
+        waits = any(step.trigger is not None for step in scenario.openings if step.seal == seal.name)
+        if under and seal.opens_at_ms > last_ms and not waits:
             message = f"{seal.name} opens at {opens}, after the last step: nobody ever opens it"
             yield Warning("W-SEAL", message, line)
         elif under and len(asking(scenario, seal, "end")) < seal.threshold:
@@ -47,7 +48,7 @@ def seal_lints(scenario: Scenario, sends: Sequence[PlannedSend]) -> Iterator[War
         if not under:
             yield Warning("W-SEAL", f"nothing is sent under {seal.name}", line)
         for step in scenario.workload:
-            late = step.at_ms >= seal.opens_at_ms
+            late = surely_open(seal, step.at_ms, step.trigger)
             if isinstance(step, Send) and step.seal == seal.name and late and not step.expect_refused:
                 message = f"{step.id} comes too late for {seal.name}, which opens at {opens}"
                 yield Warning("W-SEAL", message, step.line)

@@ -11,6 +11,7 @@ from node.seals.seal import MAX_LATER_READERS
 from node.text import did_you_mean
 from scenarios.model.names import wrong_with_name
 from scenarios.model.references import Identifier, Known, PartyName, SomeParties
+from scenarios.model.starts import WHEN, Start
 from scenarios.model.strict import Strict
 from scenarios.model.values import Duration, refusal
 from scenarios.model.wording import listed, shown
@@ -37,7 +38,9 @@ SealName = Annotated[str, AfterValidator(_known_seal)]
 class SealSpec(Strict):
     """Content that nobody but its sender may read before openers unseal it together."""
 
-    opens_at: Duration = Field(description="when it may be opened at the earliest; what comes later is late")
+    opens_at: Start = Field(
+        description="from when on it may be opened: a time, or {height: 20}; what comes later is late"
+    )
     openers: SomeParties = Field(description=f"who holds a share of the key, {MAX_OPENERS} at most")
     threshold: Annotated[int, Field(ge=1, le=MAX_OPENERS)] | None = Field(
         default=None, description="so many openers open it together; all of them by default"
@@ -52,7 +55,7 @@ class OpenStep(Strict):
 
     do: Literal["open"]
     id: Identifier = Field(default="", description="its name; by default open-N, N its place among the steps")
-    at: Duration = Field(default=0, description="when, counted from the genesis")
+    at: Start = Field(default=0, description=WHEN)
     seal: SealName = Field(description="which seal")
     as_: SomeParties = Field(alias="as", description="who opens: one or more of its openers")
     expect: Literal["refused"] | None = Field(

@@ -12,7 +12,9 @@ from scenarios.model.complaints import Complaints
 from scenarios.model.lies import opener_lies
 from scenarios.model.names import meant
 from scenarios.model.seal_steps import OpenStep, SealSpec
+from scenarios.model.seal_timing import comes_late, surely_open
 from scenarios.model.source import Path
+from scenarios.model.starts import AtHeight, AtView, Place, start_of
 from scenarios.model.wording import listed
 
 if TYPE_CHECKING:
@@ -34,16 +36,12 @@ class Opening:
     seal: str
     openers: tuple[str, ...]
     expect_refused: bool = False
+    trigger: Place | None = None
 
     @property
     def transactions(self) -> tuple[str, ...]:
         """The ids of its transactions: none that an expectation could name."""
         return ()
-
-    @property
-    def trigger(self) -> None:
-        """It has a time: seals are opened by the clock."""
-        return None
 
     def describe(self) -> str:
         """What it does, in words."""
@@ -53,7 +51,9 @@ class Opening:
 
 def opening_of(step: OpenStep, line: int, names: Sequence[str]) -> Opening:
     """The step with every party named in full."""
-    return Opening(step.id, line, step.at, step.seal, meant(step.as_, names), step.expect == "refused")
+    at_ms, trigger = start_of(step.at)
+    openers, refused = meant(step.as_, names), step.expect == "refused"
+    return Opening(step.id, line, at_ms, step.seal, openers, refused, trigger)
 
 
 def seals_of(specs: Mapping[str, SealSpec], names: Sequence[str], complaints: Complaints) -> tuple[Seal, ...]:
@@ -72,7 +72,12 @@ def seals_of(specs: Mapping[str, SealSpec], names: Sequence[str], complaints: Co
         if len(later) > MAX_LATER_READERS:
             message = f"{len(later)} later readers; at most {MAX_LATER_READERS} are possible"
             complaints.at((*place, "then_to"), "E-LIMIT", message)
-        found.append(Seal(name, spec.opens_at, openers, threshold, later))
+        at_ms, end = start_of(spec.opens_at)
+        if isinstance(end, AtView):
+            message = "a view is no end of a seal, for it may never come; write a time or {height: 20}"
+            complaints.at((*place, "opens_at"), "E-VALUE", message)
+        height = end.height if isinstance(end, AtHeight) else 0
+        found.append(Seal(name, at_ms, openers, threshold, later, height))
     return tuple(found)
 
 
@@ -87,6 +92,12 @@ def check_openings(openings: Mapping[int, Opening], seals: Sequence[Seal], compl
             complaints.at(("steps", index, "as"), "E-NOT-OPENER", message)
 
 
+def _counts(seal: Seal, opening: Opening) -> bool:
+    """Whether its requests are to find the seal open: where a file cannot tell, what the step says of it."""
+    known = surely_open(seal, opening.at_ms, opening.trigger)
+    return not opening.expect_refused if known is None else known
+
+
 def asking(scenario: Scenario, seal: Seal, until: Until, *, honest: bool = False) -> list[str]:
     """The openers that ask in time by the steps, in the order of the seal, before the moment `until`.
 
@@ -96,8 +107,8 @@ def asking(scenario: Scenario, seal: Seal, until: Until, *, honest: bool = False
         name
         for opening in scenario.openings
         if opening.seal == seal.name
-        and opening.at_ms >= seal.opens_at_ms
-        and (until == "end" or opening.at_ms < until)
+        and _counts(seal, opening)
+        and (until == "end" or (opening.trigger is None and opening.at_ms < until))
         for name in opening.openers
         if not honest or opener_lies(scenario, opening, name) is None
     }
@@ -107,7 +118,7 @@ def asking(scenario: Scenario, seal: Seal, until: Until, *, honest: bool = False
 def unsealed_to(scenario: Scenario, send: PlannedSend, until: Until = "end") -> tuple[str, ...]:
     """Who reads what lies under a seal because it was opened, by the steps; nobody if it is not, or late."""
     seal = scenario.seal(send.seal)
-    if seal is None or send.at_ms >= seal.opens_at_ms:
+    if seal is None or comes_late(scenario, seal, send, send.id):
         return ()
     giving = set(asking(scenario, seal, until, honest=True)).difference(send.misdealt)
     return seal.then_to if len(giving) >= seal.threshold else ()

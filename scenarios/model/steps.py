@@ -86,12 +86,8 @@ class SendStep(Strict):
             raise refusal("E-VALUE", "to and seal exclude each other: the seal says who reads it, and when")
         if self.expect is not None and self.seal is None:
             raise refusal("E-VALUE", "expect: refused is for what comes too late for its seal")
-        if self.seal is not None and not isinstance(self.at, int):
-            raise refusal(
-                "E-VALUE", "what is sent under a seal needs a time: whether it is late hangs on that"
-            )
         if self.seal is not None and self.object is not None:
-            message = "object and seal exclude each other: nobody could judge a write before it is opened"
+            message = "object and seal exclude each other: nobody could judge it; write it when it is open"
             raise refusal("E-VALUE", message)
         return self
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from node.chain.seal_book import Bid, SealState
-from node.duration import seconds_text
 from node.run_reading import RunReading
 
 
@@ -31,7 +30,7 @@ def under_seals(reading: RunReading) -> dict[bytes, UnderSeal]:
 
 
 def _said(state: SealState, bid: Bid) -> UnderSeal | None:
-    seal, opens = state.seal, seconds_text(state.seal.opens_at_ms)
+    seal, opens = state.seal, state.seal.opens
     if bid.late:
         return UnderSeal(f"it came too late for {seal.name}, open since block {state.opened}", False)
     if state.opened is None:
