@@ -23,12 +23,14 @@ from node.aggregation.boxes import (
     total_hash,
 )
 from node.aggregation.masks import masked, pair_masks, public_half, self_mask
-from node.aggregation.rounds import DEALING, DONE, JOINING, RELEASING, SENDING, Round
+from node.aggregation.rounds import COPIED, DEALING, DONE, JOINING, RELEASING, SENDING, Round
 from node.aggregation.sharing import SECRET_BYTES, split
 from node.aggregation.unmasking import Unmasked, unmask
 from node.chain.round_deeds import RoundBlame, RoundDeal, RoundDeed, RoundJoin, RoundRelease, RoundValue
 from node.envelopes.entropy import Entropy
 from node.envelopes.wrapping import WrappingKey
+
+MOST_JOINS = 4
 
 
 class Verdict(Enum):
@@ -60,6 +62,7 @@ class Contributor:
         self._entropy = entropy
         self._secrets: Secrets | None = None
         self._said: set[type] = set()
+        self._joins = 0
         self._looked_at: set[str] = set()
         self.unproven: dict[str, str] = {}  # Dealers whose box it could not use, though it can prove nothing.
         self.unmasked = Unmasked()
@@ -69,7 +72,7 @@ class Contributor:
     def react(self, at: Round) -> list[RoundDeed]:
         """What it says now that the round stands like this on its own ledger."""
         deeds: list[RoundDeed] = []
-        if self._may(at, JOINING, at.start.contributors, RoundJoin):
+        if self._may(at, JOINING, at.start.contributors, RoundJoin) or self._was_copied(at):
             deeds.append(self._join(at))
         if (secrets := self._secrets) is None or self.name not in at.members:
             return deeds
@@ -91,7 +94,18 @@ class Contributor:
         self._said.add(kind)
         return True
 
+    def _was_copied(self, at: Round) -> bool:
+        """Whether all that it registered so far was registered by somebody else first, who saw it under way.
+
+        A copier has no use of public keys but to shut their owner out; each time it must be faster again.
+        """
+        if at.phase != JOINING or self.name in at.joined or not 0 < self._joins < MOST_JOINS:
+            return False
+        refused = [why for place, why in at.refused if place.author == self.name]
+        return refused.count(COPIED) == self._joins
+
     def _join(self, at: Round) -> RoundJoin:
+        self._joins += 1
         mask_key, share_key = self._entropy(SECRET_BYTES), WrappingKey.generate(self._entropy)
         self._secrets = Secrets(mask_key, share_key, self._entropy(SECRET_BYTES))
         return RoundJoin(at.id, public_half(mask_key), share_key.public.raw)

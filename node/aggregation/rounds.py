@@ -44,6 +44,7 @@ JOINING, DEALING, SENDING, RELEASING, DONE, ENDED = (
     "done",
     "ended",
 )
+COPIED = "a key of somebody else"
 _STAGE_OF = {JOINING: JOINED, DEALING: DEALT, SENDING: PRESENT}
 _STRANGER = {
     JOINING: "not a contributor",
@@ -230,7 +231,7 @@ def _join(at: Round, author: str, deed: RoundJoin) -> str:
         return reason
     keys = {key for each in at.joined.values() for key in (each.mask_key, each.share_key)}
     if keys & {deed.mask_key, deed.share_key} or at.start.share_key in (deed.mask_key, deed.share_key):
-        return "a key of somebody else"
+        return COPIED
     at.joined[author] = deed
     return ""
 

@@ -491,6 +491,29 @@ def test_p51_a_key_of_somebody_else_registers_nobody(change: str, kind: type) ->
     assert "bob" not in at.members and ("a key of somebody else") in {why for _, why in at.refused}
 
 
+def test_p51_a_member_that_registers_anothers_keys_first_shuts_nobody_out() -> None:
+    """Cyd and dan see what bob registers and have it ordered first; bob's third keys are his own."""
+    table = Table()
+    bob = table.contributors["bob"]
+    for copier in ("cyd", "dan"):
+        (join,) = bob.react(table.round)
+        assert table.say(copier, join) == "" and table.say("bob", join) == "a key of somebody else"
+    table.down |= {"cyd", "dan"}  # They lack the secrets of what they registered.
+    at = table.run()
+    assert at.present == ("ann", "bob", "eve", "fay", "gus")
+    assert table.announced is not None and table.announced.total == total_of(at.present)
+    assert bob.verdict is Verdict.RIGHT
+
+
+def test_p51_who_is_copied_every_time_stops_after_four() -> None:
+    table = Table()
+    bob = table.contributors["bob"]
+    for accomplice in ("ann", "cyd", "dan", "eve"):
+        (join,) = bob.react(table.round)
+        assert table.say(accomplice, join) == "" and table.say("bob", join) == "a key of somebody else"
+    assert bob.react(table.round) == []
+
+
 def test_p51_a_deal_that_is_not_for_all_has_no_effect() -> None:
     table = Table()
     at = table.run(until=DEALING)
