@@ -86,7 +86,7 @@ def test_values_and_names_cannot_be_told(run: Run, other: str) -> None:
 
 @pytest.mark.parametrize(
     "other",
-    ["{price: 800}", "{price: 800, to: {the: lowest, bidder: [1]}}", "{}"],
+    ["{price: 800}", "{price: 800, to: {bidder: [1]}}", "{}"],
     ids=["fewer", "nested", "none"],
 )
 def test_the_number_of_fields_cannot_be_told(run: Run, other: str) -> None:
