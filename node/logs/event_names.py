@@ -186,6 +186,7 @@ _REASONS = (
     "two seals of one name",
     "a seal names a party twice",
     "a seal names who is no member",
+    "a seal opens at a time or at a height",
     "a seal needs more openers than it has",
     "seal",
     "blob_shares",

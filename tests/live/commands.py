@@ -184,8 +184,8 @@ class Privity:
 
     def nothing_is_left(self, port: int | None = None, within_s: float = 10.0) -> None:
         """Wait until no process of this home lives and nobody listens on its port."""
-        wait_until(lambda: not self.processes(), within_s)
-        assert port is None or not listening(port)
+        # A dying process has no environment to be known by a moment before its sockets close.
+        wait_until(lambda: not self.processes() and (port is None or not listening(port)), within_s)
 
     def kill_all(self) -> None:
         """End what a failed test left."""

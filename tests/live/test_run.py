@@ -57,6 +57,8 @@ KEYS = {
     "incidents": list,
     "liars": list,
     "framed": list,
+    "named": list,
+    "named_in_vain": list,
     "run_dir": str,
     "trace_hash": type(None),
     "faults": list,
