@@ -24,11 +24,6 @@ def weak_quorum(n: int) -> int:
     return max_faulty(n) + 1
 
 
-def lock_size(n: int) -> int:
-    """So many correct commits may already hide a decision that no replica has seen yet (n - f + this > n)."""
-    return quorum(n) - max_faulty(n)
-
-
 def prepares_needed(n: int) -> int:
     """Prepares of distinct backups that, with the pre-prepare, make a prepared certificate (R6)."""
     return quorum(n) - 1

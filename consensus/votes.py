@@ -15,7 +15,6 @@ import msgspec
 Meta = msgspec.Meta
 Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
-Nonce = Annotated[bytes, Meta(min_length=16, max_length=16)]
 # Counters stop below 2**53 so that every JSON reader agrees on them.
 Counter = Annotated[int, Meta(ge=0, lt=2**53)]
 SequenceNumber = Annotated[int, Meta(ge=1, lt=2**53)]
