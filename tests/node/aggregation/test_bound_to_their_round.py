@@ -1,0 +1,68 @@
+"""P51: what is wrapped, released or hashed in a round says of which round, by whom and for whom it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from node.aggregation.boxes import (
+    KEY,
+    SEED,
+    Released,
+    box,
+    open_box,
+    open_release,
+    release,
+    seed_commit,
+    share_commit,
+    total_hash,
+    total_salt,
+)
+from node.aggregation.masks import self_mask
+from node.envelopes.wrapping import WrappingKey
+from tests.node.small_consortium import seeded
+
+ONE, OTHER = b"\1" * 32, b"\2" * 32
+
+
+@pytest.mark.parametrize(
+    ("made_of", "these", "others"),
+    [
+        (share_commit, (ONE, "ann", "bob", SEED, ONE), (OTHER, "bob", "ann", KEY, OTHER)),
+        (seed_commit, (ONE, "ann", ONE), (OTHER, "bob", OTHER)),
+        (total_hash, (ONE, ONE, 7), (OTHER, OTHER, 8)),
+        (total_salt, (ONE, {"ann": ONE}), (OTHER, {"ann": OTHER})),
+        (self_mask, (ONE, ONE, "ann"), (OTHER, OTHER, "bob")),
+    ],
+    ids=["share", "seed", "total", "salt", "self-mask"],
+)
+def test_p51_each_hash_is_of_all_that_it_is_about(
+    made_of: Callable[..., Any], these: tuple[Any, ...], others: tuple[Any, ...]
+) -> None:
+    """What is true of one round, dealer, holder or kind cannot be shown of another."""
+    found = made_of(*these)
+    for place, other in enumerate(others):
+        changed = (*these[:place], other, *these[place + 1 :])
+        assert made_of(*changed) != found, f"argument {place} does not count"
+
+
+def test_p51_a_box_opens_in_its_round_from_its_dealer_for_its_holder_only() -> None:
+    """A dealer that copies another's box into its own deal has dealt nothing that opens."""
+    holder = WrappingKey.generate(seeded("holder"))
+    seed, key = seeded("shares")(32), seeded("more")(32)
+    wrapped = box(ONE, "ann", "bob", holder.public.raw, seed, key)
+    assert open_box(ONE, "ann", "bob", holder, wrapped) == (seed, key)
+    for context in ((OTHER, "ann", "bob"), (ONE, "cyd", "bob"), (ONE, "ann", "cyd")):
+        assert open_box(*context, holder, wrapped) is None
+
+
+def test_p51_a_release_opens_in_its_round_from_its_releaser_only() -> None:
+    """Who sends on what another released has released nothing: it would count as shares of its own."""
+    receiver = WrappingKey.generate(seeded("receiver"))
+    given = Released((("ann", ONE),), ())
+    (wrap,), body = release(ONE, "bob", given, [receiver.public.raw], seeded("release"))
+    assert open_release(ONE, "bob", receiver, wrap, body) == given
+    assert open_release(OTHER, "bob", receiver, wrap, body) is None
+    assert open_release(ONE, "cyd", receiver, wrap, body) is None
