@@ -167,8 +167,9 @@ class _Drawing:
                 self._step(at_ms, "send", id=f"write-{version}", **parties, **write)
         if self._damaged:
             self._features.append("divergence")
-            load = {"as": "*", "to": [], "count": 10, "rate": "10/s", "data": {"n": "1..900"}}
-            self._step(AFTERWARDS_MS, "load", id="afterwards", **load)  # Blocks, so that parties compare.
+            # Blocks, also after all has healed, so that parties compare: one block may take all that waited.
+            load = {"as": "*", "to": [], "count": 14, "rate": "2/s", "data": {"n": "1..900"}}
+            self._step(AFTERWARDS_MS, "load", id="afterwards", **load)
         if self._sealed:
             self._features.append("seal")
             bid = {"price": draw.randint(1, 10**6), "note": f"bid number {draw.randint(10, 99)}"}
