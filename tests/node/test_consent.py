@@ -136,6 +136,18 @@ def test_p47_a_breach_is_refused_and_proved(world: World) -> None:
         assert not isinstance(shown, str) and [leaf.path for leaf in shown.leaves] == [("_redisclose",)]
 
 
+def test_p47_a_stop_before_the_look_loses_no_proof(world: World) -> None:
+    """A reader's node that stops between the record and its proof makes the proof when it is back."""
+    submit(world, showing(sent(world), "amount"))
+    world.stop("ann")
+    (path,) = (world.home("ann") / "breaches").iterdir()
+    made = path.read_bytes()
+    path.unlink()
+    world.start("ann")
+    world.run_until(lambda: not any(running.node.has_idle_work for running in world.up.values()))
+    assert path.read_bytes() == made and len(proofs(world, "ann")) == 1
+
+
 def test_p47_a_record_after_its_carrier_proves_the_breach_too(world: World) -> None:
     """Who breaks the rule chooses the order; the receiver goes back to what it refused, also restarted."""
     sealed = sent(world)
@@ -258,6 +270,8 @@ def test_no_proof_holds_against_who_did_nothing_wrong(world: World) -> None:
         replace(proof, record=ActTransaction(framed, proof.record.signature)),
         replace(proof, record=signed(framed, PARTIES["bob"].signing)),
         replace(proof, transaction=free.transaction),
+        replace(proof, transaction=replace(proof.transaction, signature=bytes(64))),
+        replace(proof, transaction=replace(proof.transaction, signature=proof.record.signature)),
         replace(proof, rule=replace(proof.rule, beside=proof.rule.beside[:-1])),
         replace(proof, rule=pack_part(sealed, "amount")),
     ]

@@ -13,9 +13,11 @@ from node.chain.store import DELIVERED, NOT_PARTY, REFUSED
 from node.consortium import Consortium, Member, Policy
 from node.disclosure.disclosing import Author, disclose
 from node.envelopes.envelope import readers_of
+from node.envelopes.rule import FREE, with_rule
 from node.envelopes.sender_proof import SenderProof
 from tests.node.network_of_nodes import PARTIES, World, founded, ready, sealed_for
 from tests.node.small_consortium import seeded
+from tests.node.test_disclosure_on_the_ledger import holdings, submit, told
 
 POLICY = Policy(always_to=("dan",))
 NETWORK = founded(voters=4, policy=POLICY)
@@ -97,6 +99,19 @@ def test_senders_add_the_mandatory_readers_once() -> None:
     assert NETWORK.with_mandatory("ann", ["bob"]) == ("bob", "dan")
     assert NETWORK.with_mandatory("ann", ["dan", "bob"]) == ("dan", "bob")
     assert NETWORK.with_mandatory("dan", ["bob"]) == ("bob",)
+
+
+def test_p48_what_was_made_for_others_is_nothing_that_the_mandatory_reader_was_shown(world: World) -> None:
+    """It reads the carrier as it reads everything, is shown nothing by it, and accuses nobody."""
+    sealed = sealed_for(NETWORK, with_rule({"amount": 1, "days": 30}, FREE), to=("bob", "dan"))
+    world.settle([world.submit(sealed)])
+    author = Author("bob", PARTIES["bob"], NETWORK, seeded("bob"), 1, 40)
+    about = (author, sealed.payload, sealed.transaction.header)
+    made = disclose(*about, ordered_at=2, receivers=["cyd"], reason="audit", fields=["amount"])
+    submit(world, made)
+    assert world.node("dan").private_view.counts[DELIVERED] == 2
+    assert (told(world, "cyd"), told(world, "dan")) == ([(True, "")], [])
+    assert not holdings(world, "dan", "shown")
 
 
 def test_whoever_discloses_names_them_too() -> None:
