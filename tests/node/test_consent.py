@@ -317,6 +317,21 @@ def test_who_is_hidden_is_recognised_by_readers_alone(world: World) -> None:
     assert act.deed.hidden[0] not in guesses
 
 
+def test_p46_several_who_are_hidden_stand_in_an_order_that_is_not_that_of_their_names(world: World) -> None:
+    """Every node takes such an act, each of them may be shown it, and places tell a stranger nothing."""
+    orders = set()
+    for seed in range(6):
+        sealed = sealed_for(NETWORK, with_rule(DEAL, WITH_CONSENT), seed=f"many {seed}")
+        leaf, tx, to = rule_leaf(sealed.payload.leaves), sealed.transaction.id, ("cyd", "dan", "eve")
+        assert leaf is not None
+        act = consent(author("ann", seed=seed), tx, sealed.payload, to, "agreed", 0, hidden=True)
+        assert isinstance(act.act.deed, Consent) and not act.act.deed.fault("ann", set(NETWORK.names))
+        orders.add(tuple(act.act.deed.hidden.index(hidden_name(tx, leaf, name)) for name in to))
+    assert len(orders) > 1
+    world.settle([world.submit(sealed), submit_act(world, act)])
+    assert all(may(world, sealed, "bob", [name]) for name in to)
+
+
 def test_also_what_is_free_can_be_withdrawn_from_somebody_hidden(world: World) -> None:
     """Its rule says free, and has a salt like any other; the breach is then proved with it."""
     sealed = sent(world, FREE)

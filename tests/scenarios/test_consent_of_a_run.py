@@ -190,3 +190,16 @@ def test_what_people_are_shown(privity: Privity, tmp_path: Path) -> None:
     assert "against its owner's rule" in privity(tmp_path, "who-sees", "rec").out
     report = out.read_text()
     assert "Proved breaches" in report and "agreed that readers show it" in report and "withdrew it" in report
+
+
+def test_p47_a_record_that_had_no_effect_convicts_nobody(evidence: Evidence) -> None:
+    """Ordered too late, or on no ledger at all: the proof in the folder is of something that never was."""
+    (found,) = breaches_of(RunReading(evidence.folder))
+    reading = RunReading(evidence.folder)
+    for node in reading.nodes().values():
+        ordered = node.transactions[found.record]
+        node.transactions[found.record] = dataclasses.replace(ordered, executed=False)
+    assert breaches_of(reading) == []
+    for node in reading.nodes().values():
+        del node.transactions[found.record]
+    assert breaches_of(reading) == []

@@ -21,7 +21,9 @@ from node.aggregation.boxes import (
     total_salt,
 )
 from node.aggregation.masks import self_mask
+from node.aggregation.rounds import RELEASING
 from node.envelopes.wrapping import WrappingKey
+from tests.node.aggregation.round_table import Table
 from tests.node.small_consortium import seeded
 
 ONE, OTHER = b"\1" * 32, b"\2" * 32
@@ -66,3 +68,14 @@ def test_p51_a_release_opens_in_its_round_from_its_releaser_only() -> None:
     assert open_release(ONE, "bob", receiver, wrap, body) == given
     assert open_release(OTHER, "bob", receiver, wrap, body) is None
     assert open_release(ONE, "cyd", receiver, wrap, body) is None
+
+
+def test_p51_who_let_go_of_a_round_has_no_secret_of_it_and_no_part_in_it() -> None:
+    """What was dealt to it opens for nobody who takes its machine later, and it says nothing more."""
+    table = Table()
+    at = table.run(until=RELEASING)
+    ann = table.contributors["ann"]
+    assert {kind for kind, _ in ann.secrets()} == {"mask key", "share key", "mask seed", "share"}
+    ann.forget()
+    assert ann.secrets() == [] and ann.react(at) == []
+    assert "ann" not in table.run().releases
