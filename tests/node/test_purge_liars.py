@@ -1,19 +1,23 @@
-"""What a purge can be made to erase, and what its receipts tell strangers (P10, P17, P42)."""
+"""What a purge can be made to erase, and what its receipts tell strangers (P10, P17, P42, P43)."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from node.canonical import encode
 from node.chain.deeds import Disclosure
 from node.chain.store import PURGED
-from node.delivery.packets import SealedPurgeReceipt
+from node.consortium import Network
+from node.delivery.packets import PurgedHere, SealedPurgeReceipt, SignedPurgedHere, purged_bytes
 from node.envelopes.envelope import Sealed
 from node.envelopes.wrapping import WrappingKey
-from tests.node.network_of_nodes import World, founded, ready, sealed_for
+from node.erasing.purging import _info
+from tests.node.network_of_nodes import PARTIES, World, founded, ready, sealed_for
 from tests.node.off_chain_world import off_chain, send
 from tests.node.test_disclosure_on_the_ledger import author, submit_act
 from tests.node.test_purge_acts import purge
@@ -52,6 +56,26 @@ def test_p42_a_false_record_has_nobody_elses_payload_erased(world: World, order:
         assert state(world, name, own.transaction.id) == PURGED
         assert state(world, name, victim.transaction.id) != PURGED
     assert left_on_disk(world.folder, own) == [] and left_on_disk(world.folder, victim)
+
+
+def test_p43_a_receipt_that_was_sealed_for_another_network_is_none(tmp_path: Path) -> None:
+    """The same parties with the same keys may have two: what was said in one is not heard in the other."""
+    with ready(tmp_path, off_chain()) as world:
+        tx = send(world, ["bob"])
+        world.settle([tx])
+        world.run(2000)
+        purge(world, tx)
+        network, other = world.network, founded(voters=4, salt=9)
+        here = PurgedHere(1, tx)
+        receipt = SignedPurgedHere(here, PARTIES["bob"].signing.sign(purged_bytes(network.id, here)))
+
+        def heard(about: Network) -> Counter[str]:
+            public, info = PARTIES["ann"].wrapping.public, _info(about)
+            sealed = public.wrap(encode(receipt), info=info, ephemeral=bytes(31) + b"7")
+            return world.hand("ann", encode(SealedPurgeReceipt(sealed)))
+
+        assert heard(other) == {"bad receipt": 1}
+        assert heard(network) in ({}, {"repeated": 1}), "it has come itself by now, or is taken"
 
 
 def said_by(world: World, name: str) -> set[bytes]:
