@@ -11,12 +11,14 @@ import pytest
 
 from node.canonical import encode
 from node.chain.deeds import Disclosure
+from node.chain.reading import read_node
 from node.chain.store import PURGED
 from node.consortium import Network
 from node.delivery.packets import PurgedHere, SealedPurgeReceipt, SignedPurgedHere, purged_bytes
 from node.envelopes.envelope import Sealed
 from node.envelopes.wrapping import WrappingKey
-from node.erasing.purging import _info
+from node.erasing.purge_reading import due_heights
+from node.erasing.purging import _info, read_purge_receipts
 from tests.node.network_of_nodes import PARTIES, World, founded, ready, sealed_for
 from tests.node.off_chain_world import off_chain, send
 from tests.node.test_disclosure_on_the_ledger import author, submit_act
@@ -58,6 +60,20 @@ def test_p42_a_false_record_has_nobody_elses_payload_erased(world: World, order:
     assert left_on_disk(world.folder, own) == [] and left_on_disk(world.folder, victim)
 
 
+def test_p42_what_a_stranger_wants_erased_is_due_in_no_reading(world: World) -> None:
+    """Who reads the ledger afterwards says what the nodes did: nothing is due before its sender says so."""
+    sealed = sealed_for(NETWORK, DEAL, seed="victim")
+    world.settle([world.submit(sealed)])
+    for by in ("bob", "eve"):
+        purge(world, sealed.transaction.id, by)
+    assert due_heights(read_node(world.home("dan"), NETWORK)) == {}
+    purge(world, sealed.transaction.id, "ann")
+    height = world.height("dan")
+    assert due_heights(read_node(world.home("dan"), NETWORK)) == {
+        sealed.transaction.id: (height, "no longer needed")
+    }
+
+
 def test_p43_a_receipt_that_was_sealed_for_another_network_is_none(tmp_path: Path) -> None:
     """The same parties with the same keys may have two: what was said in one is not heard in the other."""
     with ready(tmp_path, off_chain()) as world:
@@ -76,6 +92,26 @@ def test_p43_a_receipt_that_was_sealed_for_another_network_is_none(tmp_path: Pat
 
         assert heard(other) == {"bad receipt": 1}
         assert heard(network) in ({}, {"repeated": 1}), "it has come itself by now, or is taken"
+
+
+def test_p43_a_receipt_that_was_put_into_the_folder_is_judged_anew(tmp_path: Path) -> None:
+    """The sender holds the receipts, and could write what others never signed: each is verified."""
+    network, tx = off_chain(), bytes(range(32))
+    folder = tmp_path / "purge-receipts"
+    folder.mkdir()
+    here = PurgedHere(1, tx)
+    words = purged_bytes(network.id, here)
+    forged = {
+        "junk": b"junk",
+        "by ann": encode(SignedPurgedHere(here, PARTIES["ann"].signing.sign(words))),
+        "of nobody": encode(SignedPurgedHere(PurgedHere(99, tx), PARTIES["bob"].signing.sign(words))),
+        "of another": encode(SignedPurgedHere(PurgedHere(1, bytes(32)), PARTIES["bob"].signing.sign(words))),
+    }
+    for name, data in forged.items():
+        (folder / name).write_bytes(data)
+    assert list(read_purge_receipts(tmp_path, network)) == []
+    (folder / "good").write_bytes(encode(SignedPurgedHere(here, PARTIES["bob"].signing.sign(words))))
+    assert list(read_purge_receipts(tmp_path, network)) == [(tx, "bob")]
 
 
 def said_by(world: World, name: str) -> set[bytes]:
