@@ -12,7 +12,18 @@ from node.chain.seal_book import MOST_RELEASES, NOT_AN_OPENER, OF_OTHER_SIZE, TO
 from node.chain.store import DELIVERED, SEALED
 from node.envelopes.envelope import Unreadable
 from node.envelopes.shares import Share
-from node.envelopes.transaction import Blob, core_digest, owner_of, slots_hash
+from node.envelopes.transaction import (
+    Blob,
+    PrivateTransaction,
+    PublicHeader,
+    SealPart,
+    check_blob,
+    check_transaction,
+    core_digest,
+    owner_of,
+    signed_bytes,
+    slots_hash,
+)
 from node.seals.opening import release
 from node.seals.unsealing import own_share
 from tests.node.network_of_nodes import PARTIES, ready
@@ -97,3 +108,34 @@ def test_p50_an_opener_that_says_junk_again_and_again_costs_no_more_for_it(tmp_p
         assert states(world, other)["ann"] == DELIVERED
         give(world, [sealed], "cyd", "dan")  # Dan cannot make up for it any more: a challenge names it.
         assert states(world, sealed)["ann"] == SEALED
+
+
+def test_p50_a_blob_holds_a_share_for_each_hash_and_a_header_a_hash_for_each_opener() -> None:
+    """A sender that signs another number of them is refused by every node, before anything is ordered."""
+    sealed = sealed_bid("bob", 3)
+    header, blob = sealed.transaction.header, sealed.blob
+
+    def judged(shares: tuple[bytes, ...], seal: SealPart | None) -> str | None:
+        core = msgspec.structs.replace(header.core, seal=seal)
+        signed = PublicHeader(core, header.ciphertext_hash, slots_hash(blob.slots, shares))
+        transaction = PrivateTransaction(signed, PARTIES["bob"].signing.sign(signed_bytes(signed)))
+        return check_transaction(
+            transaction,
+            Blob(blob.ciphertext, blob.slots, shares),
+            network=NETWORK.id,
+            policy=NETWORK.policy_hash,
+            max_validity=1000,
+            sender_key=PARTIES["bob"].signing.public,
+            seals={"tender": 2},
+        )
+
+    seal, shares = header.core.seal, blob.shares
+    assert seal is not None and judged(shares, seal) is None
+    for wrong in ((), shares[:1], (*shares, shares[0]), (shares[0], shares[1][:-1])):
+        assert judged(wrong, seal) == "blob_shares"
+    for altered in (shares[::-1], (shares[0], bytes(96))):
+        assert check_blob(header, Blob(blob.ciphertext, blob.slots, altered)) == "blob_hash"
+    assert judged(shares, None) == "blob_shares" and judged((), None) is None
+    for hashes in (seal.commitments[:1], (*seal.commitments, bytes(32))):
+        assert judged(shares, SealPart("tender", hashes)) == "seal"
+    assert judged(shares, SealPart("auction", seal.commitments)) == "seal"
