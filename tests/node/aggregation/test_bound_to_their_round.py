@@ -20,7 +20,8 @@ from node.aggregation.boxes import (
     total_hash,
     total_salt,
 )
-from node.aggregation.masks import self_mask
+from node.aggregation.envelopes import fields_of, fits
+from node.aggregation.masks import MODULUS, self_mask
 from node.aggregation.rounds import RELEASING
 from node.envelopes.wrapping import WrappingKey
 from tests.node.aggregation.round_table import Table
@@ -79,3 +80,22 @@ def test_p51_who_let_go_of_a_round_has_no_secret_of_it_and_no_part_in_it() -> No
     ann.forget()
     assert ann.secrets() == [] and ann.react(at) == []
     assert "ann" not in table.run().releases
+
+
+def test_p51_an_envelope_says_what_stands_on_the_ledger_or_does_not_fit() -> None:
+    """The total, of how many values, and the salt: a coordinator that sends another word is found out."""
+    table = Table()
+    at = table.run()
+    assert table.announced is not None
+    good = fields_of(table.announced)
+    assert fits(good, at) and good["contributors"] == len(at.present)
+    total = good["total"]
+    lies = [{"total": total + 1}, {"total": str(total)}, {"total": total + MODULUS}, {"total": None}]
+    lies += [{"contributors": number} for number in (6, 8, None)] + [
+        {"salt": each} for each in (ONE, b"", "x")
+    ]
+    for lie in lies:
+        assert not fits({**good, **lie}, at), lie
+    for missing in good:
+        assert not fits({name: value for name, value in good.items() if name != missing}, at)
+    assert not fits(good, Table(seed=1).run(until=RELEASING))
