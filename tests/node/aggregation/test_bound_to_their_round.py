@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,11 +22,16 @@ from node.aggregation.boxes import (
     total_hash,
     total_salt,
 )
+from node.aggregation.contributor import Contributor
+from node.aggregation.coordinator import Coordinator
 from node.aggregation.envelopes import fields_of, fits
+from node.aggregation.following import LedgerFollower
 from node.aggregation.masks import MODULUS, self_mask
 from node.aggregation.rounds import RELEASING
+from node.aggregation.seats import Seat, Seats
 from node.envelopes.wrapping import WrappingKey
 from tests.node.aggregation.round_table import Table
+from tests.node.network_of_nodes import PARTIES, founded
 from tests.node.small_consortium import seeded
 
 ONE, OTHER = b"\1" * 32, b"\2" * 32
@@ -99,3 +106,27 @@ def test_p51_an_envelope_says_what_stands_on_the_ledger_or_does_not_fit() -> Non
     for missing in good:
         assert not fits({name: value for name, value in good.items() if name != missing}, at)
     assert not fits(good, Table(seed=1).run(until=RELEASING))
+
+
+def test_p51_when_a_round_is_played_or_given_up_its_secrets_are_let_go(tmp_path: Path) -> None:
+    """Whoever takes a machine afterwards finds none: also when time ran out in the middle."""
+    table = Table()
+    table.run(until=RELEASING)
+    network = founded(voters=4)
+
+    def seat(machine: Contributor | Coordinator) -> Seat:
+        return Seat(machine.name, PARTIES["ann"], LedgerFollower(tmp_path, network.id), machine)
+
+    machines = list(table.contributors.values())
+    assert all(machine.secrets() for machine in machines)
+    unused: Any = None  # No time, so it asks nobody and says nothing.
+    seats = Seats(
+        unused,
+        network,
+        seeded("x"),
+        seat(table.coordinator),
+        [seat(each) for each in machines],
+        *[unused] * 3,
+    )
+    assert asyncio.run(seats.play(0.0)) is None
+    assert not any(machine.secrets() for machine in machines)

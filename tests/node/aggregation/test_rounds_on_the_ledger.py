@@ -14,9 +14,10 @@ from node.aggregation.following import LedgerFollower, rounds_on
 from node.aggregation.rounds import DEALING, DONE, ENDED, RELEASING, Round
 from node.canonical import encode
 from node.chain.reading import read_node
-from node.chain.round_deeds import RoundDeed, RoundResult, RoundStart
+from node.chain.round_deeds import RoundDeed, RoundJoin, RoundResult, RoundStart
 from node.disclosure.disclosing import Author
 from node.wire import TransactionPacket
+from tests.node.disk_of_a_node import with_sql
 from tests.node.network_of_nodes import NAMES, PARTIES, World, founded, ready
 from tests.node.small_consortium import seeded
 
@@ -150,3 +151,21 @@ def test_p51_every_node_refuses_a_round_of_fewer_than_four(world: World) -> None
     assert world.height("ann") == before
     identifier = meeting.submit(CLEARING, RoundStart(BANKS[:4], "exposure", 4, key))
     world.settle([identifier])
+
+
+def test_p51_a_deed_that_had_no_effect_on_the_ledger_has_none_in_the_round(world: World) -> None:
+    """As of two acts with one nonce the second: who took it would see another course than the rest."""
+    meeting = Meeting(world)
+    meeting.until(DEALING)
+    joined = read_node(world.home("ann"), NETWORK)
+    acts = [ordered for ordered, act in joined.acts() if (act.sender, type(act.deed)) == ("bob", RoundJoin)]
+    world.stop("ann")
+    whole = LedgerFollower(world.home("ann"), NETWORK.id)
+    whole.look()
+    assert "bob" in whole.rounds.by_id[meeting.id].joined and len(acts) == 1
+    duplicate = with_sql(f"UPDATE tx SET outcome = 'duplicate' WHERE id = x'{acts[0].id.hex()}'")
+    duplicate(world.home("ann") / "index.sqlite")
+    without = LedgerFollower(world.home("ann"), NETWORK.id)
+    without.look()
+    assert "bob" not in without.rounds.by_id[meeting.id].joined and acts[0].id not in without.seen
+    assert "cyd" in without.rounds.by_id[meeting.id].joined
