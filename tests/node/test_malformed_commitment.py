@@ -16,11 +16,11 @@ from tests.node.small_consortium import seeded
 from tests.node.test_disclosure import HEADER, packed
 
 
-def committed(*more: tuple[tuple[str, ...], object]) -> tuple[PublicHeader, Payload]:
+def committed(*more: tuple[tuple[str, ...], object], nodes: int = 4) -> tuple[PublicHeader, Payload]:
     """A header that commits to the rule and these leaves, as its sender likes them."""
     salts = seeded("liar")
     leaves = tuple(Leaf(salts(16), path, value) for path, value in (((RULE_FIELD,), FREE), *more))
-    padding = tuple(salts(32) for _ in range(4 - len(leaves)))
+    padding = tuple(salts(32) for _ in range(nodes - len(leaves)))
     tree_root = TREE.root([*(leaf.hash() for leaf in leaves), *padding])
     payload = Payload(salts(16), leaves, padding, tree_root)
     core = msgspec.structs.replace(HEADER.core, payload_root=payload.root(owner_of(HEADER.core)))
@@ -56,3 +56,10 @@ def test_p45_what_no_payload_can_be_shows_nothing(
     """Its hashes are right, and who is shown it could be told two things by one commitment."""
     assert isinstance(shown(*committed((("price",), 800)), whole=whole), Shown)
     assert shown(*committed(*more), whole=whole) == "malformed fields"
+
+
+@pytest.mark.parametrize("nodes", [2, 3, 5, 8, 256])
+def test_p45_a_whole_has_the_padding_of_its_number_of_fields(nodes: int) -> None:
+    """One set of fields has one shape of tree: its sender cannot mark what it shows by another."""
+    assert isinstance(shown(*committed((("price",), 800)), whole=True), Shown)
+    assert shown(*committed((("price",), 800), nodes=nodes), whole=True) == "malformed fields"
