@@ -29,20 +29,22 @@ def trace_of(seed: int) -> str:
     return cluster.trace_hash
 
 
+def said_by(code: str, hash_seed: str = "0") -> str:
+    """What a new process prints that has all of this module."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"from tests.consensus.test_determinism import *; {code}"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip()
+
+
 def test_the_same_seed_gives_the_same_trace_under_every_hash_seed() -> None:
     """Three processes with three PYTHONHASHSEEDs deliver, persist, send and execute the same bytes."""
-    code = "from tests.consensus.test_determinism import trace_of; print(trace_of(7))"
-    traces = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.strip()
-        for hash_seed in ("0", "1", "12345")
-    }
+    traces = {said_by("print(trace_of(7))", hash_seed) for hash_seed in ("0", "1", "12345")}
     assert traces == {trace_of(7)}
 
 
@@ -51,9 +53,22 @@ def test_another_seed_gives_another_trace() -> None:
     assert trace_of(7) != trace_of(8)
 
 
-def test_no_clock_and_no_global_randomness_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_clock_and_no_global_randomness_is_read() -> None:
     """A run gives the same trace in a process in which reading either is an error."""
-    expected = trace_of(9)
+    assert said_by("print(trace_without_clock_and_randomness(9))") == trace_of(9)
+    with pytest.raises(subprocess.CalledProcessError) as read:
+        said_by("forbid_clock_and_randomness(); time.monotonic()")
+    assert "AssertionError: read" in read.value.stderr
+
+
+def trace_without_clock_and_randomness(seed: int) -> str:
+    """The same, in a process that is of no use for anything else any more."""
+    forbid_clock_and_randomness()
+    return trace_of(seed)
+
+
+def forbid_clock_and_randomness() -> None:
+    """From now on whoever reads one of them in this process fails."""
 
     def fail(*arguments: object) -> NoReturn:
         raise AssertionError("read")
@@ -64,7 +79,4 @@ def test_no_clock_and_no_global_randomness_is_read(monkeypatch: pytest.MonkeyPat
         (os, ["urandom"]),
     ]:
         for name in names:
-            monkeypatch.setattr(module, name, fail)
-    trace = trace_of(9)
-    monkeypatch.undo()
-    assert trace == expected
+            setattr(module, name, fail)
